@@ -1,0 +1,54 @@
+# One verb per habit. A fresh machine needs Python 3.11+ and make; nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench faults clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PACKAGES := probes collector correlator dashboards
+ARGS ?=
+
+help:
+	@echo "make demo    install, then the platform with a simulated firm on http://127.0.0.1:8501"
+	@echo "make test    install, then every test           (ARGS='tests/collector -k spool' narrows it)"
+	@echo "make check   ruff, mypy strict, import-linter"
+	@echo "make bench   measure against the budgets        (ARGS='--only system' narrows it)"
+	@echo "make faults  thirty rounds of kill -9 under load"
+
+demo: .venv/.platform
+	$(BIN)/throughline demo $(ARGS)
+
+test: .venv/.dev .venv/.system
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.dev .types/throughline
+	@$(BIN)/ruff check --quiet . && echo "ruff: passed"
+	@$(BIN)/mypy
+	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }; echo "$$out" | tail -n 1
+
+bench: .venv/.dev
+	$(BIN)/python -m bench $(ARGS)
+
+faults: .venv/.dev
+	$(BIN)/python -m bench.faults $(ARGS)
+
+clean:
+	rm -rf .venv .types .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
+
+# What mypy and editors read: the folders under the names that they are imported by.
+.types/throughline:
+	@mkdir -p $@ && ln -sfn $(PACKAGES:%=../../%) $@
+
+.venv/bin/python:
+	@sh deploy/make-venv.sh "$(PYTHON)"
+
+.venv/.platform: pyproject.toml | .venv/bin/python
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[platform]'
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ .venv/.platform
+
+# Chromium and PostgreSQL for the tests that need them: installed where we may, else those tests name themselves.
+.venv/.system: deploy/test-system.sh | .venv/bin/python
+	@sh deploy/test-system.sh && touch $@

@@ -1,0 +1,1 @@
+"""What receives and stores: edge, spool, loader, store, control store."""

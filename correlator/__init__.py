@@ -1,0 +1,1 @@
+"""What links events into journeys and folds them."""

@@ -1,0 +1,316 @@
+"""What a process is: the shape of a definition, checked on construction.
+
+An object that exists is valid: names refer to something, clocks do not wait for each other, expressions compile.
+Reading files is `process.py`.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from throughline.correlator.durations import Duration, parse_duration
+
+Path = tuple[str | int, ...]
+
+NAMESPACE_SHAPE = re.compile(r"[A-Za-z0-9_.\-]+")
+_ID_SHAPE = re.compile(r"[a-z0-9-]+")
+_NAME_SHAPE = re.compile(r"[A-Za-z0-9_-]+")
+_DIMENSIONS = ("business.customer", "business.entity", "business.region", "business.service_line")
+
+
+class InconsistentError(ValueError):
+    """Parts of a definition contradict each other; each finding is where and what."""
+
+    def __init__(self, findings: list[tuple[Path, str]]) -> None:
+        """Keep the findings for the reader that knows the line numbers."""
+        super().__init__("; ".join(sentence for _, sentence in findings))
+        self.findings = findings
+
+
+def _id(value: str) -> str:
+    if not _ID_SHAPE.fullmatch(value):
+        message = f"'{value}' must consist of small letters, digits and hyphens"
+        raise ValueError(message)
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME_SHAPE.fullmatch(value):
+        message = f"'{value}' must consist of letters, digits, hyphens and underscores"
+        raise ValueError(message)
+    return value
+
+
+def _namespace(value: str) -> str:
+    if not NAMESPACE_SHAPE.fullmatch(value):
+        message = f"'{value}' must consist of letters, digits, dots, hyphens and underscores"
+        raise ValueError(message)
+    return value
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        message = "must not be empty"
+        raise ValueError(message)
+    return value
+
+
+def _several(value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+    return [value] if isinstance(value, str) else value
+
+
+def _placeholder(value: str) -> str:
+    return value.strip().lower()
+
+
+Text = Annotated[StrictStr, AfterValidator(_filled)]
+Id = Annotated[StrictStr, AfterValidator(_id)]
+Name = Annotated[StrictStr, AfterValidator(_name)]
+Namespace = Annotated[StrictStr, AfterValidator(_namespace)]
+Placeholder = Annotated[StrictStr, AfterValidator(_placeholder)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_several)]
+Events = Annotated[tuple[Text, ...], BeforeValidator(_several)]
+Positive = Annotated[StrictInt, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """A piece of a definition: immutable, and without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Level(Part):
+    """One level of objects, known under one or more namespaces (systems); the first is the canonical one."""
+
+    namespaces: Annotated[
+        tuple[Namespace, ...], BeforeValidator(_several), Field(alias="any_of", min_length=1),
+    ]
+    max_roots: Positive = 100
+    max_children: Positive = 100_000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+        return {"any_of": value} if isinstance(value, (str, list, tuple)) else value
+
+
+class Within(Part):
+    """How long a milestone may take, and from when; without `of` from the milestone before it in the definition."""
+
+    time: Text
+    of: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+        return {"time": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        parse_duration(self.time)
+        return self
+
+    @property
+    def duration(self) -> Duration:
+        """The time span, read."""
+        return parse_duration(self.time)
+
+    @property
+    def milestone(self) -> str | None:
+        """The milestone that starts the clock, without `.last`."""
+        return self.of.removesuffix(".last") if self.of else None
+
+    @property
+    def last(self) -> bool:
+        """Whether the clock starts at the last occurrence instead of the first."""
+        return bool(self.of and self.of.endswith(".last"))
+
+
+class Milestone(Part):
+    """A business fact a journey is expected to reach."""
+
+    name: Name
+    event: Text
+    where: Text | None = None
+    within: Within | None = None
+    on_late: Literal["late", "stuck"] = "late"
+    optional: StrictBool = False
+    repeats: StrictBool = False
+    undone_by: Events = ()
+    owner: Text | None = None
+    runbook: Text | None = None
+
+
+class Check(Part):
+    """A statement about a journey that has to hold, judged once `after` is met."""
+
+    name: Name
+    expect: Text
+    after: Name | None = None
+    class_: Annotated[Literal["technical", "remote", "business"], Field(alias="class")] = "business"
+    severity: Literal["low", "medium", "high", "critical"] = "medium"
+    blocking: StrictBool = False
+    owner: Text | None = None
+
+
+class Calendar(Part):
+    """Which business calendar counts: by the value of a dimension, else the default."""
+
+    by: Literal["business.customer", "business.entity", "business.region", "business.service_line"] | None = None
+    map: dict[StrictStr, Text] = {}
+    default: Text = "always"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+        return {"default": value} if isinstance(value, str) else value
+
+
+class Process(Part):
+    """A whole definition."""
+
+    id: Annotated[Id, Field(alias="process")]
+    version: Positive = 1
+    title: Text | None = None
+    owner: Text | None = None
+    scope: Text | None = None
+    levels: Annotated[tuple[Level, ...], Field(alias="keys", min_length=1, max_length=100)]
+    placeholders: dict[Namespace, tuple[Placeholder, ...]] = {}
+    calendar: Calendar = Calendar()
+    amount_of: Name | None = None
+    milestones: Annotated[tuple[Milestone, ...], Field(min_length=1, max_length=200)]
+    completed_by: Names = ()
+    dropped_by: Events = ()
+    checks: tuple[Check, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        findings = [*_namespace_findings(self), *_name_findings(self), *_clock_findings(self)]
+        if findings:
+            raise InconsistentError(findings)
+        return self
+
+    @cached_property
+    def namespaces(self) -> dict[str, tuple[int, int]]:
+        """Each key namespace with its level and its rank within that level, both from 0."""
+        return {
+            namespace: (level, rank)
+            for level, one in enumerate(self.levels)
+            for rank, namespace in enumerate(one.namespaces)
+        }
+
+    @cached_property
+    def definition_hash(self) -> str:
+        """Thirty-two hex digits that change exactly when a field's value does (comments and order of fields don't count)."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of the figures has to know about this definition."""
+        found = []
+        if any(one.within and one.within.duration.business for one in self.milestones):
+            found.append("business time is counted 24×7 until calendars exist")
+        named = sorted({self.calendar.default, *self.calendar.map.values()} - {"always"})
+        if named:
+            found.append(f"calendars are not read yet, every hour counts: {', '.join(named)}")
+        if not self.completed_by:
+            found.append("no journey ever completes: `completed_by` is not set")
+        return tuple(found)
+
+    def milestone(self, name: str) -> Milestone:
+        """The milestone of this name."""
+        return next(one for one in self.milestones if one.name == name)
+
+    def clock_of(self, milestone: Milestone) -> tuple[str, bool] | None:
+        """Which milestone starts this one's clock, and whether its last occurrence does; None without `within`."""
+        if milestone.within is None:
+            return None
+        if milestone.within.milestone is not None:
+            return milestone.within.milestone, milestone.within.last
+        return self.milestones[self.milestones.index(milestone) - 1].name, False
+
+
+def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
+    findings: list[tuple[Path, str]] = []
+    seen: dict[str, int] = {}
+    for level, one in enumerate(process.levels):
+        for namespace in one.namespaces:
+            if namespace in seen:
+                where = "twice on one level" if seen[namespace] == level else "on two levels"
+                findings.append((("keys", level), f"the namespace '{namespace}' is {where}; a namespace has one level"))
+            seen.setdefault(namespace, level)
+    findings.extend(
+        (("placeholders", namespace), f"'{namespace}' is no namespace of `keys`")
+        for namespace in process.placeholders
+        if namespace not in seen
+    )
+    return findings
+
+
+def _name_findings(process: Process) -> list[tuple[Path, str]]:
+    findings: list[tuple[Path, str]] = []
+    for field, parts in (("milestones", process.milestones), ("checks", process.checks)):
+        repeated = Counter(part.name for part in parts)
+        findings.extend(
+            ((field, index, "name"), f"the name '{part.name}' is given twice in `{field}`")
+            for index, part in enumerate(parts)
+            if repeated[part.name] > 1 and part.name in [earlier.name for earlier in parts[:index]]
+        )
+    known = {one.name for one in process.milestones}
+    references: list[tuple[Path, str | None]] = [(("amount_of",), process.amount_of)]
+    references += [(("completed_by",), name) for name in process.completed_by]
+    references += [(("checks", index, "after"), one.after) for index, one in enumerate(process.checks)]
+    references += [
+        (("milestones", index, "within", "of"), one.within.milestone)
+        for index, one in enumerate(process.milestones)
+        if one.within
+    ]
+    findings.extend((path, _unknown_milestone(name, known)) for path, name in references if name and name not in known)
+    return findings
+
+
+def _unknown_milestone(name: str, known: set[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+
+    close = get_close_matches(name, known, n=1)
+    return f"there is no milestone '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def _clock_findings(process: Process) -> list[tuple[Path, str]]:
+    findings: list[tuple[Path, str]] = []
+    waits: dict[str, str] = {}
+    for index, one in enumerate(process.milestones):
+        if one.within is None:
+            continue
+        if index == 0 and one.within.of is None:
+            sentence = f"'{one.name}' is the first milestone: say from when its time runs, {{time: …, of: <milestone>}}"
+            findings.append((("milestones", 0, "within"), sentence))
+            continue
+        start = process.clock_of(one)
+        if start:
+            waits[one.name] = start[0]
+    for index, one in enumerate(process.milestones):
+        path, at = [one.name], waits.get(one.name)
+        while at is not None and at not in path:
+            path.append(at)
+            at = waits.get(at)
+        if at == one.name and one.name == min(path):
+            circle = " → ".join([*path, one.name])
+            findings.append((("milestones", index, "within"), f"these milestones wait for each other: {circle}"))
+    return findings

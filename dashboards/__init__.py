@@ -1,0 +1,1 @@
+"""What people see: API, pages, command line."""
