@@ -229,6 +229,7 @@ CREATE TABLE journey_events
     Process LowCardinality(String),
     Generation UInt32,
     Root UInt64,
+    RootLevel UInt8,                     -- 0, or an orphan's level
     EventId UInt128,
     Time DateTime64(9, 'UTC'),
     ReceivedAt DateTime64(6, 'UTC'),
