@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -30,7 +31,6 @@ Path = tuple[str | int, ...]
 NAMESPACE_SHAPE = re.compile(r"[A-Za-z0-9_.\-]+")
 _ID_SHAPE = re.compile(r"[a-z0-9-]+")
 _NAME_SHAPE = re.compile(r"[A-Za-z0-9_-]+")
-_DIMENSIONS = ("business.customer", "business.entity", "business.region", "business.service_line")
 
 
 class InconsistentError(ValueError):
@@ -286,8 +286,6 @@ def _name_findings(process: Process) -> list[tuple[Path, str]]:
 
 
 def _unknown_milestone(name: str, known: set[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
-
     close = get_close_matches(name, known, n=1)
     return f"there is no milestone '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
 
