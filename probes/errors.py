@@ -1,18 +1,20 @@
 """The error tree.  Every error that Throughline raises on purpose hangs here.
 
-    ThroughlineError                 permanent: would trying again be pointless?
-    ├── InvalidFact                  probes     what a probe was told cannot be recorded (raised under test only)
-    ├── ConfigurationError           all rooms  a setting or a file is wrong; the message names it
-    │   └── DefinitionError          correlator a process, mapping, calendar or rule file cannot be used
-    ├── IntakeError                  collector  a request cannot be taken in
-    │   ├── InvalidRequest           collector  the request is malformed
-    │   ├── Unauthorized             collector  the token is missing, unknown or lacks the scope
-    │   ├── SpoolFull                collector  the spool is at its limit; retry later
-    │   └── SpoolBroken              collector  a write or fsync failed; intake has stopped
-    ├── StoreError                   collector  the engine refused or could not be reached
-    └── DemoError                    dashboards the simulated firm could not deliver
+    ThroughlineError            permanent: would trying again be pointless?
+    ├── InvalidFact             a probe was told what it cannot record (raised under test only)
+    ├── ConfigurationError      a setting or a file is wrong; the message names it
+    │   └── DefinitionError     a process, mapping, calendar or rule file cannot be used
+    ├── IntakeError             a request cannot be taken in
+    │   ├── InvalidRequest      it is malformed
+    │   ├── Unauthorized        its token is missing, unknown or lacks the scope
+    │   ├── SpoolFull           the spool is at its limit; retry later
+    │   └── SpoolBroken         a write or fsync failed; intake has stopped
+    ├── StoreError              the engine refused or could not be reached
+    ├── ControlError            the control store refused or could not be reached
+    │   └── LeaseLost           another worker holds the lease now
+    └── DemoError               the simulated firm could not deliver
 
-A room may refine a branch (a subclass lives beside the code that raises it).  The docstring of a class is its
+A room may refine a branch with a subclass beside the code that raises it.  The docstring of a class is its
 default message: one sentence that an operator can act on.
 """
 
@@ -64,7 +66,7 @@ class Unauthorized(IntakeError):
 
 
 class SpoolFull(IntakeError):
-    """The spool is at its limit because the store is slow or down; look at the engine process, senders retry."""
+    """The spool is at its limit because the store is slow or down; look at the engine, senders retry."""
 
     permanent = False
 
@@ -77,6 +79,18 @@ class SpoolBroken(IntakeError):
 
 class StoreError(ThroughlineError):
     """The store refused the operation or could not be reached; check the store and its address."""
+
+    permanent = False
+
+
+class ControlError(ThroughlineError):
+    """The control store refused the operation or could not be reached; check it and its address."""
+
+    permanent = False
+
+
+class LeaseLost(ControlError):
+    """Another worker holds the lease now; this one stops and lets it work."""
 
     permanent = False
 
