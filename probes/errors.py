@@ -82,6 +82,13 @@ class StoreError(ThroughlineError):
 
     permanent = False
 
+    def __init__(
+        self, message: str | None = None, *, permanent: bool | None = None, code: int | None = None
+    ) -> None:
+        """Create the error; `code` is the error code of ClickHouse, if it gave one."""
+        super().__init__(message, permanent=permanent)
+        self.code = code
+
 
 class ControlError(ThroughlineError):
     """The control store refused the operation or could not be reached; check it and its address."""
