@@ -1,9 +1,11 @@
-"""With CI=true a skipped test fails: a green run there means that everything ran."""
+"""Fixtures for all tests; and with CI=true a skipped test fails, so that green means everything ran."""
 
 import os
 from collections.abc import Generator
 
 import pytest
+
+pytest_plugins = ["tests.postgres"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,5 +1,6 @@
 """What is shipped: the packages listed, the data files, the bare install."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,11 +24,12 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 """
-PLATFORM_ONLY = (
-    "alembic chdb clickhouse_connect fastapi filelock google_crc32c grpc httptools pandas plotly "
-    "prometheus_client psycopg pyarrow pydantic pydantic_settings rich ruamel sqlalchemy sqlglot streamlit "
-    "typer uvicorn uvloop"
-).split()
+PLATFORM_ONLY = re.findall(
+    r"\w+",
+    """alembic chdb clickhouse_connect fastapi filelock google_crc32c grpc httptools pandas plotly psycopg
+    prometheus_client pyarrow pydantic pydantic_settings rich ruamel sqlalchemy sqlglot streamlit typer
+    uvicorn uvloop""",
+)
 
 
 def packages_on_disk() -> set[str]:
@@ -54,8 +56,8 @@ def test_every_package_is_listed() -> None:
 @pytest.mark.parametrize("folder", ["tests", "bench", *ROOMS])
 def test_every_folder_of_modules_is_a_package(folder: str) -> None:
     """Modules in a folder without __init__.py are found by some tools and not by others."""
-    bare = {file.parent for file in (ROOT / folder).rglob("*.py") if not (file.parent / "__init__.py").exists()}
-    assert bare == set()
+    folders = {file.parent for file in (ROOT / folder).rglob("*.py")}
+    assert {place for place in folders if not (place / "__init__.py").exists()} == set()
 
 
 def test_wheel_holds_every_module_and_data_file(tmp_path: Path) -> None:
@@ -92,7 +94,9 @@ def test_bare_install_can_probe() -> None:
 
 def test_bare_install_says_how_to_get_the_platform() -> None:
     """Without the extra, the console command is one sentence and a non-zero exit."""
-    program = IMPORTS_BARE + "from throughline.dashboards.cli import main\nsys.argv = ['throughline']\nmain()\n"
+    program = IMPORTS_BARE + (
+        "from throughline.dashboards.cli import main\nsys.argv = ['throughline']\nmain()\n"
+    )
     result = run(program, ",".join(PLATFORM_ONLY))
     assert result.returncode == 1
     assert result.stderr.splitlines() == [

@@ -1,0 +1,83 @@
+"""The control store's tables. Change them together with a new revision in ``alembic/versions``."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """An aware time in UTC; SQLite keeps no zone, so it is taken off and put back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse naive times; the database gets UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """What comes back is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("holder", sa.String, nullable=False),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("tenant", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+definitions = sa.Table(
+    "definitions",
+    metadata,
+    sa.Column("process", sa.String, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("activated_at", UtcTime, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("tenant", sa.String, nullable=False),
+    sa.Column("process", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("progress", sa.Float, nullable=False, server_default="0"),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
+    sa.Column("requested_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("holder", sa.String, nullable=False, server_default=""),
+    sa.Column("claimed_until", UtcTime),
+    sa.Index("jobs_by_state", "state", "requested_at"),
+)
+
+engine_marks = sa.Table(
+    "engine_marks",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("boot_id", sa.String, nullable=False),
+    sa.Column("clean", sa.Boolean, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
