@@ -71,7 +71,7 @@ class Scanned:
 def varint(value: int) -> bytes:
     """Encode a non-negative integer as protobuf does."""
     out = bytearray()
-    while value > 0x7F:
+    while value >> 7:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
@@ -79,7 +79,7 @@ def varint(value: int) -> bytes:
 
 
 def encode(
-    segment: str, number: int, tenant: str, items: int, request: bytes, received_unix_nano: int
+    segment: str, number: int, *, tenant: str, items: int, request: bytes, received_unix_nano: int
 ) -> list[bytes]:
     """Return one record in parts, the request itself uncopied, ready for `os.writev`."""
     tenant_bytes = tenant.encode()
@@ -115,53 +115,52 @@ def scan(data: bytes, segment: str) -> Scanned:
     """Walk a segment file.
 
     1. A record whose length fits and whose CRC holds is whole.
-    2. A bad CRC with a length that fits is a bad stretch; the walk goes on behind it.
-    3. A length that can't be true breaks the chain; the walk goes on behind the next segment field, which
-       every envelope ends with.
-    4. What remains behind the last whole record is a tail: torn in an open segment, corrupt in a sealed one.
+    2. Otherwise the walk goes on where the next whole record begins: behind this one's length if that is
+       true, else behind one of the next segment fields, with which every envelope nearly ends.
+    3. What remains behind the last whole record is a tail: torn in an open segment, corrupt in a sealed one.
     """
     offsets: list[tuple[int, int]] = []
     corrupt: list[CorruptRecord] = []
     position = end = 0
     while position < len(data):
-        length, crc = _header(data, position)
-        payload = position + HEADER.size
-        if length < SMALLEST_PAYLOAD or payload + length > len(data):
-            following = _resume(data, position, segment)
-            corrupt.append(CorruptRecord(segment, position, following - position, "broken length"))
-            position = following
-            continue
-        position = payload + length
-        if google_crc32c.value(data[payload:position]) == crc:
-            offsets.append((payload, length))
-            end = position
+        length = _whole(data, position)
+        if length is not None:
+            offsets.append((position + HEADER.size, length))
+            position = end = position + HEADER.size + length
         else:
-            # The length itself may be what is broken: never step over a record that still stands.
-            following = min(_resume(data, payload - HEADER.size, segment), position)
-            position = following if following > payload else position
-            start = payload - HEADER.size
-            corrupt.append(CorruptRecord(segment, start, position - start, "checksum mismatch"))
+            following = _resume(data, position, segment_mark(segment.encode()))
+            corrupt.append(CorruptRecord(segment, position, following - position, "broken record"))
+            position = following
     return Scanned(tuple(offsets), tuple(corrupt), end)
 
 
-def _header(data: bytes, position: int) -> tuple[int, int]:
-    """Return (length, crc), or a length that can't be true at the end of the file."""
-    if position + HEADER.size > len(data):
-        return 0, 0
+def _whole(data: bytes, position: int) -> int | None:
+    """Return the payload length of the whole record at `position`, if there is one."""
+    start = position + HEADER.size
+    if start > len(data):
+        return None
     length, crc = HEADER.unpack_from(data, position)
-    return int(length), int(crc)
+    if length < SMALLEST_PAYLOAD or start + length > len(data):
+        return None
+    return int(length) if google_crc32c.value(data[start : start + length]) == crc else None
 
 
-def _resume(data: bytes, position: int, segment: str) -> int:
-    """Return where the record that holds the next segment field ends, or the end of the data."""
-    mark = segment_mark(segment.encode())
+def _resume(data: bytes, position: int, mark: bytes) -> int:
+    """Return where the next whole record behind the broken one begins, or the end of the data."""
+    if position + HEADER.size <= len(data):
+        by_length = position + HEADER.size + int(HEADER.unpack_from(data, position)[0])
+        if by_length == len(data) or _whole(data, by_length) is not None:
+            return by_length
     found = data.find(mark, position)
-    if found < 0:
-        return len(data)
-    after = found + len(mark) + 1  # the tag of `number`
-    while after < len(data) and data[after] & 0x80:
-        after += 1
-    return min(after + 1 + 1 + RECEIVED.size, len(data))
+    while found >= 0:
+        after = found + len(mark) + 1  # the tag of `number`
+        while after < len(data) and data[after] & 0x80:
+            after += 1
+        after += 1 + 1 + RECEIVED.size
+        if _whole(data, after) is not None:
+            return after
+        found = data.find(mark, found + 1)
+    return len(data)
 
 
 def split(payload: bytes) -> tuple[str, int, bytes]:
@@ -176,7 +175,7 @@ def split(payload: bytes) -> tuple[str, int, bytes]:
 def read(segment: Segment, corrupt: list[CorruptRecord] | None = None) -> Iterator[Record]:
     """Yield the whole records of a sealed segment, in order; bad stretches are added to `corrupt`.
 
-    Numbers come from the position among records as written: a bad stretch counts as one.
+    Numbers are those given when written, so a bad stretch leaves a gap and moves nobody.
 
     Raises: FileNotFoundError if the segment was deleted meanwhile.
     """
