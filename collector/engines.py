@@ -1,4 +1,4 @@
-"""The two engines behind the store: chDB in a directory, ClickHouse behind a URL; and what their errors mean."""
+"""The two engines behind the store: chDB in a directory, ClickHouse behind a URL; and what errors mean."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PORTS = {"http": 8123, "https": 8443}
 UNKNOWN_DATABASE = 81
-# Codes after which the same statement may succeed later: limits, disks, replicas, networks, read-only tables.
+# Codes after which the same statement may succeed later: limits, disks, replicas, networks, rights.
 RETRYABLE = frozenset({
-    3, 74, 75, 76, 96, 159, 164, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 254, 279, 285, 286, 290,
-    305, 319, 364, 394, 415, 425, 439, 497, 499, 594, 659, 667, 668, 692, 999, 1000, 1001, 1002,
+    3, 74, 75, 76, 96, 159, 164, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 254, 279, 285, 286,
+    290, 305, 319, 364, 394, 415, 425, 439, 497, 499, 594, 659, 667, 668, 692, 999, 1000, 1001, 1002,
 })  # fmt: skip
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 1000
@@ -49,11 +49,12 @@ class Embedded:
             )
             raise StoreError(message, permanent=True) from error
         except OSError as error:
-            message = f"cannot use the data directory {self._directory}: {error.strerror}; choose another with --data"
+            reason = error.strerror
+            message = f"cannot use the data directory {self._directory}: {reason}; choose another with --data"
             raise StoreError(message, permanent=True) from error
 
     def connect(self, settings: dict[str, Any]) -> Client:
-        """Open one more handle to the engine. Raises: StoreError when this process holds another directory open."""
+        """Open one more handle. Raises: StoreError when this process holds another directory open."""
         options = {
             "max_server_memory_usage": self._memory_bytes,
             "mark_cache_size": self._memory_bytes // 16,
@@ -62,7 +63,11 @@ class Embedded:
         }
         try:
             return clickhouse_connect.get_client(
-                interface="chdb", path=str(self._directory), settings=settings, chdb_options=options
+                interface="chdb",
+                path=str(self._directory),
+                settings=settings,
+                chdb_options=options,
+                tz_mode="aware",
             )
         except ProgrammingError as error:
             message = f"cannot open the data directory {self._directory}: {_plain(error)}"
@@ -99,6 +104,8 @@ class Server:
             "send_receive_timeout": _ANSWER_SECONDS,
             "autogenerate_session_id": False,
             "form_encode_query_params": True,
+            "compress": False,
+            "tz_mode": "aware",
             "pool_mgr": self._pool,
         }
 

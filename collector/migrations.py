@@ -1,7 +1,8 @@
-"""Numbered SQL migrations: ``sql/migrations/NNNN_what.sql``, append-only, applied in order of their number.
+"""Numbered SQL migrations: ``sql/migrations/NNNN_what.sql``, append-only, applied in order of number.
 
-ClickHouse has no transactional DDL. So every statement must be repeatable (``IF NOT EXISTS``, ``OR REPLACE``):
-a file is recorded in ``schema_migrations`` once all of it ran, and after a death in its middle it runs again.
+ClickHouse has no transactional DDL. So every statement must be repeatable (``IF NOT EXISTS``,
+``OR REPLACE``): a file is recorded in ``schema_migrations`` once all of it ran, and after a death in its
+middle it runs again.
 """
 
 from __future__ import annotations

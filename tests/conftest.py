@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.clickhouse_server import serve
 from throughline.collector.store import Store
 
 if TYPE_CHECKING:
@@ -16,10 +17,20 @@ if TYPE_CHECKING:
 _DATABASES = itertools.count(1)
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(scope="session")
+def clickhouse_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Run one ClickHouse for the whole session: the real engine behind HTTP, in its own process."""
+    with serve(tmp_path_factory.mktemp("clickhouse")) as (port, _):
+        yield port
+
+
+@pytest.fixture(params=["embedded", "http"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty store of each engine is: a directory of its own, a database of its own behind HTTP."""
-    return str(tmp_path / "store")
+    """Say where an empty store is, on each engine: a directory, or a database behind HTTP, of its own."""
+    if request.param == "embedded":
+        return str(tmp_path / "store")
+    port = request.getfixturevalue("clickhouse_port")
+    return f"http://default:@127.0.0.1:{port}/test_{next(_DATABASES)}"
 
 
 @pytest.fixture
