@@ -25,6 +25,12 @@ from pydantic import (
 )
 
 from throughline.correlator.durations import Duration, parse_duration
+from throughline.correlator.expressions import (
+    Expression,
+    ExpressionError,
+    compile_journey,
+    compile_where,
+)
 
 Path = tuple[str | int, ...]
 
@@ -65,12 +71,15 @@ def _namespace(value: str) -> str:
 
 def _filled(value: str) -> str:
     if not value.strip():
-        message = "must not be empty"
-        raise ValueError(message)
+        raise ValueError("must not be empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds characters that are not Unicode") from error
     return value
 
 
-def _several(value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -105,7 +114,7 @@ class Level(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_forms(cls, value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+    def _short_forms(cls, value: Any) -> Any:
         return {"any_of": value} if isinstance(value, (str, list, tuple)) else value
 
 
@@ -117,7 +126,7 @@ class Within(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+    def _short_form(cls, value: Any) -> Any:
         return {"time": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -177,7 +186,7 @@ class Calendar(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, value: Any) -> Any:  # noqa: ANN401 - what a YAML file holds
+    def _short_form(cls, value: Any) -> Any:
         return {"default": value} if isinstance(value, str) else value
 
 
@@ -200,7 +209,13 @@ class Process(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        findings = [*_namespace_findings(self), *_name_findings(self), *_clock_findings(self)]
+        findings = [
+            *_namespace_findings(self),
+            *_name_findings(self),
+            *_clock_findings(self),
+            *_event_findings(self),
+            *_expression_findings(self),
+        ]
         if findings:
             raise InconsistentError(findings)
         return self
@@ -215,8 +230,30 @@ class Process(Part):
         }
 
     @cached_property
+    def wheres(self) -> dict[str, Expression]:
+        """The compiled `where` of each milestone that has one, by milestone."""
+        return {one.name: compile_where(one.where) for one in self.milestones if one.where}
+
+    @cached_property
+    def expectations(self) -> dict[str, Expression]:
+        """The compiled `expect` of each check, by check."""
+        return {one.name: compile_journey(one.expect, self.namespaces) for one in self.checks}
+
+    @cached_property
+    def in_scope(self) -> Expression | None:
+        """The compiled `scope`."""
+        return compile_journey(self.scope, self.namespaces) if self.scope else None
+
+    @cached_property
+    def attributes_used(self) -> frozenset[str]:
+        """The attributes that any expression reads."""
+        scope = [self.in_scope] if self.in_scope else []
+        compiled = [*self.wheres.values(), *self.expectations.values(), *scope]
+        return frozenset().union(*(one.attributes for one in compiled))
+
+    @cached_property
     def definition_hash(self) -> str:
-        """Thirty-two hex digits that change exactly when a field's value does (comments and order of fields don't count)."""
+        """Thirty-two hex digits that change when the value of a field does, and only then."""
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -225,7 +262,7 @@ class Process(Part):
         """What a reader of the figures has to know about this definition."""
         found = []
         if any(one.within and one.within.duration.business for one in self.milestones):
-            found.append("business time is counted 24×7 until calendars exist")
+            found.append("business time is counted 24×7 until calendars exist")  # noqa: RUF001 - as written
         named = sorted({self.calendar.default, *self.calendar.map.values()} - {"always"})
         if named:
             found.append(f"calendars are not read yet, every hour counts: {', '.join(named)}")
@@ -311,4 +348,28 @@ def _clock_findings(process: Process) -> list[tuple[Path, str]]:
         if at == one.name and one.name == min(path):
             circle = " → ".join([*path, one.name])
             findings.append((("milestones", index, "within"), f"these milestones wait for each other: {circle}"))
+    return findings
+
+
+def _event_findings(process: Process) -> list[tuple[Path, str]]:
+    return [
+        (("milestones", index, "undone_by"), f"'{one.event}' can't both reach and undo '{one.name}'")
+        for index, one in enumerate(process.milestones)
+        if one.event in one.undone_by
+    ]
+
+
+def _expression_findings(process: Process) -> list[tuple[Path, str]]:
+    findings: list[tuple[Path, str]] = []
+    texts: list[tuple[Path, str | None]] = [(("scope",), process.scope)]
+    texts += [(("milestones", index, "where"), one.where) for index, one in enumerate(process.milestones)]
+    texts += [(("checks", index, "expect"), one.expect) for index, one in enumerate(process.checks)]
+    for path, text in texts:
+        try:
+            if text and path[-1] == "where":
+                compile_where(text)
+            elif text:
+                compile_journey(text, process.namespaces)
+        except ExpressionError as error:
+            findings.append((path, str(error)))
     return findings

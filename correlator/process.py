@@ -109,7 +109,7 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors))
 
 
-def _tree(source: Path | str, file: str, shipped: Path) -> Any:  # noqa: ANN401 - whatever the YAML holds
+def _tree(source: Path | str, file: str, shipped: Path) -> Any:
     try:
         tree = yaml_lines.parse(yaml_lines.text_of(source) if isinstance(source, Path) else source, file)
     except yaml_lines.BadYamlError as error:
@@ -169,7 +169,7 @@ def _merged_by_name(base: yaml_lines.Sequence, change: yaml_lines.Sequence) -> y
     return result
 
 
-def _problems(details: ErrorDetails, tree: Any, file: str) -> list[Problem]:  # noqa: ANN401 - see _tree
+def _problems(details: ErrorDetails, tree: Any, file: str) -> list[Problem]:
     path, cause = details["loc"], details.get("ctx", {}).get("error")
     if isinstance(cause, InconsistentError):
         return [
@@ -180,7 +180,7 @@ def _problems(details: ErrorDetails, tree: Any, file: str) -> list[Problem]:  # 
     return [Problem(*place, _sentence(details, path, tree))]
 
 
-def _sentence(details: ErrorDetails, path: tuple[str | int, ...], tree: Any) -> str:  # noqa: ANN401 - see _tree
+def _sentence(details: ErrorDetails, path: tuple[str | int, ...], tree: Any) -> str:
     kind, given, context = details["type"], details["input"], details.get("ctx", {})
     where = _spelled(path, tree)
     match kind:
@@ -217,7 +217,7 @@ def _shown(given: object) -> str:
     )
 
 
-def _spelled(path: tuple[str | int, ...], tree: Any) -> str:  # noqa: ANN401 - see _tree
+def _spelled(path: tuple[str | int, ...], tree: Any) -> str:
     """Name a place as people do: a milestone by its name, not by its number."""
     if not path:
         return "the definition"

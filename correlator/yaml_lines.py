@@ -42,7 +42,7 @@ class BadYamlError(ValueError):
         self.sentence = sentence
 
 
-def parse(text: str, file: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
+def parse(text: str, file: str) -> Any:
     """Parse one document.
 
     Raises:
@@ -59,7 +59,7 @@ def parse(text: str, file: str) -> Any:  # noqa: ANN401 - whatever the YAML hold
     return _plain(loaded, file, iter(range(_MOST_ENTRIES)), 0)
 
 
-def place_of(tree: Any, path: tuple[str | int, ...], default: Place) -> Place:  # noqa: ANN401 - see parse
+def place_of(tree: Any, path: tuple[str | int, ...], default: Place) -> Place:
     """Where the entry at `path` stands, or its nearest ancestor that has a place."""
     place = default
     for step in path:
@@ -82,7 +82,7 @@ def text_of(path: Path) -> str:
         raise BadYamlError(1, "the file is not UTF-8 text") from error
 
 
-def _plain(node: Any, file: str, budget: Iterator[int], depth: int) -> Any:  # noqa: ANN401 - see parse
+def _plain(node: Any, file: str, budget: Iterator[int], depth: int) -> Any:
     if next(budget, None) is None or depth > _DEEPEST:
         raise BadYamlError(1, "this is nested too deeply or too long for a definition")
     if isinstance(node, CommentedMap):
@@ -102,7 +102,7 @@ def _plain(node: Any, file: str, budget: Iterator[int], depth: int) -> Any:  # n
     return _scalar(node)
 
 
-def _scalar(node: Any) -> Any:  # noqa: ANN401 - see parse
+def _scalar(node: Any) -> Any:
     for kind in (str, bool, int, float):
         if isinstance(node, kind) and type(node) is not kind and type(node) is not bool:
             return kind(node)

@@ -1,0 +1,426 @@
+"""Expressions in definitions: SQL that is parsed, allow-listed and typed, then written anew from validated parts.
+
+Nothing of what a person wrote reaches the engine as text: names are looked up in the tables below, literals are
+escaped, everything else is refused. Every function is total: no accepted expression can fail over any row.
+Numbers are Float64; sums and differences are rounded to six decimals, as amounts are.
+
+Two kinds. Over one event (`where`), a name is that event's. Over a journey (`scope`, `expect`), a name is the journey's,
+and `attr`, `keys` and aggregates become terms, computed once per journey beside the other aggregates.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+_LONGEST = 2_000
+_DEEPEST = 40
+_ESCAPED = "\\'{}%;\x7f"
+
+TEXT, NUMBER, TRUTH = "text", "number", "true or false"
+
+EVENT_COLUMNS = {
+    "event": (TEXT, "toString(Event)"),
+    "system": (TEXT, "toString(System)"),
+    "platform": (TEXT, "toString(Platform)"),
+    "connection": (TEXT, "toString(Connection)"),
+    "amount": (NUMBER, "toFloat64(Amount)"),
+    "currency": (TEXT, "toString(Currency)"),
+    "customer": (TEXT, "Customer"),
+    "entity": (TEXT, "toString(Entity)"),
+    "region": (TEXT, "toString(Region)"),
+    "service_line": (TEXT, "toString(ServiceLine)"),
+    "failed": (TRUTH, "(Failed = 1)"),
+}
+JOURNEY_COLUMNS = {
+    name: EVENT_COLUMNS[name] for name in ("amount", "currency", "customer", "entity", "region", "service_line")
+}
+_AGGREGATES = ("count", "sum", "min", "max", "avg", "uniq")
+_COMPARISONS: dict[type[exp.Expression], str] = {
+    exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}  # fmt: skip
+_ARITHMETIC: dict[type[exp.Expression], str] = {
+    exp.Add: "round({} + {}, 6)",
+    exp.Sub: "round({} - {}, 6)",
+    exp.Mul: "({} * {})",
+    exp.Div: "({} / nullIf({}, 0))",
+    exp.Mod: "({} % nullIf({}, 0))",
+}
+# name -> types of the arguments, type of the result, text
+_FUNCTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "lower": ((TEXT,), TEXT, "lowerUTF8({})"),
+    "upper": ((TEXT,), TEXT, "upperUTF8({})"),
+    "trim": ((TEXT,), TEXT, "trimBoth({})"),
+    "length": ((TEXT,), NUMBER, "toFloat64(lengthUTF8({}))"),
+    "empty": ((TEXT,), TRUTH, "({} = '')"),
+    "starts_with": ((TEXT, TEXT), TRUTH, "startsWith({}, {})"),
+    "ends_with": ((TEXT, TEXT), TRUTH, "endsWith({}, {})"),
+    "contains": ((TEXT, TEXT), TRUTH, "(position({}, {}) > 0)"),
+    "number": ((TEXT,), NUMBER, "toFloat64(toDecimal128OrNull({}, 6))"),
+    "abs": ((NUMBER,), NUMBER, "abs({})"),
+    "floor": ((NUMBER,), NUMBER, "floor({})"),
+    "ceil": ((NUMBER,), NUMBER, "ceil({})"),
+}
+_SPELLINGS = {"startswith": "starts_with", "endswith": "ends_with"}
+# Arguments of sqlglot nodes that carry no meaning of their own.
+_IGNORED_ARGUMENTS = frozenset({"big_int", "ignore_nulls", "typed", "safe", "binary"})
+
+
+class ExpressionError(ValueError):
+    """An expression is not allowed; the sentence says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An aggregate over a journey's events, under the name by which the expression refers to it."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression: ClickHouse text that is 0 or 1 for every row, never NULL."""
+
+    sql: str
+    terms: tuple[Term, ...] = ()
+    attributes: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Scope:
+    columns: dict[str, tuple[str, str]]
+    namespaces: frozenset[str]
+    journey: bool
+    terms: dict[str, Term] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)
+
+
+_Typed = tuple[str, str]
+
+
+def quoted(text: str) -> str:
+    """A ClickHouse string literal of this text, whatever it holds."""
+    escaped = (
+        f"\\x{ord(one):02x}" if one in "{}%;\x7f" or ord(one) < ord(" ") else f"\\{one}" if one in _ESCAPED else one
+        for one in text
+    )
+    return f"'{''.join(escaped)}'"
+
+
+def compile_where(text: str) -> Expression:
+    """Compile a predicate over one event.
+
+    Raises:
+        ExpressionError: it is no predicate, or holds something that is not allowed.
+    """
+    return _compiled(text, _Scope(EVENT_COLUMNS, frozenset(), journey=False))
+
+
+def compile_journey(text: str, namespaces: Iterable[str]) -> Expression:
+    """Compile a predicate over a journey; `keys` may name these namespaces.
+
+    Raises:
+        ExpressionError: it is no predicate, or holds something that is not allowed.
+    """
+    return _compiled(text, _Scope(JOURNEY_COLUMNS, frozenset(namespaces), journey=True))
+
+
+def _compiled(text: str, scope: _Scope) -> Expression:
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"an expression may have {_LONGEST} characters, this one has {len(text)}")
+    try:
+        kind, sql = _typed(_parsed(text), scope, 0)
+    except RecursionError as error:
+        raise ExpressionError("the expression is nested too deeply") from error
+    if kind != TRUTH:
+        raise ExpressionError(f"the expression is a {kind}; it must be a statement that is true or false")
+    return Expression(f"ifNull({sql}, 0)", tuple(scope.terms.values()), frozenset(scope.attributes))
+
+
+def _parsed(text: str) -> exp.Expression:
+    try:
+        statements = sqlglot.parse(f"SELECT {text}", read="clickhouse")
+    except (SqlglotError, ValueError) as error:
+        first = str(error).split("\n")[0].split(". Line")[0]
+        raise ExpressionError(f"this is no expression: {first}") from error
+    statement = statements[0] if len(statements) == 1 else None
+    if not isinstance(statement, exp.Select):
+        raise ExpressionError("this is no single expression")
+    if any(value for name, value in statement.args.items() if name != "expressions") or len(statement.expressions) != 1:
+        raise ExpressionError("only one expression may stand here, no query, no list")
+    found: exp.Expression = statement.expressions[0]
+    return found
+
+
+def _typed(node: exp.Expression, scope: _Scope, depth: int) -> _Typed:
+    """Compile one node: its type and its text."""
+    if depth > _DEEPEST:
+        raise ExpressionError("the expression is nested too deeply")
+    for kind, handler in _HANDLERS:
+        if isinstance(node, kind):
+            return handler(node, scope, depth + 1)
+    if isinstance(node, (exp.Func, exp.Anonymous)):
+        return _function(node, scope, depth + 1)
+    raise ExpressionError(f"`{_shown(node)}` is not allowed in an expression")
+
+
+def _only(node: exp.Expression, *names: str) -> None:
+    extra = [name for name, value in node.args.items() if value and name not in names]
+    if set(extra) - _IGNORED_ARGUMENTS:
+        raise ExpressionError(f"`{_shown(node)}` is not allowed in an expression")
+
+
+def _shown(node: exp.Expression) -> str:
+    try:
+        return node.sql(dialect="clickhouse")[:80]
+    except (SqlglotError, ValueError, RecursionError):
+        return type(node).__name__
+
+
+def _want(node: exp.Expression, kind: str, scope: _Scope, depth: int) -> str:
+    found, sql = _typed(node, scope, depth)
+    if found != kind:
+        hint = "; number(…) reads a number from text" if (found, kind) == (TEXT, NUMBER) else ""
+        raise ExpressionError(f"`{_shown(node)}` is {found} where {kind} is needed{hint}")
+    return sql
+
+
+def _column(node: exp.Column, scope: _Scope, _depth: int) -> _Typed:
+    _only(node, "this")
+    name = node.name.lower()
+    if name not in scope.columns or not isinstance(node.this, exp.Identifier):
+        close = get_close_matches(name, scope.columns, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(scope.columns)} and attr('…')"
+        raise ExpressionError(f"there is no field '{node.name}' here; {hint}")
+    return scope.columns[name]
+
+
+def _literal(node: exp.Literal, _scope: _Scope, _depth: int) -> _Typed:
+    if node.is_string:
+        return TEXT, quoted(_text(node))
+    try:
+        value = float(node.this)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ExpressionError(f"`{node.this}` is no number")
+    return NUMBER, f"toFloat64({value!r})"
+
+
+def _text(node: exp.Expression | None) -> str:
+    if not isinstance(node, exp.Literal) or not node.is_string:
+        raise ExpressionError("a text in single quotes is needed here")
+    text = str(node.this)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ExpressionError("a text holds characters that are not Unicode") from error
+    return text
+
+
+def _boolean(node: exp.Boolean, _scope: _Scope, _depth: int) -> _Typed:
+    return TRUTH, "1" if node.this else "0"
+
+
+def _paren(node: exp.Paren, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this")
+    return _typed(node.this, scope, depth)
+
+
+def _connector(node: exp.Connector, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expression")
+    word = "AND" if isinstance(node, exp.And) else "OR"
+    left, right = _want(node.left, TRUTH, scope, depth), _want(node.right, TRUTH, scope, depth)
+    return TRUTH, f"({left} {word} {right})"
+
+
+def _not(node: exp.Not, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this")
+    return TRUTH, f"(NOT {_want(node.this, TRUTH, scope, depth)})"
+
+
+def _comparison(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expression")
+    kind, left = _typed(node.left, scope, depth)
+    return TRUTH, f"({left} {_COMPARISONS[type(node)]} {_want(node.right, kind, scope, depth)})"
+
+
+def _arithmetic(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expression")
+    left, right = _want(node.left, NUMBER, scope, depth), _want(node.right, NUMBER, scope, depth)
+    return NUMBER, _ARITHMETIC[type(node)].format(left, right)
+
+
+def _negative(node: exp.Neg, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this")
+    return NUMBER, f"(-{_want(node.this, NUMBER, scope, depth)})"
+
+
+def _among(node: exp.In, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expressions")
+    kind, left = _typed(node.this, scope, depth)
+    if not node.expressions or not all(isinstance(one, (exp.Literal, exp.Neg)) for one in node.expressions):
+        raise ExpressionError("IN needs a list of values in parentheses")
+    return TRUTH, f"({left} IN ({', '.join(_want(one, kind, scope, depth) for one in node.expressions)}))"
+
+
+def _between(node: exp.Between, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "low", "high")
+    kind, value = _typed(node.this, scope, depth)
+    low, high = (_want(node.args[bound], kind, scope, depth) for bound in ("low", "high"))
+    return TRUTH, f"({value} BETWEEN {low} AND {high})"
+
+
+def _is(node: exp.Is, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expression")
+    if not isinstance(node.expression, exp.Null):
+        raise ExpressionError("IS can only be followed by NULL or NOT NULL")
+    _, value = _typed(node.this, scope, depth)
+    return TRUTH, f"isNull({value})"
+
+
+def _like(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expression")
+    pattern = _text(node.expression)
+    if "\\" in pattern:
+        raise ExpressionError("a LIKE pattern can't hold a backslash")
+    name = "ilike" if isinstance(node, exp.ILike) else "like"
+    return TRUTH, f"{name}({_want(node.this, TEXT, scope, depth)}, {quoted(pattern)})"
+
+
+def _if(node: exp.If, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "true", "false")
+    if node.args.get("false") is None:
+        raise ExpressionError("if(…) needs three arguments: condition, value, other value")
+    condition = _want(node.this, TRUTH, scope, depth)
+    kind, value = _typed(node.args["true"], scope, depth)
+    return kind, f"if({condition}, {value}, {_want(node.args['false'], kind, scope, depth)})"
+
+
+def _choice(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "expressions")
+    word = {exp.Coalesce: "coalesce", exp.Least: "least", exp.Greatest: "greatest"}[type(node)]
+    kind, first = _typed(node.this, scope, depth)
+    if word != "coalesce" and kind != NUMBER:
+        raise ExpressionError(f"{word}(…) compares numbers, not {kind}")
+    return kind, f"{word}({', '.join([first, *(_want(one, kind, scope, depth) for one in node.expressions)])})"
+
+
+def _round(node: exp.Round, scope: _Scope, depth: int) -> _Typed:
+    _only(node, "this", "decimals")
+    digits = node.args.get("decimals")
+    if digits is not None and (not isinstance(digits, exp.Literal) or digits.this not in list("0123456")):
+        raise ExpressionError("round(…) takes 0 to 6 decimals")
+    return NUMBER, f"round({_want(node.this, NUMBER, scope, depth)}, {digits.this if digits else 0})"
+
+
+def _function(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
+    name = (node.name if isinstance(node, (exp.Anonymous, exp.CombinedAggFunc)) else node.sql_name()).lower()
+    if isinstance(node, (exp.Anonymous, exp.CombinedAggFunc)):
+        _only(node, "this", "expressions")
+        arguments = node.expressions
+    else:
+        _only(node, "this", "expression", "expressions")
+        arguments = [one for one in (node.args.get("this"), node.args.get("expression")) if one is not None]
+        arguments += node.expressions
+    name = {"approx_distinct": "uniq", "count_if": "countif"}.get(name, _SPELLINGS.get(name, name))
+    if name.removesuffix("if") in _AGGREGATES:
+        return _aggregate(name, arguments, scope, depth)
+    if name == "attr":
+        return TEXT, _attr(arguments, scope)
+    if name == "keys":
+        return NUMBER, _keys(arguments, scope)
+    if name not in _FUNCTIONS:
+        known = [*_FUNCTIONS, "attr", "keys", *_AGGREGATES, "if", "coalesce", "round", "least", "greatest"]
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else f"; allowed are {', '.join(known)}"
+        raise ExpressionError(f"the function '{name}' is not allowed{hint}")
+    kinds, result, pattern = _FUNCTIONS[name]
+    if len(arguments) != len(kinds):
+        raise ExpressionError(f"{name}(…) takes {len(kinds)} argument(s), not {len(arguments)}")
+    texts = [_want(one, kind, scope, depth) for one, kind in zip(arguments, kinds, strict=True)]
+    return result, pattern.format(*texts)
+
+
+def _attr(arguments: list[exp.Expression], scope: _Scope) -> str:
+    name = _text(arguments[0] if len(arguments) == 1 else None)
+    scope.attributes.add(name)
+    value = f"Attributes[{quoted(name)}]"
+    return _term(f"argMaxIf({value}, Moment, {value} != '')", scope) if scope.journey else value
+
+
+def _keys(arguments: list[exp.Expression], scope: _Scope) -> str:
+    if not scope.journey:
+        raise ExpressionError("keys(…) counts objects of a journey; it can't stand in a statement over one event")
+    namespace = _text(arguments[0] if len(arguments) == 1 else None)
+    if namespace not in scope.namespaces:
+        close = get_close_matches(namespace, scope.namespaces, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ExpressionError(f"'{namespace}' is no namespace of `keys`{hint}")
+    objects = f"arrayMap(o -> o.2, arrayFilter(o -> o.1 = {quoted(namespace)}, Objects))"
+    return _term(f"toFloat64(uniqExactArray({objects}))", scope)
+
+
+def _aggregate(name: str, arguments: list[exp.Expression], scope: _Scope, depth: int) -> _Typed:
+    if not scope.journey:
+        raise ExpressionError(f"{name}(…) needs many events; it can't stand in a statement over one event")
+    inner = _Scope(EVENT_COLUMNS, frozenset(), journey=False)
+    base, condition = name.removesuffix("if"), "1"
+    arguments = [one for one in arguments if not isinstance(one, exp.Star)] if base == "count" else list(arguments)
+    if name.endswith("if"):
+        if not arguments:
+            raise ExpressionError(f"{name}(…) needs a condition")
+        condition = f"ifNull({_want(arguments.pop(), TRUTH, inner, depth)}, 0)"
+    if base == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
+        base, arguments = "uniq", arguments[0].expressions
+    if len(arguments) != (0 if base == "count" else 1):
+        raise ExpressionError(f"{name}(…) has the wrong number of arguments")
+    if base == "count":
+        sql = f"toFloat64(countIf({condition}))"
+    elif base == "uniq":
+        sql = f"toFloat64(uniqExactIf({_typed(arguments[0], inner, depth)[1]}, {condition}))"
+    else:
+        sql = _numeric_aggregate(base, _want(arguments[0], NUMBER, inner, depth), condition)
+    scope.attributes |= inner.attributes
+    return NUMBER, _term(sql, scope)
+
+
+def _numeric_aggregate(base: str, value: str, condition: str) -> str:
+    if base == "sum":  # amounts are added exactly
+        exact = value == EVENT_COLUMNS["amount"][1]
+        added = f"sumIf(toDecimal256(Amount, 6), {condition})" if exact else f"sumIf({value}, {condition})"
+        return f"round(toFloat64(ifNull({added}, 0)), 6)"
+    return f"round({base}OrNullIf({value}, {condition}), 6)"
+
+
+def _term(sql: str, scope: _Scope) -> str:
+    name = f"term_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
+    scope.terms[name] = Term(name, sql)
+    return name
+
+
+_Handler = Callable[[exp.Expression, _Scope, int], _Typed]
+_HANDLERS: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], _Handler], ...] = (
+    (exp.Column, _column),
+    (exp.Literal, _literal),
+    (exp.Boolean, _boolean),
+    (exp.Paren, _paren),
+    ((exp.And, exp.Or), _connector),
+    (exp.Not, _not),
+    (tuple(_COMPARISONS), _comparison),
+    (tuple(_ARITHMETIC), _arithmetic),
+    (exp.Neg, _negative),
+    (exp.In, _among),
+    (exp.Between, _between),
+    (exp.Is, _is),
+    ((exp.Like, exp.ILike), _like),
+    (exp.If, _if),
+    ((exp.Coalesce, exp.Least, exp.Greatest), _choice),
+    (exp.Round, _round),
+)  # type: ignore[assignment] # each handler takes the node class it is listed with
