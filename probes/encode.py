@@ -1,0 +1,250 @@
+"""Facts in, clean OpenTelemetry attributes out: total functions, whatever the host hands over.
+
+Why so strict: one lone surrogate in an event name makes the exporter drop the whole batch, one integer beyond
+64 bits loses its attribute, and 200 attributes push the first ones out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Context, Decimal, InvalidOperation
+from itertools import islice
+from typing import Any, Final
+
+from throughline.probes import vocabulary as v
+from throughline.probes.errors import InvalidFact
+from throughline.probes.guard import complain, swallow
+
+MAX_TEXT: Final = 16_384
+"""Characters of a text; longer ones are cut."""
+MAX_KEY: Final = 1_024
+"""Characters of a key; a longer one is refused, for half a key is another key."""
+MAX_KEYS: Final = 10_000
+"""Keys of one namespace in one event; more are refused."""
+MAX_ATTRIBUTES: Final = 64
+"""Attributes besides ours; OpenTelemetry holds 128 and drops the oldest."""
+MAX_MEMBERS: Final = 1_000
+MAX_DEPTH: Final = 4
+MAX_AMOUNT: Final = Decimal(10) ** 32
+AMOUNT_PLACES: Final = Decimal("0.000001")
+_INT64: Final = 2**63
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DECIMALS: Final = Context(prec=60, traps=[InvalidOperation])
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+Clean = dict[str, Any]
+"""Attributes that OpenTelemetry and OTLP take as they are."""
+
+
+def text(value: object, limit: int = MAX_TEXT) -> str:
+    """The value as valid UTF-8 text of at most `limit` characters; '' if it cannot say what it is."""
+    if type(value) is not str:
+        try:
+            value = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        except Exception:  # noqa: BLE001 whatever a foreign __str__ raises
+            complain(f"a value of type {type(value).__name__} cannot be turned into text")
+            return ""
+        if type(value) is not str:  # a subclass of str may do anything later
+            value = str.__str__(value)
+    if len(value) > limit:
+        value = value[:limit]
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def nanoseconds(moment: object) -> int | None:
+    """Nanoseconds since 1970 of a datetime (naive: local time, as everywhere in Python) or of such a number.
+
+    None: not a moment that OTLP can hold.
+    """
+    if isinstance(moment, datetime):
+        try:
+            aware = moment if moment.tzinfo is not None else moment.astimezone()
+            moment = (aware - _EPOCH) // _MICROSECOND * 1_000
+        except Exception:  # noqa: BLE001 a foreign tzinfo may raise anything
+            moment = None
+    if isinstance(moment, int) and not isinstance(moment, bool) and 0 < moment < _INT64:
+        return moment
+    complain(f"time must be a datetime after 1970, not {type(moment).__name__}")
+    return None
+
+
+def amount(value: object) -> str:
+    """The amount as a plain decimal text, 6 places at most; '' if it is none."""
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(text(value, 100).strip())
+        if isinstance(value, bool) or not number.is_finite() or number.copy_abs() >= MAX_AMOUNT:
+            complain("amount must be a finite decimal below 10^32")
+            return ""
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and exponent < -6:  # noqa: PLR2004 the store keeps six places
+            number = number.quantize(AMOUNT_PLACES, context=_DECIMALS)
+    except (InvalidOperation, ValueError):
+        complain("amount must be a decimal number")
+        return ""
+    return format(number, "f")
+
+
+def any_value(value: object, depth: int = 0) -> Any:
+    """The value as scalars, tuples and dicts that OTLP can hold; too deep or foreign parts become text."""
+    if type(value) is str:
+        return text(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value) is int and -_INT64 <= value < _INT64:
+        return value
+    if type(value) is float:
+        return value
+    if type(value) is bytes:
+        return value[:MAX_TEXT]
+    if depth < MAX_DEPTH and isinstance(value, Mapping):
+        pairs = islice(value.items(), MAX_MEMBERS)
+        return {name: any_value(member, depth + 1) for key, member in pairs if (name := text(key, MAX_KEY))}
+    if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+        return tuple(any_value(member, depth + 1) for member in islice(value, MAX_MEMBERS))
+    return text(value)
+
+
+def several(value: object) -> list[str]:
+    """One key or an iterable of keys as distinct, trimmed, non-empty texts, in the order given."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        members: Iterable[object] = (value,)
+    else:
+        members = islice(value, MAX_KEYS + 1)
+    found: dict[str, None] = {}
+    for member in members:
+        if member is None:
+            continue
+        said = text(member, MAX_KEY + 1).strip()
+        if len(said) > MAX_KEY:
+            complain(f"a key is longer than {MAX_KEY} characters")
+        elif said:
+            found[said] = None
+    if len(found) > MAX_KEYS:
+        complain(f"an event has more than {MAX_KEYS} keys of one namespace")
+    return list(found)[:MAX_KEYS]
+
+
+def keys(by_namespace: object, prefix: str = v.KEY_PREFIX) -> dict[str, str | tuple[str, ...]]:
+    """Keys by namespace as attributes: one key is a text, several are an array."""
+    if not isinstance(by_namespace, Mapping):
+        complain("keys must be a mapping of namespace to value")
+        return {}
+    attributes: dict[str, str | tuple[str, ...]] = {}
+    for namespace, value in by_namespace.items():
+        name = text(namespace, MAX_KEY).strip()
+        if type(value) is str and value.isascii() and len(value) <= MAX_KEY:  # the usual case, quick
+            found = [value.strip()] if value and not value.isspace() else []
+        else:
+            found = several(value)
+        if name and found:
+            attributes[prefix + name] = found[0] if len(found) == 1 else tuple(found)
+    return attributes
+
+
+def pairs(value: object) -> tuple[str, ...]:
+    """Links as `parent_ns:value>child_ns:value`, from pairs or from such texts."""
+    members = (
+        (value,) if isinstance(value, str) or not isinstance(value, Iterable) else islice(value, MAX_KEYS)
+    )
+    found = []
+    for member in members:
+        both = member.split(">") if isinstance(member, str) else member
+        if isinstance(both, list | tuple) and len(both) == 2:  # noqa: PLR2004 a pair has two
+            parent, child = (text(side).strip() for side in both)
+            if ":" in parent and ":" in child and ">" not in parent + child:
+                found.append(f"{parent}>{child}")
+                continue
+        complain("a link must be a pair of 'namespace:value' texts: (parent, child)")
+    return tuple(found)
+
+
+def _trimmed(value: object) -> str:
+    return text(value).strip()
+
+
+def _day(value: object) -> str:
+    if isinstance(value, datetime):
+        value = value.date()
+    return value.isoformat() if isinstance(value, date) else text(value).strip()
+
+
+def _currency(value: object) -> str:
+    return text(value).strip().upper()
+
+
+ENCODERS: Final[Mapping[str, tuple[str, Callable[[object], Any]]]] = {
+    "id": (v.EVENT_ID, _trimmed),
+    "subject": (v.SUBJECT, _trimmed),
+    "links": (v.LINK, pairs),
+    "cuts": (v.LINK_CUT, pairs),
+    "link_reason": (v.LINK_REASON, text),
+    "system": (v.SYSTEM, _trimmed),
+    "platform": (v.PLATFORM, _trimmed),
+    "connection": (v.CONNECTION, _trimmed),
+    "amount": (v.AMOUNT, amount),
+    "currency": (v.CURRENCY, _currency),
+    "customer": (v.CUSTOMER, _trimmed),
+    "entity": (v.ENTITY, _trimmed),
+    "region": (v.REGION, _trimmed),
+    "service_line": (v.SERVICE_LINE, _trimmed),
+    "precision": (v.TIME_PRECISION, _trimmed),
+    "accounting_date": (v.ACCOUNTING_DATE, _day),
+    "exception_class": (v.EXCEPTION_CLASS, _trimmed),
+    "exception_code": (v.EXCEPTION_CODE, _trimmed),
+    "exception_message": (v.EXCEPTION_MESSAGE, text),
+    "run_id": (v.RUN_ID, _trimmed),
+    "run_url": (v.RUN_URL, _trimmed),
+    "idempotency_key": (v.IDEMPOTENCY_KEY, _trimmed),
+    "payload_ref": (v.PAYLOAD_REF, _trimmed),
+    "replay_id": (v.REPLAY_ID, _trimmed),
+}
+"""Fact -> its attribute and how to write it."""
+OWN_WAY: Final = frozenset({"keys", "context_keys", "attributes", "time", "failed", "exception"})
+"""Facts that are not one attribute."""
+
+
+def extras(attributes: object) -> Clean:
+    """Attributes besides ours, cleaned."""
+    if not isinstance(attributes, Mapping):
+        complain("attributes must be a mapping of name to value")
+        return {}
+    if len(attributes) > MAX_ATTRIBUTES:
+        complain(f"an event has more than {MAX_ATTRIBUTES} attributes of its own")
+    found = islice(attributes.items(), MAX_ATTRIBUTES)
+    return {name: any_value(value) for key, value in found if (name := text(key, MAX_KEY))}
+
+
+def facts(given: Mapping[str, Any]) -> Clean:
+    """The attributes of the facts that have one; facts that are None or empty are not known and left out.
+
+    A fact that cannot be written costs itself only.
+    """
+    found: Clean = {}
+    if "attributes" in given:
+        _write("attributes", given["attributes"], found)  # first, for OpenTelemetry drops the oldest
+    for name, value in given.items():
+        if value is not None and name != "attributes":
+            _write(name, value, found)
+    return found
+
+
+def _write(name: str, value: object, found: Clean) -> None:
+    try:
+        encoder = ENCODERS.get(name)
+        if encoder is not None:
+            written = encoder[1](value)
+            if written:
+                found[encoder[0]] = written
+        elif name == "keys":
+            found.update(keys(value))
+        elif name == "context_keys":
+            found.update(keys(value, v.CONTEXT_KEY_PREFIX))
+        elif name == "attributes" and value is not None:
+            found.update(extras(value))
+        elif name not in OWN_WAY:
+            complain(f"there is no fact named {text(name, 100)!r}")
+    except InvalidFact:
+        raise
+    except Exception as error:  # noqa: BLE001 foreign mappings and iterables may raise anything
+        swallow(error, f"writing the fact {name!r}")

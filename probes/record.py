@@ -1,0 +1,108 @@
+"""One business event as a log record in the current span's context, and its keys on the span."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry._logs import Logger, SeverityNumber
+from opentelemetry.trace import Span
+
+from throughline.probes import encode
+from throughline.probes import vocabulary as v
+from throughline.probes.baggage import context_keys
+from throughline.probes.guard import complain
+
+MAX_EVENT: Final = 200
+"""Characters of an event name."""
+MAX_MESSAGE: Final = 4_096
+"""Characters of an exception message."""
+FAILURE: Final = (v.EXCEPTION_CLASS, v.EXCEPTION_CODE, v.EXCEPTION_TYPE, v.EXCEPTION_MESSAGE)
+"""Attributes that only a failed event has."""
+_CONFLICT: Final = ()
+"""Attribute value of a namespace about which the events of one span disagree."""
+
+
+def new_id() -> str:
+    """A random UUID (version 4); from the system, so that a host that seeds `random` repeats none."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def failure(error: BaseException) -> encode.Clean:
+    """What an exception says about a failed event: class `technical` unless facts say otherwise."""
+    kind = type(error)
+    code = getattr(error, "code", None)
+    said = code if isinstance(code, str | int) and not isinstance(code, bool) else kind.__name__
+    return {
+        v.EXCEPTION_CLASS: v.ExceptionClass.TECHNICAL.value,
+        v.EXCEPTION_CODE: encode.text(said, encode.MAX_KEY),
+        v.EXCEPTION_TYPE: encode.text(f"{kind.__module__}.{kind.__qualname__}", encode.MAX_KEY),
+        v.EXCEPTION_MESSAGE: encode.text(error, MAX_MESSAGE) or kind.__name__,
+    }
+
+
+def keys_of(attributes: Mapping[str, Any]) -> encode.Clean:
+    """The `business.key.*` among the attributes."""
+    return {name: value for name, value in attributes.items() if name.startswith(v.KEY_PREFIX)}
+
+
+def merge(attributes: encode.Clean, more: Mapping[str, Any]) -> None:
+    """Add what is told later: keys of one namespace add up, of anything else the last counts."""
+    for name, value in more.items():
+        known = attributes.get(name)
+        if known is not None and known != value and name.startswith(v.KEY_PREFIX):
+            both = dict.fromkeys((*_tuple(known), *_tuple(value)))
+            attributes[name] = tuple(both)
+        else:
+            attributes[name] = value
+
+
+def put_keys(span: Span, keys: Mapping[str, Any]) -> None:
+    """Put the keys of an event on a span, so that what else happens under the span can inherit them.
+
+    Events of one span that name *different* objects of a namespace (a loop over timecards, say) leave the
+    span without a key there: inherited, an array would link each object below to every one of them.
+    """
+    known = getattr(span, "attributes", None) or {}
+    changed = {}
+    for name, value in keys.items():
+        before = known.get(name)
+        if before is None:
+            changed[name] = value
+        elif before not in (value, _CONFLICT):
+            changed[name] = _CONFLICT
+    if changed:
+        span.set_attributes(changed)
+
+
+def write(logger: Logger, event: object, attributes: encode.Clean, moment: object, *, failed: bool) -> None:
+    """Write the log record.  `attributes` are complete but for name, identity and keys from baggage."""
+    name = encode.text(event, MAX_EVENT).strip()
+    if not name:
+        complain("a business event needs a name")
+        return
+    now = time.time_ns()
+    for context_name, value in context_keys().items():
+        own = v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :]
+        if own not in attributes:
+            attributes.setdefault(context_name, value)
+    attributes.setdefault(v.EVENT_ID, new_id())
+    attributes[v.EVENT] = name
+    happened = None if moment is None else encode.nanoseconds(moment)
+    logger.emit(
+        timestamp=happened or now,
+        observed_timestamp=now,
+        severity_number=SeverityNumber.ERROR if failed else SeverityNumber.INFO,
+        severity_text="ERROR" if failed else "INFO",
+        body=attributes.get(v.EXCEPTION_MESSAGE) if failed else None,
+        attributes=attributes,
+        event_name=name,
+    )
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,)

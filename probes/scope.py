@@ -1,0 +1,339 @@
+"""`business_event()`: a block or a function whose success is a business event, its failure a failed one."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Token
+from functools import wraps
+from typing import Any, Protocol, TypeVar, Unpack, cast
+
+from opentelemetry import context, trace
+from opentelemetry._logs import Logger
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, Status, StatusCode, Tracer
+
+from throughline.probes import encode, record
+from throughline.probes import vocabulary as v
+from throughline.probes.facts import Facts
+from throughline.probes.guard import complain, swallow
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Result = Callable[[Any], Facts]
+"""What a return value says about the event."""
+Mishap = Callable[[BaseException], Facts]
+"""What an exception says about the failed event."""
+
+
+class Emitter(Protocol):
+    """What a scope needs of a probe."""
+
+    tracer: Tracer
+    logger: Logger
+    defaults: Mapping[str, Any]
+
+
+class Recording:
+    """A business event that is happening; `add()` what becomes known meanwhile."""
+
+    __slots__ = ("attributes", "emitter", "failed", "mine", "moment", "span", "token")
+
+    def __init__(self, emitter: Emitter, attributes: encode.Clean, facts: Mapping[str, Any]) -> None:
+        self.emitter = emitter
+        self.attributes = attributes
+        self.failed = bool(facts.get("failed"))
+        self.moment = facts.get("time")
+        self.span: Span = trace.INVALID_SPAN
+        self.mine = False
+        self.token: Token[Context] | None = None
+
+    def add(self, **facts: Unpack[Facts]) -> None:
+        """Tell more: keys add up, of anything else the last counts; `failed=True` makes it a failed event."""
+        try:
+            self.tell(facts)
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "adding facts")
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """As `add()`, for facts in a mapping; may raise."""
+        record.merge(self.attributes, encode.facts(facts))
+        if facts.get("time") is not None:
+            self.moment = facts["time"]
+        if "failed" in facts:
+            self.failed = bool(facts["failed"])
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Inside the block the event's span is the current one (for generators, step by step)."""
+        token = context.attach(trace.set_span_in_context(self.span))
+        try:
+            yield
+        finally:
+            context.detach(token)
+
+
+class Scope:
+    """A context manager (plain and async) and a decorator (functions, coroutines, generators of both kinds).
+
+    By default it opens a span of its own, named like the event, so that the keys are true for everything
+    inside and nothing outside.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], Emitter],
+        event: str,
+        facts: Mapping[str, Any],
+        *,
+        own_span: bool,
+        result: Result | None,
+        mishap: Mishap | None,
+    ) -> None:
+        self._find = find
+        self._event = event
+        self._facts = facts
+        self._own_span = own_span
+        self._result = result
+        self._mishap = mishap
+        self._open: list[Recording] = []
+        self._dynamic = {name: value for name, value in facts.items() if callable(value)}
+        self._static: encode.Clean = {}
+        try:
+            fixed = {name: value for name, value in facts.items() if name not in self._dynamic}
+            self._static = encode.facts(fixed)
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "reading facts")
+
+    def __enter__(self) -> Recording:
+        recording = self._begin((), {}, attach=True)
+        self._open.append(recording)
+        return recording
+
+    def __exit__(self, kind: object, error: BaseException | None, trace_: object) -> None:
+        current = trace.get_current_span()
+        for index in range(len(self._open) - 1, -1, -1):
+            if self._open[index].span is current or index == 0:
+                self._end(self._open.pop(index), error)
+                return
+
+    async def __aenter__(self) -> Recording:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace_: object) -> None:
+        self.__exit__(kind, error, trace_)
+
+    def __call__(self, function: Function) -> Function:
+        """Decorate; facts that are callable get the arguments of each call."""
+        try:
+            if inspect.isasyncgenfunction(function):
+                wrapped: Callable[..., Any] = self._async_generator(function)
+            elif inspect.isgeneratorfunction(function):
+                wrapped = self._generator(function)
+            elif inspect.iscoroutinefunction(function):
+                wrapped = self._coroutine(function)
+            elif callable(function):
+                wrapped = self._plain(function)
+            else:
+                complain("only a function can be decorated as a business event")
+                return function
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "decorating a function")
+            return function
+        return cast("Function", wrapped)
+
+    def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            recording = self._begin(args, kwargs, attach=True)
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                self._end(recording, error)
+                raise
+            self._end(recording, None, result)
+            return result
+
+        return wrapper
+
+    def _coroutine(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        @wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            recording = self._begin(args, kwargs, attach=True)
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                self._end(recording, error)
+                raise
+            self._end(recording, None, result)
+            return result
+
+        return wrapper
+
+    def _generator(self, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            recording = self._begin(args, kwargs, attach=False)
+            try:
+                with recording.current():
+                    generator = function(*args, **kwargs)
+                    item = next(generator)
+                while True:
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        with recording.current():
+                            generator.close()
+                        raise
+                    except BaseException as thrown:  # noqa: BLE001 it goes into the generator
+                        with recording.current():
+                            item = generator.throw(thrown)
+                    else:
+                        with recording.current():
+                            item = generator.send(sent)
+            except StopIteration as stop:
+                self._end(recording, None, stop.value)
+                return stop.value
+            except GeneratorExit:
+                self._abandon(recording)
+                raise
+            except BaseException as error:
+                self._end(recording, error)
+                raise
+
+        return wrapper
+
+    def _async_generator(self, function: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
+        @wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            recording = self._begin(args, kwargs, attach=False)
+            try:
+                with recording.current():
+                    generator = function(*args, **kwargs)
+                    item = await anext(generator)
+                while True:
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        with recording.current():
+                            await generator.aclose()
+                        raise
+                    except BaseException as thrown:  # noqa: BLE001 it goes into the generator
+                        with recording.current():
+                            item = await generator.athrow(thrown)
+                    else:
+                        with recording.current():
+                            item = await generator.asend(sent)
+            except StopAsyncIteration:
+                self._end(recording, None)
+            except GeneratorExit:
+                self._abandon(recording)
+                raise
+            except BaseException as error:
+                self._end(recording, error)
+                raise
+
+        return wrapper
+
+    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, attach: bool) -> Recording:
+        emitter = self._find()
+        recording = Recording(emitter, dict(self._static), self._facts)
+        recording.span = trace.get_current_span()
+        try:
+            if self._dynamic:
+                self._evaluate(recording, args, kwargs)
+            keys = record.keys_of(recording.attributes)
+            if self._own_span:
+                recording.span = emitter.tracer.start_span(encode.text(self._event) or "?", attributes=keys)
+                recording.mine = True
+                if attach:
+                    recording.token = context.attach(trace.set_span_in_context(recording.span))
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "beginning a business event")
+        return recording
+
+    def _evaluate(self, recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        for name, ask in self._dynamic.items():
+            try:
+                recording.tell({name: ask(*args, **kwargs)})
+            except Exception as error:  # noqa: BLE001 whatever the host's function raises
+                swallow(error, f"asking for the fact {name!r}")
+
+    def _end(self, recording: Recording, error: BaseException | None, result: Any = None) -> None:
+        try:
+            self._conclude(recording, error, result)
+        except Exception as trouble:  # noqa: BLE001 never into the host
+            swallow(trouble, "ending a business event")
+        finally:
+            self._abandon(recording)
+
+    def _conclude(self, recording: Recording, error: BaseException | None, result: Any) -> None:
+        self._judge(recording, error, result)
+        attributes = recording.attributes
+        for name, value in recording.emitter.defaults.items():
+            attributes.setdefault(name, value)
+        span = recording.span
+        if span.is_recording():
+            keys = record.keys_of(attributes)
+            if not recording.mine:
+                record.put_keys(span, keys)
+            elif keys:
+                span.set_attributes(keys)
+            if recording.failed:
+                _fail(span, attributes, error)
+        if recording.mine and recording.token is None:  # a generator: its span is not the current one
+            with recording.current():
+                self._write(recording)
+        else:
+            self._write(recording)
+
+    def _judge(self, recording: Recording, error: BaseException | None, result: Any) -> None:
+        if error is not None:
+            recording.failed = True
+            recording.attributes = {**record.failure(error), **recording.attributes}
+            if self._mishap is not None:
+                self._ask(recording, self._mishap, error)
+        elif self._result is not None:
+            self._ask(recording, self._result, result)
+        if recording.failed:
+            recording.attributes.setdefault(v.EXCEPTION_CLASS, v.ExceptionClass.TECHNICAL.value)
+        else:
+            for name in record.FAILURE:
+                recording.attributes.pop(name, None)
+
+    def _write(self, recording: Recording) -> None:
+        logger = recording.emitter.logger
+        record.write(logger, self._event, recording.attributes, recording.moment, failed=recording.failed)
+
+    def _ask(self, recording: Recording, ask: Callable[[Any], Facts], about: Any) -> None:
+        try:
+            recording.tell(ask(about))
+        except Exception as error:  # noqa: BLE001 whatever the host's function raises
+            swallow(error, "asking what the outcome says")
+
+    def _abandon(self, recording: Recording) -> None:
+        """Leave without a record: a generator that was closed early did not do what the event says."""
+        try:
+            if recording.token is not None:
+                context.detach(recording.token)
+                recording.token = None
+            if recording.mine:
+                recording.span.end()
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "leaving a business event")
+
+
+def _fail(span: Span, attributes: Mapping[str, Any], error: BaseException | None) -> None:
+    message = attributes.get(v.EXCEPTION_MESSAGE) or "failed"
+    span.set_status(Status(StatusCode.ERROR, message))
+    if error is not None:
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        span.add_event(
+            "exception",
+            {
+                v.EXCEPTION_TYPE: attributes.get(v.EXCEPTION_TYPE, ""),
+                v.EXCEPTION_MESSAGE: message,
+                v.EXCEPTION_STACKTRACE: encode.text("".join(lines)),
+            },
+        )

@@ -1,0 +1,185 @@
+"""What a service calls: `emit()` and `business_event()`.
+
+A business event leaves the process as an OpenTelemetry **log record** in the current span's context, which
+trace sampling cannot drop; its keys go on the span as well, so that what happens under the span can inherit
+them.  Nothing here raises into the host (see guard.py).  Without `configure()` and without providers of the
+host, all is a no-op.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider, get_logger
+from opentelemetry.trace import TracerProvider
+
+from throughline.probes import encode, record
+from throughline.probes import vocabulary as v
+from throughline.probes.facts import Facts
+from throughline.probes.guard import swallow
+from throughline.probes.scope import Mishap, Result, Scope
+from throughline.probes.vocabulary import BusinessEvent
+
+SCOPE = "throughline.probes"
+"""Name of the instrumentation scope."""
+
+
+class Probe:
+    """Emits business events through one pair of providers; thread safe.
+
+    Most services need none: the functions of this module use the providers set by `configure()` or by the
+    host.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        *,
+        owned: bool = False,
+        **defaults: Unpack[Facts],
+    ) -> None:
+        """Create a probe.
+
+        Args:
+            tracer_provider: default: the global one, whenever it is set.
+            logger_provider: default: the global one, whenever it is set.
+            owned: whether `shutdown()` shuts the providers down.
+            defaults: facts of every event, such as `system="crm", platform="salesforce"`.
+        """
+        self._providers = (tracer_provider, logger_provider)
+        self._owned = owned
+        self.tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self.logger = get_logger(SCOPE, logger_provider=logger_provider)
+        self.defaults: dict[str, Any] = {}
+        try:
+            self.defaults = encode.facts(defaults)
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "reading the default facts")
+
+    def emit(self, event: str | BusinessEvent, /, **facts: Unpack[Facts]) -> None:
+        """Say that something happened; never raises.
+
+        Args:
+            event: what happened, `<entity>.<past verb>`, or a whole `BusinessEvent`, which `facts` overrule.
+            facts: what is known about it.  `exception`, `exception_...` or `failed=True` make it a failed
+                event:
+                it reaches no milestone and opens an exception.
+        """
+        try:
+            given: dict[str, Any] = dict(facts)
+            if isinstance(event, BusinessEvent):
+                whole = {name: getattr(event, name) for name in BusinessEvent.__slots__}
+                given = {**whole, **given}
+                event = given.pop("event")
+            self._emit(event, given)
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "emitting a business event")
+
+    def _emit(self, event: str, facts: dict[str, Any]) -> None:
+        span = trace.get_current_span()
+        recording = span.is_recording()
+        if not recording and not self.logger.enabled():
+            return
+        attributes = encode.facts(facts)
+        failed = bool(facts.get("failed"))
+        error = facts.get("exception")
+        if isinstance(error, BaseException):
+            attributes = {**record.failure(error), **attributes}
+        failed = failed or any(name in attributes for name in record.FAILURE)
+        if failed:
+            attributes.setdefault(v.EXCEPTION_CLASS, v.ExceptionClass.TECHNICAL.value)
+        for name, value in self.defaults.items():
+            attributes.setdefault(name, value)
+        if recording:
+            record.put_keys(span, record.keys_of(attributes))
+        record.write(self.logger, event, attributes, facts.get("time"), failed=failed)
+
+    def business_event(
+        self,
+        event: str,
+        /,
+        *,
+        own_span: bool = True,
+        result: Result | None = None,
+        mishap: Mishap | None = None,
+        **facts: Unpack[Facts],
+    ) -> Scope:
+        """As the function of this module, through this probe."""
+        return Scope(lambda: self, event, facts, own_span=own_span, result=result, mishap=mishap)
+
+    def flush(self, timeout_seconds: float = 30) -> bool:
+        """Send what is buffered; blocks; False if it was not all handed over in time."""
+        done = True
+        for provider in self._all():
+            try:
+                flush = getattr(provider, "force_flush", None)
+                if flush is not None:
+                    done = bool(flush(int(timeout_seconds * 1_000))) and done
+            except Exception as error:  # noqa: BLE001 never into the host
+                swallow(error, "flushing")
+                done = False
+        return done
+
+    def shutdown(self) -> None:
+        """Send what is buffered and stop, if `configure()` made the providers; else only send."""
+        if not self._owned:
+            self.flush()
+            return
+        for provider in self._all():
+            try:
+                stop = getattr(provider, "shutdown", None)
+                if stop is not None:
+                    stop()
+            except Exception as error:  # noqa: BLE001 never into the host
+                swallow(error, "shutting down")
+
+    def _all(self) -> tuple[object, object]:
+        from opentelemetry._logs import get_logger_provider
+
+        tracers, loggers = self._providers
+        return tracers or trace.get_tracer_provider(), loggers or get_logger_provider()
+
+
+_default = Probe()
+
+
+def default_probe() -> Probe:
+    """The probe behind the functions of this module."""
+    return _default
+
+
+def set_default_probe(probe: Probe) -> None:
+    """Let the functions of this module use another probe, also where they decorate already."""
+    global _default  # noqa: PLW0603 as OpenTelemetry's own providers: one per process
+    _default = probe
+
+
+def emit(event: str | BusinessEvent, /, **facts: Unpack[Facts]) -> None:
+    """Say that something happened; see `Probe.emit`."""
+    _default.emit(event, **facts)
+
+
+def business_event(
+    event: str,
+    /,
+    *,
+    own_span: bool = True,
+    result: Result | None = None,
+    mishap: Mishap | None = None,
+    **facts: Unpack[Facts],
+) -> Scope:
+    """A block or function that succeeds is a business event; one that raises is a failed one, and raises on.
+
+    As a decorator, a fact may be a callable: it gets the arguments of each call.
+
+    Args:
+        event: what happened once the block succeeds, `<entity>.<past verb>`.
+        own_span: whether to open a span for the block; else the keys go on the current one.
+        result: what a function's return value says about the event, as facts.
+        mishap: what an exception says about the failed event, as facts (`exception_class`,
+            `exception_code`...).
+        facts: what is known beforehand; `with business_event(...) as e: e.add(...)` tells more.
+    """
+    return Scope(default_probe, event, facts, own_span=own_span, result=result, mishap=mishap)
