@@ -20,11 +20,13 @@ from throughline.correlator.definition import (
     Process,
     Within,
 )
+from throughline.probes.errors import DefinitionError
 
 __all__ = [
     "Calendar",
     "Check",
     "DefinitionError",
+    "InvalidProcess",
     "Level",
     "LoadedProcesses",
     "Milestone",
@@ -52,8 +54,8 @@ class Problem:
         return f"{self.file}:{self.line}: {self.sentence}"
 
 
-class DefinitionError(ValueError):
-    """A process definition can't be used; correct the file at the line named."""
+class InvalidProcess(DefinitionError):
+    """A process definition can't be used; correct the lines that the message names."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Hold everything found wrong in one definition, in the order of lines."""
@@ -66,14 +68,14 @@ class LoadedProcesses:
     """The definitions that can be used, by id, and what was wrong with the others."""
 
     processes: tuple[Process, ...] = ()
-    errors: tuple[DefinitionError, ...] = field(default=())
+    errors: tuple[InvalidProcess, ...] = field(default=())
 
 
 def load_process(source: Path | str, *, shipped: Path = SHIPPED) -> Process:
     """Read one definition from a file (`Path`) or from YAML text (`str`).
 
     Raises:
-        DefinitionError: with every problem found.
+        InvalidProcess: with every problem found.
     """
     file = str(source) if isinstance(source, Path) else "<text>"
     tree = _tree(source, file, shipped)
@@ -81,7 +83,7 @@ def load_process(source: Path | str, *, shipped: Path = SHIPPED) -> Process:
         return Process.model_validate(tree)
     except ValidationError as error:
         problems = [one for details in error.errors() for one in _problems(details, tree, file)]
-        raise DefinitionError(problems) from error
+        raise InvalidProcess(problems) from error
 
 
 def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedProcesses:
@@ -91,19 +93,19 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
         files |= {path.name: path for path in sorted((config_dir / "processes").glob("*.yaml"))}
     processes: dict[str, Process] = {}
     origin: dict[str, Path] = {}
-    errors: list[DefinitionError] = []
+    errors: list[InvalidProcess] = []
     own_first = sorted(files.values(), key=lambda path: (path.parent == shipped, path.name))
     for path in own_first:
         try:
             process = load_process(path, shipped=shipped)
-        except DefinitionError as error:
+        except InvalidProcess as error:
             errors.append(error)
             continue
         if process.id in processes:
             sentence = f"the process '{process.id}' is already defined by {origin[process.id]}"
             if path.parent == shipped:
                 sentence += f"; to replace the shipped one, name your file {path.name}"
-            errors.append(DefinitionError([Problem(str(path), 1, sentence)]))
+            errors.append(InvalidProcess([Problem(str(path), 1, sentence)]))
             continue
         processes[process.id], origin[process.id] = process, path
     return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors))
@@ -113,11 +115,11 @@ def _tree(source: Path | str, file: str, shipped: Path) -> Any:
     try:
         tree = yaml_lines.parse(yaml_lines.text_of(source) if isinstance(source, Path) else source, file)
     except yaml_lines.BadYamlError as error:
-        raise DefinitionError([Problem(file, error.line, error.sentence)]) from error
+        raise InvalidProcess([Problem(file, error.line, error.sentence)]) from error
     except OSError as error:
-        raise DefinitionError([Problem(file, 1, f"the file can't be read: {error.strerror}")]) from error
+        raise InvalidProcess([Problem(file, 1, f"the file can't be read: {error.strerror}")]) from error
     if not isinstance(tree, yaml_lines.Mapping):
-        raise DefinitionError([Problem(file, 1, "a definition is a mapping that begins with `process: <id>`")])
+        raise InvalidProcess([Problem(file, 1, "a definition is a mapping that begins with `process: <id>`")])
     if "extends" not in tree:
         return tree
     return _extended(tree, file, shipped)
@@ -130,7 +132,7 @@ def _extended(tree: yaml_lines.Mapping, file: str, shipped: Path) -> yaml_lines.
     if name not in library:
         close = get_close_matches(str(name), library, n=1)
         sentence = f"no shipped process is named '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
-        raise DefinitionError([Problem(*place, sentence)])
+        raise InvalidProcess([Problem(*place, sentence)])
     base = _tree(library[name], str(library[name]), shipped)
     return _merged(base, tree, by_name=True)
 

@@ -132,7 +132,7 @@ CREATE TABLE event_state
     Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)),          -- effective keys
     Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)),
     Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)),    -- of the effective keys
-    Extra Array(Tuple(Level UInt8, Object UInt64)),                  -- objects named by business.link or .cut only
+    Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)),     -- objects of business.link (Named) and .cut only
     Subjects Array(UInt64),
     Edges Array(Tuple(Parent UInt64, Child UInt64, ParentLevel UInt8, ChildLevel UInt8, Rule UInt8)),
     AmbiguousLinks UInt32,
@@ -153,6 +153,7 @@ CREATE TABLE object_events
     Generation UInt32,
     Object UInt64,
     EventId UInt128,
+    Named UInt8,                         -- 0: only a cut mentions it
     Version UInt64,
     Deleted UInt8
 )
@@ -315,6 +316,7 @@ CREATE TABLE journey_state
     ServiceLine LowCardinality(String),
     Events UInt32,
     OpenExceptions UInt32,
+    FailedChecks Array(Tuple(Name LowCardinality(String), Since DateTime64(6, 'UTC'))),
     `Milestones.Name` Array(LowCardinality(String)),
     `Milestones.State` Array(Enum8('pending' = 0, 'met' = 1, 'met_late' = 2, 'skipped' = 3, 'unknown_start' = 4)),
     `Milestones.MetAt` Array(Nullable(DateTime64(6, 'UTC'))),

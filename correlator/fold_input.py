@@ -1,0 +1,80 @@
+"""What folding reads: one row per (journey, event), with what each event counts for."""
+
+from throughline.correlator.definition import Process
+from throughline.correlator.expressions import quoted
+
+_FAR = 10**18
+_DAY = 86_400_000_000
+
+_PROCESS = "Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}"
+
+FRESH = f"{_PROCESS} AND Root BETWEEN {{lo:UInt64}} AND {{hi:UInt64}}"
+
+_COLUMNS = (
+    "Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, "
+    "Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes"
+)
+
+
+def live(source: str) -> str:
+    """The condition for the rows of the journeys that `source` lists."""
+    return f"{_PROCESS} AND Root IN (SELECT Root FROM {source})"
+
+
+def rows_of(rows: str, more: str = "") -> str:
+    """The current rows among `rows` (FRESH or live(...)); `more` narrows by columns that never change for an event."""
+    if rows == FRESH:
+        return f"SELECT {_COLUMNS} FROM journey_events WHERE {rows} AND Deleted = 0{more}"
+    return f"""SELECT {_COLUMNS}
+FROM (
+    SELECT {_COLUMNS}, Deleted
+    FROM journey_events
+    WHERE {rows}{more}
+    ORDER BY Version DESC LIMIT 1 BY Root, EventId
+)
+WHERE Deleted = 0"""
+
+
+def reached(index: int) -> str:
+    """The column that says whether an event reaches milestone `index`."""
+    return f"r{index}"
+
+
+def scanned(process: Process) -> list[str]:
+    """The events that undo a milestone."""
+    return sorted({event for one in process.milestones for event in one.undone_by})
+
+
+def events(process: Process, rows: str) -> str:
+    """Step 1: the events with their instants, and what each counts for.
+
+    First and Last stand far behind and far before every known instant if the time is unknown. Judged is what lateness is
+    judged by: of a fact known by its day, the start of the day, so that it is in time on the day it was due.
+    """
+    columns = [
+        "*",
+        "toUnixTimestamp64Nano(Time) AS Nanos",
+        "intDiv(Nanos, 1000) AS Micros",
+        f"if(TimePrecision = 'unknown', Micros + {_FAR}, Micros) AS First",
+        f"if(TimePrecision = 'unknown', Micros - {_FAR}, Micros) AS Last",
+        f"if(TimePrecision = 'day', Micros - positiveModulo(Micros, {_DAY}), First) AS Judged",
+        "(Nanos, EventId) AS Moment",
+        "arrayMin(Subjects) AS Owner",
+    ]
+    for index, one in enumerate(process.milestones):
+        where = process.wheres.get(one.name)
+        narrowed = f" AND {where.sql}" if where else ""
+        columns.append(f"(Failed = 0 AND Event = {quoted(one.event)}{narrowed}) AS {reached(index)}")
+        if one.undone_by:
+            columns.append(f"(Failed = 0 AND Event IN ({_list(one.undone_by)})) AS u{index}")
+    if process.dropped_by:
+        columns.append(f"(Failed = 0 AND Event IN ({_list(process.dropped_by)})) AS drops")
+    if undoing := scanned(process):
+        found = f"SELECT Root FROM journey_events WHERE {rows} AND Event IN ({_list(undoing)})"
+        columns.append(f"Root IN ({found}) AS Reversed")
+    listed = ",\n".join(f"    {column}" for column in columns)
+    return f"SELECT\n{listed}\nFROM (\n{rows_of(rows)}\n)"
+
+
+def _list(texts: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(quoted(text) for text in texts)
