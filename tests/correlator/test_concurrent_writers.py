@@ -68,12 +68,23 @@ def test_no_row_is_missed(store: Store, seed: int) -> None:
 
 
 def test_an_insert_that_took_a_minute_is_taken(store: Store) -> None:
-    """After newer rows were taken and the watermark passed its time."""
+    """After newer rows were taken and the watermark passed the time when it began."""
     world = World(store, f"writers-{next(TENANTS)}", LEVELS)
-    world.settle(Said("first", keys=("crm.deal:d",)))
-    world.tick(seconds=55)
-    world.settle(Said("newer", keys=("crm.deal:d",)))
-    world.remember([Said("slow", keys=("crm.deal:d",))])
-    world.write([Said("slow", keys=("crm.deal:d",))], world.now - timedelta(seconds=59))
+    world.say(Said("first", keys=("crm.deal:d",)), ingested=datetime.now(UTC))
     world.tick()
-    assert world.in_words(world.check()) == {"crm.deal:d": {"first", "newer", "slow"}}
+    world.say(Said("slow", keys=("crm.deal:d",)), ingested=datetime.now(UTC) - LONGEST_INSERT)
+    world.tick()
+    assert world.in_words(world.check()) == {"crm.deal:d": {"first", "slow"}}
+
+
+def test_a_straggler_is_caught_by_the_sweep(store: Store) -> None:
+    """A row that became visible ten minutes after its time: ticks pass over it, the sweep takes it once."""
+    world = World(store, f"writers-{next(TENANTS)}", LEVELS)
+    world.say(Said("first", keys=("crm.deal:d",)), ingested=datetime.now(UTC))
+    world.tick()
+    world.say(Said("lost", keys=("crm.deal:d",)), ingested=datetime.now(UTC) - timedelta(minutes=10))
+    world.tick()
+    assert world.in_words(world.stored()) == {"crm.deal:d": {"first"}}
+    assert world.correlator.sweep(world.tenant).events == 1
+    assert world.in_words(world.check()) == {"crm.deal:d": {"first", "lost"}}
+    assert world.correlator.sweep(world.tenant).events == 0
