@@ -13,12 +13,13 @@ Milestone `i` of the definition has columns m<i>_count, m<i>_first and so on.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Milestone, Process
 from throughline.correlator.expressions import Term, quoted
 from throughline.correlator.fold_exceptions import EVENT_EXCEPTIONS, exceptions_sql
-from throughline.correlator.fold_input import FRESH, events, live, reached, scanned
+from throughline.correlator.fold_input import FRESH, events, live, reached, undoing, undone
 
 _FAR = 10**18
 _NEVER = 2**62
@@ -84,9 +85,7 @@ def _journeys(process: Process, rows: str) -> str:
     steps = events(process, rows)
     for columns, closing in (
         (_aggregates(process), "GROUP BY Root"),
-        (["*", *_withdrawn(process)], ""),
-        (["*", *_milestones(process)], ""),
-        (["*", *_states(process)], ""),
+        *((["*", *step], "") for step in (*_withdrawn(process), *_milestones(process), *_states(process))),
     ):
         steps = f"SELECT\n{_listed(columns)}\nFROM (\n{_indented(steps)}\n)\n{closing}".rstrip()
     scope = process.in_scope
@@ -116,6 +115,8 @@ LEFT JOIN (
 
 
 def _aggregates(process: Process) -> list[str]:
+    milestones = list(enumerate(process.milestones))
+    amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency))"
     columns = [
         "Root",
         "any(RootLevel) AS root_level",
@@ -123,28 +124,22 @@ def _aggregates(process: Process) -> list[str]:
         "min(Micros) AS opened",
         "max(Micros) AS last_event",
         *(f"argMaxIf({name}, Moment, {name} != '') AS latest_{name}" for name in _DIMENSIONS),
+        f"{_array(f'countIf({reached(i)})' for i, _ in milestones)} AS seen",
+        f"{_array(f'minIf(First, {reached(i)})' for i, _ in milestones)} AS seen_first",
+        f"{_array(f'maxIf(Last, {reached(i)})' for i, _ in milestones)} AS seen_last",
+        f"{_array(f'minIf(Judged, {reached(i)})' if _judged(one) else '0' for i, one in milestones)} AS seen_judged",
+        f"{_array(f'groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))' for i, _ in milestones)} AS seen_amounts",
     ]
     if process.dropped_by:
         columns += ["countIf(drops) AS drop_count", "minIf(Micros, drops) AS dropped"]
-    if scanned(process):
-        columns.append("any(Reversed) AS reversed")
-    for index, one in enumerate(process.milestones):
-        hit = reached(index)
-        columns += [
-            f"countIf({hit}) AS m{index}_seen",
-            f"minIf(First, {hit}) AS m{index}_seen_first",
-            f"maxIf(Last, {hit}) AS m{index}_seen_last",
-            f"groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), "
-            f"{hit} AND isNotNull(Amount)) AS m{index}_seen_amounts",
-        ]
-        if _judged(one):
-            columns.append(f"minIf(Judged, {hit}) AS m{index}_seen_judged")
-        if one.undone_by:
-            columns.append(
-                "groupArrayIf((Subjects, Nanos, EventId, "
-                f"u{index}, First, Last, Judged, Owner, Amount, toString(Currency)), "
-                f"Reversed AND ({hit} OR u{index})) AS m{index}_history",
-            )
+    if undoing(process):
+        fact = "(Subjects, Nanos, EventId, {}, First, Last, Judged, Owner, Amount, toString(Currency))"
+        histories = (
+            f"groupArrayIf({fact.format(undone(i))}, Reversed AND ({reached(i)} OR {undone(i)}))"
+            for i, one in milestones
+            if one.undone_by
+        )
+        columns += ["any(Reversed) AS reversed", f"{_array(histories)} AS histories"]
     return [*columns, *(f"{term.sql} AS {term.name}" for term in _terms(process))]
 
 
@@ -158,122 +153,140 @@ def _terms(process: Process) -> list[Term]:
     return [found[name] for name in sorted(found)]
 
 
-def _withdrawn(process: Process) -> list[str]:
+def _withdrawn(process: Process) -> list[list[str]]:
     """What is left of each milestone: an occurrence counts while one of its subject objects has no later undoing event.
 
-    Occurrences and undoings are laid out per subject object, latest first; each occurrence sees the last undoing before it
-    in that order (arrayFill), and goes if that is one of its own object.
+    1. Occurrences and undoings are laid out per subject object, latest first.
+    2. Each occurrence sees the last undoing before it in that order (arrayFill), and goes if that is one of its own object.
+    3. Where the journey holds an undoing, what is left replaces what was seen.
     """
-    columns: list[str] = []
-    for index, one in enumerate(process.milestones):
-        seen = f"m{index}_seen"
-        if not one.undone_by:
-            columns += [f"{seen}{part} AS m{index}{part or '_count'}" for part in ("", "_first", "_last", "_amounts")]
-            if _judged(one):
-                columns.append(f"{seen}_judged AS m{index}_judged")
-            continue
-        columns += [
-            "arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> "
-            "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10), if(empty(e.1), [0], e.1)), "
-            f"m{index}_history))) AS m{index}_laid_out",
-            "arrayCompact(x -> x.3, arraySort(x -> x.3, arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), "
-            f"m{index}_laid_out, arrayFill(x -> x.4 = 1, m{index}_laid_out)))) AS m{index}_left",
-            f"if(reversed, length(m{index}_left), {seen}) AS m{index}_count",
-            f"if(reversed, arrayMin(x -> x.5, m{index}_left), {seen}_first) AS m{index}_first",
-            f"if(reversed, arrayMax(x -> x.6, m{index}_left), {seen}_last) AS m{index}_last",
-            f"if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
-            f"arrayFilter(x -> isNotNull(x.9), m{index}_left)), {seen}_amounts) AS m{index}_amounts",
-        ]
-        if _judged(one):
-            columns.append(f"if(reversed, arrayMin(x -> x.7, m{index}_left), {seen}_judged) AS m{index}_judged")
-    return columns
+    names = ("count", "first", "last", "judged", "amounts")
+    if not undoing(process):
+        return [[f"seen{'' if name == 'count' else f'_{name}'} AS {name}s" for name in names[:-1]]
+                + ["seen_amounts AS amounts"]]
+    fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
+    laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
+    left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
+    replaced = {
+        "seen": "length(remaining[{}])",
+        "seen_first": "arrayMin(x -> x.5, remaining[{}])",
+        "seen_last": "arrayMax(x -> x.6, remaining[{}])",
+        "seen_judged": "arrayMin(x -> x.7, remaining[{}])",
+        "seen_amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
+        "arrayFilter(x -> isNotNull(x.9), remaining[{}]))",
+    }
+    undoable = [index for index, one in enumerate(process.milestones) if one.undone_by]
+
+    def either(seen: str) -> str:
+        return _array(
+            f"if(reversed, {replaced[seen].format(undoable.index(index) + 1)}, {seen}[{index + 1}])"
+            if index in undoable
+            else f"{seen}[{index + 1}]"
+            for index in range(len(process.milestones))
+        )
+
+    return [
+        [f"arrayMap(h -> arrayReverseSort({laid_out}), histories) AS laid_out"],
+        [f"arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, {left})), laid_out) AS remaining"],
+        [
+            f"{either('seen')} AS counts",
+            f"{either('seen_first')} AS firsts",
+            f"{either('seen_last')} AS lasts",
+            f"{either('seen_judged')} AS judgeds",
+            f"{either('seen_amounts')} AS amounts",
+        ],
+    ]
 
 
-def _milestones(process: Process) -> list[str]:
+def _milestones(process: Process) -> list[list[str]]:
     """Instants and amounts of each milestone, and when it is due."""
-    columns: list[str] = []
-    for index in range(len(process.milestones)):
-        one = f"m{index}"
-        columns += [
-            f"{one}_count > 0 AS {one}_met",
-            f"{one}_met AND {one}_first < {_FAR // 2} AS {one}_known",
-            f"if({one}_known, {one}_first, {one}_first - {_FAR}) AS {one}_met_at",
-            f"if({one}_known, {one}_last, {one}_last + {_FAR}) AS {one}_last_at",
-            f"arrayCompact(x -> x.1, arrayReverseSort({one}_amounts)) AS {one}_latest",
-            f"arrayDistinct(arrayMap(x -> x.5, {one}_latest)) AS {one}_currencies",
-            f"multiIf(length({one}_currencies) > 1, 'mixed', {one}_currencies[1]) AS {one}_currency",
-            f"if(length({one}_currencies) = 1, accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), {one}_latest), "
-            f"'Decimal(38, 6)'), NULL) AS {one}_amount",
-        ]
+    amount = "accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), l), 'Decimal(38, 6)')"
+    return [
+        [
+            "arrayMap(c -> c > 0, counts) AS met",
+            f"arrayMap((c, f) -> c > 0 AND f < {_FAR // 2}, counts, firsts) AS known",
+            "arrayMap(a -> arrayCompact(x -> x.1, arrayReverseSort(a)), amounts) AS latest",
+        ],
+        [
+            f"arrayMap((k, f) -> if(k, f, f - {_FAR}), known, firsts) AS met_at",
+            f"arrayMap((k, l) -> if(k, l, l + {_FAR}), known, lasts) AS last_at",
+            "arrayMap(l -> arrayDistinct(arrayMap(x -> x.5, l)), latest) AS held",
+            "arraySum(met) AS met_count",
+        ],
+        [
+            "arrayMap(c -> if(length(c) > 1, 'mixed', c[1]), held) AS currencies",
+            f"arrayMap((c, l) -> if(length(c) = 1, {amount}, NULL), held, latest) AS totals",
+            "arrayMap(reached -> met_count > reached, arrayCumSum(met)) AS later_met",
+            *_due(process),
+        ],
+    ]
+
+
+def _due(process: Process) -> list[str]:
+    """When each milestone is due, and whether its clock was started at an unknown time."""
+    due, unknown = [], []
     names = [one.name for one in process.milestones]
-    for index, one in enumerate(process.milestones):
+    for one in process.milestones:
         clock = process.clock_of(one)
         if one.within is None or clock is None or one.optional:
-            columns.append(f"CAST(NULL, 'Nullable(Int64)') AS m{index}_due")
+            due.append("NULL")
+            unknown.append("0")
             continue
-        start, last = f"m{names.index(clock[0])}", clock[1]
-        due = f"{start}_{'last' if last else 'met'}_at + {one.within.duration.seconds * _MICROS}"
-        columns.append(f"if({start}_known, {due}, NULL) AS m{index}_due")
-    return columns
+        start, instants = names.index(clock[0]) + 1, "last_at" if clock[1] else "met_at"
+        due.append(f"if(known[{start}], {instants}[{start}] + {one.within.duration.seconds * _MICROS}, NULL)")
+        unknown.append(f"met[{start}] AND NOT known[{start}]")
+    return [f"CAST({_array(due)}, 'Array(Nullable(Int64))') AS due", f"{_array(unknown)} AS unknown_start"]
 
 
-def _states(process: Process) -> list[str]:
+def _states(process: Process) -> list[list[str]]:
+    """Milestone states, then what waits, then what expressions may name, then checks."""
     names = [one.name for one in process.milestones]
-    ends = [names.index(name) for name in process.completed_by]
-    columns = [
-        f"{' AND '.join(f'm{end}_met' for end in ends) or '0'} AS completed",
-        f"greatest({', '.join(['0', *(f'm{end}_met_at' for end in ends)])}) AS completed_at",
-    ]
-    for index, one in enumerate(process.milestones):
-        me, clock = f"m{index}", process.clock_of(one)
-        later = " OR ".join([f"m{after}_met" for after in range(index + 1, len(names))]) or "0"
-        choices = [f"{me}_met", str(_STATES["met"])]
-        if _judged(one):
-            choices = [f"{me}_known AND ifNull({me}_judged > {me}_due, 0)", str(_STATES["met_late"]), *choices]
-        choices += [f"completed OR (isNull({me}_due) AND ({later}))", str(_STATES["skipped"])]
-        if clock and _judged(one):
-            start = f"m{names.index(clock[0])}"
-            choices += [f"{start}_met AND NOT {start}_known", str(_STATES["unknown_start"])]
-        columns.append(f"multiIf({', '.join(choices)}, {_STATES['pending']}) AS {me}_state")
-    for name in ("stuck", "late"):
-        waiting = [
-            f"if(m{index}_state = 0, ifNull(m{index}_due, {_NEVER}), {_NEVER})"
-            for index, one in enumerate(process.milestones)
-            if _judged(one) and one.on_late == name
-        ]
-        columns.append(f"least({', '.join([str(_NEVER), *waiting])}) AS {name}_at")
-    return [*columns, *_journey_columns(process, names), *_check_columns(process, names)]
-
-
-def _journey_columns(process: Process, names: list[str]) -> list[str]:
-    """What expressions over a journey may name, under the names they use."""
+    ends = [names.index(name) + 1 for name in process.completed_by]
+    state = (
+        f"multiIf(m AND k AND ifNull(j > d, 0), {_STATES['met_late']}, m, {_STATES['met']}, "
+        f"completed OR (isNull(d) AND later), {_STATES['skipped']}, u, {_STATES['unknown_start']}, {_STATES['pending']})"
+    )
+    waits = _array(str(0 if not _judged(one) else 1 if one.on_late == "stuck" else 2) for one in process.milestones)
     amount, currency = "CAST(NULL, 'Nullable(Decimal(38, 6))')", "''"
     if process.amount_of:
-        index = names.index(process.amount_of)
-        amount, currency = f"m{index}_amount", f"m{index}_currency"
+        index = names.index(process.amount_of) + 1
+        amount, currency = f"totals[{index}]", f"currencies[{index}]"
+    earliest = f"arrayMin((s, d, w) -> if(s = 0 AND w = {{}}, ifNull(d, {_NEVER}), {_NEVER}), states, due, {waits})"
     return [
-        f"{amount} AS Amount",
-        f"{currency} AS Currency",
-        *(f"latest_{name} AS {name}" for name in _DIMENSIONS),
+        [
+            f"{' AND '.join(f'met[{end}]' for end in ends) or '0'} AS completed",
+            f"arrayMax({_array(f'met_at[{end}]' for end in ends) if ends else '[0]'}) AS completed_at",
+        ],
+        [
+            f"arrayMap((m, k, j, d, later, u) -> {state}, met, known, judgeds, due, later_met, unknown_start) AS states",
+            f"{amount} AS Amount",
+            f"{currency} AS Currency",
+            *(f"latest_{name} AS {name}" for name in _DIMENSIONS),
+        ],
+        [
+            f"{earliest.format(1)} AS stuck_at",
+            f"{earliest.format(2)} AS late_at",
+            f"{_failing_checks(process, names)} AS failing_checks",
+        ],
+        [f"arrayMin(x -> if(x.3, x.2, {_NEVER}), failing_checks) AS check_blocked"],
     ]
 
 
-def _check_columns(process: Process, names: list[str]) -> list[str]:
-    failing, blocking = [], []
-    for index, check in enumerate(process.checks):
-        after = f"m{names.index(check.after)}" if check.after else None
-        since = f"{after}_met_at" if after else "opened"
-        judged = f"{after}_met AND " if after else ""
-        one = f"if({judged}NOT {process.expectations[check.name].sql}, [({quoted(check.name)}, {since})], [])"
-        failing.append(f"{one} AS check_{index}")
-        if check.blocking:
-            blocking.append(f"if(empty(check_{index}), {_NEVER}, check_{index}[1].2)")
-    together = ", ".join(f"check_{index}" for index in range(len(process.checks)))
-    return [
-        *failing,
-        f"{f'arrayConcat({together})' if together else 'CAST([], $$Array(Tuple(String, Int64))$$)'} AS failing_checks",
-        f"least({', '.join([str(_NEVER), *blocking])}) AS check_blocked",
-    ]
+def _failing_checks(process: Process, names: list[str]) -> str:
+    """The checks that do not hold: name, since when, whether blocking."""
+    checks = []
+    for check in process.checks:
+        after = names.index(check.after) + 1 if check.after else None
+        judged, since = (f"met[{after}]", f"met_at[{after}]") if after else ("1", "opened")
+        fails = f"{judged} AND NOT {process.expectations[check.name].sql}"
+        checks.append(f"({quoted(check.name)}, {since}, {int(check.blocking)}, {fails})")
+    if not checks:
+        return "CAST([], 'Array(Tuple(String, Int64, UInt8, UInt8))')"
+    return f"arrayFilter(x -> x.4, {_array(checks)})"
+
+
+def _array(items: Iterable[str]) -> str:
+    return f"[{', '.join(items)}]"
 
 
 def _instant(sql: str) -> str:
@@ -286,14 +299,11 @@ def _maybe(condition: str, sql: str) -> str:
 
 def _final(process: Process) -> dict[str, str]:
     """The columns of journey_state."""
-    count = len(process.milestones)
     names = [one.name for one in process.milestones]
-
-    def every(pattern: str) -> str:
-        return f"[{', '.join(pattern.format(f'm{index}') for index in range(count))}]"
-
-    amounts = f"m{names.index(process.amount_of)}_latest" if process.amount_of else "[]"
-    blocked = f"least(check_blocked, if(blocking_events > 0, blocked_since, {_NEVER}))"
+    amounts = f"latest[{names.index(process.amount_of) + 1}]" if process.amount_of else "[]"
+    blocked_event = f"if(blocking_events > 0, blocked_since, {_NEVER})"
+    blocked = f"least(if(empty(failing_checks), {_NEVER}, check_blocked), {blocked_event})"
+    instants = "arrayMap((m, t) -> " + _maybe("m", "t") + ", met, {})"
     return {
         "Root": "folded.Root",
         "RootLevel": "root_level",
@@ -313,14 +323,14 @@ def _final(process: Process) -> dict[str, str]:
         "Events": "event_count",
         "OpenExceptions": "open_events + length(failing_checks)",
         "FailedChecks": f"arrayMap(x -> (x.1, {_instant('x.2')}), failing_checks)",
-        "Milestones.Name": f"[{', '.join(quoted(name) for name in names)}]",
-        "Milestones.State": f"CAST({every('{}_state')}, 'Array(Int8)')",
-        "Milestones.MetAt": every(_maybe("{0}_met", "{0}_met_at")),
-        "Milestones.LastAt": every(_maybe("{0}_met", "{0}_last_at")),
-        "Milestones.DueAt": every(_instant("{0}_due")),
-        "Milestones.Count": every("{}_count"),
-        "Milestones.Amount": every("{}_amount"),
-        "Milestones.Currency": every("{}_currency"),
+        "Milestones.Name": _array(quoted(name) for name in names),
+        "Milestones.State": "CAST(states, 'Array(Int8)')",
+        "Milestones.MetAt": instants.format("met_at"),
+        "Milestones.LastAt": instants.format("last_at"),
+        "Milestones.DueAt": f"arrayMap(d -> {_instant('d')}, due)",
+        "Milestones.Count": "counts",
+        "Milestones.Amount": "totals",
+        "Milestones.Currency": "currencies",
         "Version": "{version:UInt64}",
         "Deleted": "0",
     }

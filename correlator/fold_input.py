@@ -40,7 +40,12 @@ def reached(index: int) -> str:
     return f"r{index}"
 
 
-def scanned(process: Process) -> list[str]:
+def undone(index: int) -> str:
+    """The column that says whether an event undoes milestone `index`."""
+    return f"u{index}"
+
+
+def undoing(process: Process) -> list[str]:
     """The events that undo a milestone."""
     return sorted({event for one in process.milestones for event in one.undone_by})
 
@@ -66,11 +71,11 @@ def events(process: Process, rows: str) -> str:
         narrowed = f" AND {where.sql}" if where else ""
         columns.append(f"(Failed = 0 AND Event = {quoted(one.event)}{narrowed}) AS {reached(index)}")
         if one.undone_by:
-            columns.append(f"(Failed = 0 AND Event IN ({_list(one.undone_by)})) AS u{index}")
+            columns.append(f"(Failed = 0 AND Event IN ({_list(one.undone_by)})) AS {undone(index)}")
     if process.dropped_by:
         columns.append(f"(Failed = 0 AND Event IN ({_list(process.dropped_by)})) AS drops")
-    if undoing := scanned(process):
-        found = f"SELECT Root FROM journey_events WHERE {rows} AND Event IN ({_list(undoing)})"
+    if names := undoing(process):
+        found = f"SELECT Root FROM journey_events WHERE {rows} AND Event IN ({_list(names)})"
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
     return f"SELECT\n{listed}\nFROM (\n{rows_of(rows)}\n)"
