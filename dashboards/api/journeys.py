@@ -1,0 +1,161 @@
+"""`/journeys`: list and look up journeys, and say why each event belongs."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from throughline.collector.auth import Principal, Scope
+from throughline.dashboards.api.context import Context
+from throughline.dashboards.api.cursor import Cursor, decode, encode
+from throughline.dashboards.api.json import Json
+from throughline.dashboards.api.models import JourneyDetail, JourneyPage, Status
+from throughline.dashboards.api.problems import Problem
+from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
+
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def router(context: Context) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(tags=["journeys"])
+    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
+
+    @routes.get("/journeys", response_model=JourneyPage)
+    @context.threaded
+    def list_journeys(
+        principal: Reading,
+        process: Annotated[str, Query(max_length=200)] = "",
+        status: Annotated[Status | None, Query()] = None,
+        key: Annotated[str, Query(max_length=2000, description="namespace:value, under any alias")] = "",
+        since: Annotated[datetime | None, Query(description="opened at or after")] = None,
+        entity: Annotated[str, Query(max_length=200)] = "",
+        region: Annotated[str, Query(max_length=200)] = "",
+        customer: Annotated[str, Query(max_length=500)] = "",
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: Annotated[str | None, Query()] = None,
+    ) -> Json:
+        """List journeys, newest first. Pages stay right while data arrives: follow `next`."""
+        wanted = JourneyFilter(
+            process=process,
+            status=status or "",
+            entity=entity,
+            region=region,
+            customer=customer,
+            key=_key(key),
+            since=_aware(since),
+        )
+        filters = {"list": "journeys", "filter": repr(wanted)}
+        now, after = context.deps.clock(), None
+        if cursor is not None:
+            place = decode(cursor, tenant=principal.tenant, filters=filters)
+            now, after = place.as_of, Position(place.opened_at, int(place.last, 16))
+        reader = context.reader(principal, now)
+        rows = reader.journeys(wanted, limit=limit + 1, after=after)
+        page, more = rows[:limit], len(rows) > limit
+        keys = reader.keys([row["Root"] for row in page])
+        following = None
+        if more:
+            last = Cursor(now, page[-1]["OpenedAt"], page[-1]["Id"])
+            following = encode(last, tenant=principal.tenant, filters=filters)
+        return Json({"items": [item(row, keys[row["Root"]]) for row in page], "next": following})
+
+    @routes.get(
+        "/journeys/{id}",
+        response_model=JourneyDetail,
+        responses={300: {"description": "The id was absorbed into several journeys."}},
+    )
+    @context.threaded
+    def one_journey(principal: Reading, identity: Annotated[str, Path(alias="id", max_length=64)]) -> Json:
+        """Return one journey with its events, why each belongs, and its exceptions."""
+        if not _ID.fullmatch(identity):
+            raise Problem(404, "Not found", "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key.")
+        reader = context.reader(principal)
+        root = int(identity, 16)
+        journey = reader.journey(root)
+        if journey is None:
+            roots = reader.absorbed_into(root)
+            if len(roots) > 1:
+                return Json({"absorbed_into": [journey_id(one) for one in roots]}, status_code=300)
+            journey = reader.journey(roots[0]) if roots else None
+        if journey is None:
+            raise Problem(404, "Not found", f"There is no journey {identity}.")
+        return Json(detail(reader, journey, limit=context.deps.settings.journey_events))
+
+    return routes
+
+
+def detail(reader: Reader, journey: Row, *, limit: int) -> Row:
+    """Return a journey with everything about it."""
+    root = journey["Root"]
+    events, total = reader.events(root, limit=limit)
+    return {
+        **item(journey, reader.keys([root])[root]),
+        "events": [event(row) for row in events],
+        "events_total": total,
+        "links": reader.links(root, events),
+        "exceptions": reader.exceptions_of(root),
+        "replays": [],
+    }
+
+
+def item(row: Row, keys: list[str]) -> Row:
+    """Return a journey as lists show it."""
+    return {
+        "id": row["Id"],
+        "process": row["Process"],
+        "status": row["Status"],
+        "opened_at": row["OpenedAt"],
+        "last_event_at": row["LastEventAt"],
+        "completed_at": row["CompletedAt"],
+        "milestones": row["milestones"],
+        "keys": keys,
+        "amount": row["Amount"],
+        "currency": row["Currency"],
+        "entity": row["Entity"],
+        "region": row["Region"],
+        "customer": row["Customer"],
+        "service_line": row["ServiceLine"],
+        "exceptions": row["OpenExceptions"],
+        "events_total": row["Events"],
+        "orphan": bool(row["Orphan"]),
+    }
+
+
+def event(row: Row) -> Row:
+    """Return an event of a journey."""
+    return {
+        "id": row["Id"],
+        "time": row["Time"],
+        "event": row["Event"],
+        "system": row["System"],
+        "platform": row["Platform"],
+        "connection": row["Connection"],
+        "service": row["ServiceName"],
+        "keys": row["Names"],
+        "status": "error" if row["Failed"] else "ok",
+        "amount": row["Amount"],
+        "currency": row["Currency"],
+        "trace_id": row["TraceId"],
+        "span_id": row["SpanId"],
+        "replay_id": row["ReplayId"],
+        "attributes": row["Attributes"],
+    }
+
+
+def _key(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    namespace, colon, value = text.partition(":")
+    if not colon or not namespace.strip() or not value.strip():
+        raise Problem(400, "Bad key", "key must look like namespace:value, such as salesforce.opportunity:006A.")
+    return namespace.strip(), value.strip()
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise Problem(400, "Bad time", "since needs a time zone: 2026-01-31T00:00:00Z")
+    return moment

@@ -1,0 +1,217 @@
+"""The shapes of the API, for its description."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
+ExceptionStatus = Literal["open", "resolved"]
+
+
+class MilestoneState(BaseModel):
+    """One milestone of one journey."""
+
+    state: Literal["pending", "due", "late", "met", "met_late", "skipped", "unknown_start"]
+    met_at: datetime | None
+    last_at: datetime | None
+    due_at: datetime | None
+    count: int
+
+
+class JourneyItem(BaseModel):
+    """A journey as lists show it."""
+
+    id: str
+    process: str
+    status: Status
+    opened_at: datetime
+    last_event_at: datetime
+    completed_at: datetime | None
+    milestones: dict[str, MilestoneState]
+    keys: list[str]
+    amount: float | None
+    currency: str
+    entity: str
+    region: str
+    customer: str
+    service_line: str
+    exceptions: int = Field(description="open ones")
+    events_total: int
+    orphan: bool = Field(description="its root names no parent on a level above")
+
+
+class JourneyPage(BaseModel):
+    """A page of journeys; `next` asks for the one after it."""
+
+    items: list[JourneyItem]
+    next: str | None
+
+
+class JourneyEvent(BaseModel):
+    """An event of a journey."""
+
+    id: str
+    time: datetime
+    event: str
+    system: str
+    platform: str
+    connection: str
+    service: str
+    keys: list[str]
+    status: Literal["ok", "error"]
+    amount: float | None
+    currency: str
+    trace_id: str
+    span_id: str
+    replay_id: str
+    attributes: dict[str, str]
+
+
+class LinkStep(BaseModel):
+    """One parent link: which events say so, and by which rule."""
+
+    child: str
+    parent: str
+    rule: Literal["own", "inherited", "explicit"]
+    evidence: list[str]
+    statements: int
+
+
+class Because(BaseModel):
+    """One way from an event's subject up to the root."""
+
+    subject: str
+    path: list[LinkStep]
+
+
+class Link(BaseModel):
+    """Why one event belongs."""
+
+    event: str
+    name: str
+    because: list[Because]
+
+
+class ExceptionItem(BaseModel):
+    """An exception; its amount counts once, however many journeys it touches."""
+
+    id: str
+    journeys: list[str]
+    process: str
+    status: ExceptionStatus
+    class_: str = Field(alias="class")
+    code: str
+    message: str
+    fingerprint: str
+    event: str
+    milestone: str
+    owner: str
+    severity: str
+    blocking: bool
+    amount: float | None
+    currency: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    occurrences: int
+
+
+class ExceptionPage(BaseModel):
+    """A page of exceptions."""
+
+    items: list[ExceptionItem]
+    next: str | None
+
+
+class JourneyDetail(JourneyItem):
+    """A journey with everything about it."""
+
+    events: list[JourneyEvent]
+    links: list[Link]
+    exceptions: list[ExceptionItem]  # type: ignore[assignment]
+    replays: list[dict[str, Any]]
+
+
+class Counts(BaseModel):
+    """Items per signal."""
+
+    spans: int
+    logs: int
+    metrics: int
+    events: int
+
+
+class StatusAnswer(BaseModel):
+    """How complete and how fresh everything is."""
+
+    received: Counts
+    stored: Counts
+    spool_bytes: int
+    correlated_until: datetime | None
+    lag_seconds: float
+    dead_letters: int
+    hub_keys: int
+    ambiguous_links: int
+    detached: int
+
+
+class MilestoneItem(BaseModel):
+    """A milestone of a definition."""
+
+    name: str
+    event: str
+    within: str | None
+    of: str | None
+    on_late: str
+    optional: bool
+    repeats: bool
+    owner: str | None
+    runbook: str | None
+
+
+class ProcessItem(BaseModel):
+    """A process definition, and the generation of it that readers see."""
+
+    id: str
+    version: int
+    title: str
+    owner: str | None
+    levels: list[list[str]]
+    milestones: list[MilestoneItem]
+    completed_by: list[str]
+    dropped_by: list[str]
+    notices: list[str]
+    generation: int | None
+    activated_at: datetime | None
+    rebuild_needed: bool
+
+
+class ProcessPage(BaseModel):
+    """All processes."""
+
+    items: list[ProcessItem]
+
+
+class QueryRequest(BaseModel):
+    """One read-only SELECT."""
+
+    sql: str = Field(min_length=1, max_length=50_000)
+
+
+class QueryAnswer(BaseModel):
+    """Rows in the order of the columns."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str

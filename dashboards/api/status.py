@@ -1,0 +1,70 @@
+"""`/status` and `/processes`: how complete and fresh everything is, and what is being followed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from throughline.collector.auth import Principal, Scope
+from throughline.correlator.definition import Process
+from throughline.dashboards.api.context import Context
+from throughline.dashboards.api.json import Json
+from throughline.dashboards.api.models import ProcessPage, StatusAnswer
+from throughline.dashboards.completeness import active_generations, completeness
+
+
+def router(context: Context) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(tags=["status"])
+    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
+    deps = context.deps
+
+    @routes.get("/status", response_model=StatusAnswer)
+    @context.threaded
+    def status(principal: Reading) -> Json:
+        """Count what was received, stored and could not be joined, and say how far correlation has come."""
+        return Json(completeness(deps.store, deps.spool, principal.tenant, deps.clock()))
+
+    @routes.get("/processes", response_model=ProcessPage)
+    @context.threaded
+    def processes(principal: Reading) -> Json:
+        """List the process definitions in use."""
+        active = active_generations(deps.store, principal.tenant)
+        return Json({"items": [describe(one, active.get(one.id)) for one in deps.processes()]})
+
+    return routes
+
+
+def describe(process: Process, active: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a definition as the API shows it."""
+    milestones = []
+    for one in process.milestones:
+        clock = process.clock_of(one)
+        milestones.append(
+            {
+                "name": one.name,
+                "event": one.event,
+                "within": one.within.time if one.within else None,
+                "of": f"{clock[0]}.last" if clock and clock[1] else clock[0] if clock else None,
+                "on_late": one.on_late,
+                "optional": one.optional,
+                "repeats": one.repeats,
+                "owner": one.owner or process.owner,
+                "runbook": one.runbook,
+            }
+        )
+    return {
+        "id": process.id,
+        "version": process.version,
+        "title": process.title or process.id,
+        "owner": process.owner,
+        "levels": [list(level.namespaces) for level in process.levels],
+        "milestones": milestones,
+        "completed_by": list(process.completed_by),
+        "dropped_by": list(process.dropped_by),
+        "notices": list(process.notices),
+        "generation": active["Generation"] if active else None,
+        "activated_at": active["ActivatedAt"] if active else None,
+        "rebuild_needed": bool(active) and active["DefinitionHash"] != process.definition_hash,
+    }

@@ -1,0 +1,35 @@
+"""Write what the definitions in use say about their milestones to the store, so that SQL views can show owners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from throughline.collector.store import Role, Store
+from throughline.correlator.definition import Process
+
+_COLUMNS = ("Tenant", "Process", "Name", "Position", "Owner", "Runbook", "Optional", "Version", "Deleted")
+
+
+def publish_definitions(store: Store, processes: Sequence[Process], now: datetime) -> None:
+    """Call at start and whenever a definition changed. A milestone that left its definition keeps its last owner.
+
+    Raises: StoreError.
+    """
+    number = int(now.timestamp() * 1_000_000)
+    rows = [
+        (
+            "",
+            process.id,
+            one.name,
+            position,
+            one.owner or process.owner or "",
+            one.runbook or "",
+            int(one.optional),
+            number,
+            0,
+        )
+        for process in processes
+        for position, one in enumerate(process.milestones)
+    ]
+    store.insert_rows("process_milestones", rows, _COLUMNS, role=Role.CORRELATOR)

@@ -1,0 +1,29 @@
+"""What the API and the pages need, wired once by the entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from throughline.collector.auth import Access
+from throughline.collector.store import Store
+from throughline.correlator.definition import Process
+from throughline.dashboards.settings import DashboardSettings
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Deps:
+    """`processes` and `clock` are asked at each request: definitions change while the engine runs."""
+
+    store: Store
+    access: Access
+    spool: Path
+    processes: Callable[[], Sequence[Process]]
+    settings: DashboardSettings = field(default_factory=DashboardSettings)
+    clock: Callable[[], datetime] = _utc_now

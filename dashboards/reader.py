@@ -1,0 +1,217 @@
+"""Read journeys, events, links and exceptions of one tenant: rows in, plain dictionaries of the API's shapes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from throughline.collector.store import Role, Store, load_queries
+
+SQL = load_queries("throughline.dashboards", "journeys")
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(2299, 1, 1, tzinfo=UTC)
+LARGEST = 2**64 - 1
+STATUSES = ("in_flight", "late", "stuck", "completed", "dropped")
+_ALIAS_HOPS = 8
+
+
+@dataclass(frozen=True)
+class JourneyFilter:
+    """Which journeys; an empty text means any. `key` is (namespace, value)."""
+
+    process: str = ""
+    status: str = ""
+    entity: str = ""
+    region: str = ""
+    customer: str = ""
+    key: tuple[str, str] | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page ended: journeys after it are older."""
+
+    opened_at: datetime = LAST_TIME
+    root: int = LARGEST
+
+
+class Reader:
+    """Everything a tenant may see of its journeys, at one clock reading."""
+
+    def __init__(self, store: Store, tenant: str, now: datetime) -> None:
+        self._store = store
+        self._base = {"tenant": tenant, "now": _micro(now)}
+        self._now = now
+
+    def journeys(self, wanted: JourneyFilter, *, limit: int, after: Position | None = None) -> list[Row]:
+        """One page of journeys, newest first."""
+        after = after or Position()
+        parameters: dict[str, Any] = {
+            "process": wanted.process,
+            "status": wanted.status,
+            "entity": wanted.entity,
+            "region": wanted.region,
+            "customer": wanted.customer,
+            "since": _micro(wanted.since or FIRST_TIME),
+            "after_opened": _micro(after.opened_at),
+            "after_root": after.root,
+            "limit": limit,
+        }
+        if wanted.key is None:
+            return self._journeys("page", parameters)
+        roots = self.roots_of(*wanted.key)
+        return self._journeys("by_root", {**parameters, "roots": roots}) if roots else []
+
+    def journey(self, root: int) -> Row | None:
+        """One journey by its root's hash."""
+        found = self._journeys("by_root", {**_ANY, "roots": [root]})
+        return found[0] if found else None
+
+    def absorbed_into(self, root: int) -> list[int]:
+        """The roots of the journeys that an id without a journey of its own belongs to now."""
+        roots = {other for row in self._rows("roots_of_keys", {"keys": [root]}) for other in row["Roots"]}
+        return sorted(roots - {root})
+
+    def roots_of(self, namespace: str, value: str) -> list[int]:
+        """The roots of the journeys that know a key, under any alias."""
+        hashes = self._rows("key_hashes", {"namespace": namespace, "value": value})
+        keys = next(iter(hashes[0].values())) if hashes else []
+        if not keys:
+            return []
+        return sorted({root for row in self._rows("roots_of_keys", {"keys": keys}) for root in row["Roots"]})
+
+    def keys(self, roots: Sequence[int]) -> dict[int, list[str]]:
+        """What each journey's objects are called, root first, aliases included."""
+        if not roots:
+            return {}
+        objects = {row["Root"]: row["Found"] for row in self._rows("objects_of_roots", {"roots": list(roots)})}
+        names = self.names({one for found in objects.values() for one in found} | set(roots))
+        by_object: dict[int, list[Row]] = {}
+        for row in names.values():
+            by_object.setdefault(row["Object"], []).append(row)
+        result = {}
+        for root in roots:
+            rows = [row for one in {*objects.get(root, ()), root} for row in by_object.get(one, ())]
+            result[root] = [row["Name"] for row in sorted(rows, key=lambda row: (row["Level"], row["Name"]))]
+        return result
+
+    def names(self, objects: Iterable[int]) -> dict[int, Row]:
+        """The keys of some objects by hash, with those that are aliases of them."""
+        known: dict[int, Row] = {}
+        ask = sorted(set(objects))
+        wanted = set(ask)
+        for _ in range(_ALIAS_HOPS):
+            if not ask:
+                break
+            found = {row["Key"]: row for row in self._rows("names", {"keys": ask})}
+            found = {key: row for key, row in found.items() if key in wanted or row["Object"] in wanted}
+            known |= found
+            aliased = [key for key, row in found.items() if row["Aliased"]]
+            others = self._rows("claimed", {"keys": aliased}) if aliased else []
+            ask = sorted({row["Other"] for row in others} - set(known))
+        return known
+
+    def events(self, root: int, *, limit: int) -> tuple[list[Row], int]:
+        """The latest events of a journey, oldest first, and how many there are in all."""
+        rows = self._rows("events", {"root": root, "limit": limit})
+        return rows, rows[0]["Total"] if rows else 0
+
+    def links(self, root: int, events: Sequence[Row]) -> list[Row]:
+        """Why each event belongs: its subject, and the links from there up to the root (`links.py`)."""
+        from throughline.dashboards.links import explain
+
+        parents: dict[int, list[Row]] = {}
+        ask = sorted({subject for event in events for subject in event["Subjects"]} - {root})
+        while ask:
+            for row in self._rows("parents", {"objects": ask, "root": root}):
+                parents.setdefault(row["Child"], []).append(row)
+            seen = {row["Parent"] for rows in parents.values() for row in rows}
+            ask = sorted(seen - set(parents) - set(ask) - {root})
+        everything = {root, *parents, *(row["Parent"] for rows in parents.values() for row in rows)}
+        everything |= {subject for event in events for subject in event["Subjects"]}
+        names = {key: row["Name"] for key, row in self.names(everything).items()}
+        return explain(root, events, parents, names)
+
+    def exceptions(
+        self,
+        *,
+        process: str = "",
+        status: str = "",
+        fingerprint: str = "",
+        limit: int,
+        after: tuple[datetime, str] | None = None,
+    ) -> list[Row]:
+        """One page of exceptions, newest first."""
+        opened, last = after or (LAST_TIME, "g")
+        return self._rows(
+            "exceptions",
+            {
+                "process": process,
+                "status": status,
+                "fingerprint": fingerprint,
+                "after_opened": _micro(opened),
+                "after_id": last,
+                "limit": limit,
+            },
+        )
+
+    def exceptions_of(self, root: int) -> list[Row]:
+        """The exceptions of one journey, newest first."""
+        return self._rows("exceptions_of_root", {"root": root})
+
+    def _journeys(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
+        rows = self._rows(query, parameters)
+        for row in rows:
+            row["milestones"] = milestones(row, self._now)
+        return rows
+
+    def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
+        result = self._store.query(SQL[query], {**self._base, **parameters}, role=Role.PAGES)
+        return [
+            {name: _utc(value) for name, value in zip(result.column_names, row, strict=True)}
+            for row in result.result_rows
+        ]
+
+
+Row = dict[str, Any]
+
+_ANY: Mapping[str, Any] = {
+    "process": "",
+    "status": "",
+    "entity": "",
+    "region": "",
+    "customer": "",
+    "since": "1970-01-01 00:00:00.000000",
+    "after_opened": "2299-01-01 00:00:00.000000",
+    "after_root": LARGEST,
+    "limit": 10,
+}
+
+
+def milestones(row: Mapping[str, Any], now: datetime) -> dict[str, Row]:
+    """The milestones of a journey in the definition's order, as the view `milestones` derives them."""
+    closed: datetime | None = row["ClosedAt"]
+    result: dict[str, Row] = {}
+    columns = ("MilestoneNames", "MilestoneStored", "MilestoneMetAt", "MilestoneLastAt", "MilestoneDueAt", "MilestoneCounts")
+    for name, stored, met, last, due, count in zip(*(row[column] for column in columns), strict=True):
+        state = stored
+        if stored == "pending" and due is not None:
+            state = "late" if _utc(due) < (closed or now) else "pending" if closed else "due"
+        result[name] = {"state": state, "met_at": _utc(met), "last_at": _utc(last), "due_at": _utc(due), "count": count}
+    return result
+
+
+def journey_id(root: int) -> str:
+    """The id of the journey with this root."""
+    return f"{root:016x}"
+
+
+def _micro(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _utc(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value

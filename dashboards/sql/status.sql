@@ -1,0 +1,55 @@
+-- received --
+-- Items accepted per signal and loaded by now; what still waits in the spool is added by the caller.
+SELECT Signal, sum(Items) FROM received_requests WHERE Tenant = {tenant:String} GROUP BY Signal
+
+-- stored --
+-- Rows in the raw tables per signal. CloudEvents lie among the logs under a scope of their own.
+SELECT 'spans' AS Signal, count() AS Rows FROM otel_traces WHERE Tenant = {tenant:String}
+UNION ALL SELECT 'logs', countIf(ScopeName != 'throughline.cloudevents') FROM otel_logs WHERE Tenant = {tenant:String}
+UNION ALL SELECT 'events', countIf(ScopeName = 'throughline.cloudevents') FROM otel_logs WHERE Tenant = {tenant:String}
+UNION ALL SELECT 'metrics', sum(Rows) FROM
+(
+    SELECT count() AS Rows FROM otel_metrics_gauge WHERE Tenant = {tenant:String}
+    UNION ALL SELECT count() FROM otel_metrics_sum WHERE Tenant = {tenant:String}
+    UNION ALL SELECT count() FROM otel_metrics_summary WHERE Tenant = {tenant:String}
+    UNION ALL SELECT count() FROM otel_metrics_histogram WHERE Tenant = {tenant:String}
+    UNION ALL SELECT count() FROM otel_metrics_exponential_histogram WHERE Tenant = {tenant:String}
+)
+
+-- correlated --
+-- Everything ingested before Until is in journeys; Pending is the oldest row after it.
+WITH (SELECT max(Watermark) FROM correlation_progress WHERE Tenant = {tenant:String}) AS Reached
+SELECT
+    if(Reached > toDateTime64(0, 6, 'UTC'), Reached, NULL) AS Until,
+    (SELECT minOrNull(IngestedAt) FROM event_inbox WHERE Tenant = {tenant:String} AND IngestedAt > Reached) AS Pending,
+    (SELECT count() FROM dead_letters WHERE Tenant = {tenant:String}) AS DeadLetters
+
+-- linking --
+-- What linking could not or would not join. Few rows ever had such a state: their latest rows are looked up.
+SELECT countIf(State IN ('hub', 'crowded')) AS Hubs, countIf(State = 'detached') AS Detached
+FROM
+(
+    SELECT Process, Object, State, Deleted FROM objects
+    WHERE Tenant = {tenant:String}
+        AND Object IN (SELECT Object FROM objects WHERE Tenant = {tenant:String} AND State IN ('hub', 'crowded', 'detached'))
+        AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+    ORDER BY Version DESC LIMIT 1 BY Process, Object
+)
+WHERE Deleted = 0
+
+-- ambiguous --
+-- Pairs that events name without saying which belongs to which.
+SELECT sum(AmbiguousLinks)
+FROM
+(
+    SELECT Process, EventId, AmbiguousLinks, Deleted FROM event_state
+    WHERE Tenant = {tenant:String}
+        AND EventId IN (SELECT EventId FROM event_state WHERE Tenant = {tenant:String} AND AmbiguousLinks > 0)
+        AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+    ORDER BY Version DESC LIMIT 1 BY Process, EventId
+)
+WHERE Deleted = 0
+
+-- generations --
+-- The active generation of each process.
+SELECT Process, Generation, DefinitionHash, DefinitionVersion, ActivatedAt FROM generations FINAL WHERE Tenant = {tenant:String}
