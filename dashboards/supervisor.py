@@ -1,8 +1,8 @@
 """Run the edge and the engine as two child processes, and restart each alone.
 
 A child is told two file descriptors: it writes a line to the *ready* pipe once it serves, and it reads the
-*lifeline*, which nobody ever writes to: its end means that the supervisor is gone, even by kill -9, and that the
-child must stop.
+*lifeline*, which nobody ever writes to: its end means that the supervisor is gone, even by kill -9, and that
+the child must stop.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Supervisor:
         """Start everything and return the exit code.
 
         1. A child that ends on its own before it was ever ready ends everything: it has said why.
-        2. A child that ends later, or by a signal, starts again after a growing delay; no other child notices.
+        2. A child that ends later, or by a signal, starts again after a growing delay; no other notices.
         3. SIGINT, SIGTERM or `stop` pass SIGTERM on, wait, and kill what still runs after `DRAIN_SECONDS`.
         """
         announced = False

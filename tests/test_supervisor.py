@@ -36,7 +36,8 @@ supervisor.DRAIN_SECONDS = 2.0
 folder, child, *names = sys.argv[1:]
 program = (sys.executable, "-c", child, folder)
 children = [
-    Child(name.partition("--")[0], (*program, *name.replace("--", " --").split()), os.environ) for name in names
+    Child(name.partition("--")[0], (*program, *name.replace("--", " --").split()), os.environ)
+    for name in names
 ]
 sys.exit(Supervisor(children, on_ready=lambda: print("ready", flush=True)).run())
 """

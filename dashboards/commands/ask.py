@@ -1,0 +1,138 @@
+"""Verbs that look, check and repair: check, rebuild, journey, doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from throughline.dashboards.commands.options import (
+    AccessToken,
+    Config,
+    ControlUrl,
+    Data,
+    Host,
+    OtlpGrpc,
+    OtlpHttp,
+    Port,
+    StoreUrl,
+    apply,
+)
+from throughline.probes.errors import ThroughlineError
+
+Folder = Annotated[Path, typer.Argument(help="Folder of configuration files.", show_default=False)]
+Process = Annotated[
+    str | None, typer.Argument(help="Id of a process; without it: every process.", show_default=False)
+]
+Wanted = Annotated[
+    str, typer.Argument(help="Id of a journey, or a key as namespace:value.", show_default=False)
+]
+Tenant = Annotated[str, typer.Option(envvar="THROUGHLINE_TENANT", help="Whose journeys.")]
+
+
+def check(folder: Folder) -> None:
+    """Validate a folder of configuration files; prints file, line and what to do."""
+    from throughline.collector.auth import Access
+    from throughline.correlator.process import load_processes
+
+    if not folder.is_dir():
+        raise ThroughlineError(f"{folder} is no folder: name the one that holds processes/ and tokens.yaml.")
+    loaded = load_processes(folder)
+    problems = [str(error) for error in loaded.errors]
+    try:
+        tokens = len(Access.load(folder, {}).tokens)
+    except ThroughlineError as error:
+        problems.append(str(error))
+        tokens = 0
+    for problem in problems:
+        typer.echo(problem, err=True)
+    for process in loaded.processes:
+        typer.echo(f"{process.id} version {process.version}: {len(process.milestones)} milestones")
+        for notice in process.notices:
+            typer.echo(f"  note: {notice}")
+    typer.echo(f"{len(loaded.processes)} processes, {tokens} tokens, {len(problems)} problems")
+    if problems:
+        raise typer.Exit(1)
+
+
+def rebuild(
+    process: Process = None,
+    *,
+    tenant: Tenant = "default",
+    data: Data = None,
+    store: StoreUrl = None,
+    control: ControlUrl = None,
+    config: Config = None,
+) -> None:
+    """Link and fold a process again from all stored events, beside the old result, then swap."""
+    from throughline.dashboards.engine_settings import EngineSettings
+    from throughline.dashboards.rebuilding import rebuild as run_rebuild
+
+    apply(data=data, store=store, control=control, config=config)
+    console = Console(stderr=True)
+    with console.status("rebuilding") as status:
+        jobs = run_rebuild(EngineSettings.load(), tenant, process, report=status.update)
+    for job in jobs:
+        typer.echo(f"{job.process}: {job.state}. {job.message}")
+    if any(job.state != "done" for job in jobs):
+        raise typer.Exit(1)
+
+
+def journey(
+    wanted: Wanted,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="The API's answer as it is.")] = False,
+    host: Host = None,
+    port: Port = None,
+    token: AccessToken = None,
+) -> None:
+    """Show a journey of a running platform: its milestones and events."""
+    from throughline.dashboards.engine_settings import EngineSettings
+    from throughline.dashboards.journey_text import fetch, render
+
+    apply(host=host, port=port)
+    settings = EngineSettings.load()
+    found = fetch(f"http://{settings.host}:{settings.port}/api/v1", wanted, token)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    console = Console()
+    for one in found:
+        render(one, console)
+
+
+def doctor(
+    *,
+    data: Data = None,
+    store: StoreUrl = None,
+    control: ControlUrl = None,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+    otlp_http: OtlpHttp = None,
+    otlp_grpc: OtlpGrpc = None,
+) -> None:
+    """Look at versions, ports, folders and stores, and say what is wrong."""
+    from throughline.dashboards.diagnosis import diagnose
+
+    apply(
+        data=data,
+        store=store,
+        control=control,
+        config=config,
+        host=host,
+        port=port,
+        otlp_http=otlp_http,
+        otlp_grpc=otlp_grpc,
+    )
+    findings = diagnose()
+    table = Table(box=None, show_header=False)
+    for finding in findings:
+        table.add_row("ok" if finding.fine else "WRONG", finding.subject, finding.sentence)
+    Console().print(table)
+    if not all(finding.fine for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,121 @@
+"""Verbs that run the platform: up, demo, edge, engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from throughline.dashboards.commands.options import (
+    Config,
+    ControlUrl,
+    Data,
+    Host,
+    OtlpGrpc,
+    OtlpHttp,
+    Port,
+    StoreUrl,
+    apply,
+)
+from throughline.dashboards.supervisor import Child, Supervisor, follow_supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Seed = Annotated[int, typer.Option(envvar="THROUGHLINE_SEED", help="What the simulated firm draws from.")]
+
+
+def up(
+    *,
+    data: Data = None,
+    store: StoreUrl = None,
+    control: ControlUrl = None,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+    otlp_http: OtlpHttp = None,
+    otlp_grpc: OtlpGrpc = None,
+) -> None:
+    """Run the platform: intake and engine, each restarted alone; Ctrl-C drains and stops."""
+    apply(
+        data=data,
+        store=store,
+        control=control,
+        config=config,
+        host=host,
+        port=port,
+        otlp_http=otlp_http,
+        otlp_grpc=otlp_grpc,
+    )
+    _log("up")
+    raise typer.Exit(platform(lambda: typer.echo(addresses())).run())
+
+
+def edge(
+    *,
+    data: Data = None,
+    config: Config = None,
+    host: Host = None,
+    otlp_http: OtlpHttp = None,
+    otlp_grpc: OtlpGrpc = None,
+) -> None:
+    """Run intake alone: OTLP and CloudEvents into the spool."""
+    apply(data=data, config=config, host=host, otlp_http=otlp_http, otlp_grpc=otlp_grpc)
+    _log("edge")
+    on_ready = follow_supervisor(os.environ)
+    from throughline.collector.edge import run_edge
+    from throughline.collector.settings import EdgeSettings
+
+    run_edge(EdgeSettings.load(), on_ready=on_ready)
+
+
+def engine(
+    *,
+    data: Data = None,
+    store: StoreUrl = None,
+    control: ControlUrl = None,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Run the engine alone: load the spool, correlate, serve pages and API."""
+    apply(data=data, store=store, control=control, config=config, host=host, port=port)
+    _log("engine")
+    on_ready = follow_supervisor(os.environ)
+    from throughline.dashboards.engine import run_engine
+    from throughline.dashboards.engine_settings import EngineSettings
+
+    run_engine(EngineSettings.load(), on_ready=on_ready)
+
+
+def demo(
+    *,
+    seed: Seed = 1,
+    data: Data = None,
+    port: Port = None,
+    otlp_http: OtlpHttp = None,
+    otlp_grpc: OtlpGrpc = None,
+) -> None:
+    """Run the platform with a simulated firm: weeks of history, then live. Without --data nothing is kept."""
+    from throughline.dashboards.demonstration import demonstrate
+
+    apply(data=data, port=port, otlp_http=otlp_http, otlp_grpc=otlp_grpc)
+    _log("demo")
+    raise typer.Exit(demonstrate(seed, keep=data is not None))
+
+
+def platform(on_ready: Callable[[], None]) -> Supervisor:
+    """A supervisor over the edge and the engine, with the settings of this process's environment."""
+    program = (sys.executable, "-m", "throughline.dashboards.cli")
+    children = [Child(name, (*program, name), dict(os.environ)) for name in ("edge", "engine")]
+    return Supervisor(children, on_ready=on_ready)
+
+
+def _log(process: str) -> None:
+    """Log to stderr, each line with the process that it is from."""
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {process} %(levelname)s %(message)s")
+    for noisy in ("httpx", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,55 @@
+"""Threads whose work starts again when it fails: logged, after a growing delay, never silently."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class KeptThread:
+    """Calls `work` again and again, `every` seconds apart, until `stop` is set.
+
+    An error is logged with its traceback; the next call comes after a delay that doubles with each error in
+    a row.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None], *, every: float, stop: threading.Event) -> None:
+        self.name = name
+        self.failures = 0
+        self._work = work
+        self._every = every
+        self._stop = stop
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self, deadline: float) -> bool:
+        """Wait until `deadline` (of time.monotonic); whether the thread has ended."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        delay = _FIRST_DELAY_SECONDS
+        while not self._stop.is_set():
+            try:
+                self._work()
+            except Exception:
+                self.failures += 1
+                log.exception("%s failed and is tried again in %.1f s", self.name, delay)
+                self._stop.wait(delay)
+                delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+            else:
+                delay = _FIRST_DELAY_SECONDS
+                self._stop.wait(self._every)
