@@ -6,6 +6,7 @@ Why so strict: one lone surrogate in an event name makes the exporter drop the w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
@@ -13,7 +14,6 @@ from itertools import islice
 from typing import Any, Final
 
 from throughline.probes import vocabulary as v
-from throughline.probes.errors import InvalidFact
 from throughline.probes.guard import complain, swallow
 
 MAX_TEXT: Final = 16_384
@@ -27,7 +27,9 @@ MAX_ATTRIBUTES: Final = 64
 MAX_MEMBERS: Final = 1_000
 MAX_DEPTH: Final = 4
 MAX_AMOUNT: Final = Decimal(10) ** 32
-AMOUNT_PLACES: Final = Decimal("0.000001")
+AMOUNT_PLACES: Final = 6
+"""Decimal places that the store keeps."""
+_PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]{1,32}(\.[0-9]{1,6})?")
 _INT64: Final = 2**63
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMALS: Final = Context(prec=60, traps=[InvalidOperation])
@@ -71,14 +73,17 @@ def nanoseconds(moment: object) -> int | None:
 
 def amount(value: object) -> str:
     """The amount as a plain decimal text, 6 places at most; '' if it is none."""
+    said = value if type(value) is str else text(value, 100)
+    if _PLAIN_AMOUNT.fullmatch(said):
+        return said
     try:
-        number = value if isinstance(value, Decimal) else Decimal(text(value, 100).strip())
-        if isinstance(value, bool) or not number.is_finite() or number.copy_abs() >= MAX_AMOUNT:
+        number = Decimal(said.strip())
+        if not number.is_finite() or number.copy_abs() >= MAX_AMOUNT:
             complain("amount must be a finite decimal below 10^32")
             return ""
         exponent = number.as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -6:  # noqa: PLR2004 the store keeps six places
-            number = number.quantize(AMOUNT_PLACES, context=_DECIMALS)
+        if isinstance(exponent, int) and exponent < -AMOUNT_PLACES:
+            number = number.quantize(Decimal(1).scaleb(-AMOUNT_PLACES), context=_DECIMALS)
     except (InvalidOperation, ValueError):
         complain("amount must be a decimal number")
         return ""
@@ -105,7 +110,7 @@ def any_value(value: object, depth: int = 0) -> Any:
     return text(value)
 
 
-def several(value: object) -> list[str]:
+def several(value: object) -> tuple[str, ...]:
     """One key or an iterable of keys as distinct, trimmed, non-empty texts, in the order given."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         members: Iterable[object] = (value,)
@@ -122,23 +127,26 @@ def several(value: object) -> list[str]:
             found[said] = None
     if len(found) > MAX_KEYS:
         complain(f"an event has more than {MAX_KEYS} keys of one namespace")
-    return list(found)[:MAX_KEYS]
+    return tuple(found)[:MAX_KEYS]
 
 
-def keys(by_namespace: object, prefix: str = v.KEY_PREFIX) -> dict[str, str | tuple[str, ...]]:
+def keys(by_namespace: object, prefix: str = v.KEY_PREFIX) -> Clean:
     """Keys by namespace as attributes: one key is a text, several are an array."""
-    if not isinstance(by_namespace, Mapping):
+    if type(by_namespace) is not dict and not isinstance(by_namespace, Mapping):
         complain("keys must be a mapping of namespace to value")
         return {}
-    attributes: dict[str, str | tuple[str, ...]] = {}
+    attributes: Clean = {}
     for namespace, value in by_namespace.items():
-        name = text(namespace, MAX_KEY).strip()
-        if type(value) is str and value.isascii() and len(value) <= MAX_KEY:  # the usual case, quick
-            found = [value.strip()] if value and not value.isspace() else []
+        if type(value) is str and len(value) <= MAX_KEY and value.isascii():  # the usual case, quick
+            one = value.strip()
+            found = (one,) if one else ()
         else:
             found = several(value)
-        if name and found:
-            attributes[prefix + name] = found[0] if len(found) == 1 else tuple(found)
+        if found:
+            plain = type(namespace) is str and namespace.isascii() and len(namespace) <= MAX_KEY
+            name = (namespace if plain else text(namespace, MAX_KEY)).strip()
+            if name:
+                attributes[prefix + name] = found[0] if len(found) == 1 else found
     return attributes
 
 
@@ -159,10 +167,6 @@ def pairs(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _trimmed(value: object) -> str:
-    return text(value).strip()
-
-
 def _day(value: object) -> str:
     if isinstance(value, datetime):
         value = value.date()
@@ -173,33 +177,33 @@ def _currency(value: object) -> str:
     return text(value).strip().upper()
 
 
-ENCODERS: Final[Mapping[str, tuple[str, Callable[[object], Any]]]] = {
-    "id": (v.EVENT_ID, _trimmed),
-    "subject": (v.SUBJECT, _trimmed),
+WRITERS: Final[Mapping[str, tuple[str, Callable[[object], Any] | None]]] = {
+    "id": (v.EVENT_ID, None),
+    "subject": (v.SUBJECT, None),
     "links": (v.LINK, pairs),
     "cuts": (v.LINK_CUT, pairs),
-    "link_reason": (v.LINK_REASON, text),
-    "system": (v.SYSTEM, _trimmed),
-    "platform": (v.PLATFORM, _trimmed),
-    "connection": (v.CONNECTION, _trimmed),
+    "link_reason": (v.LINK_REASON, None),
+    "system": (v.SYSTEM, None),
+    "platform": (v.PLATFORM, None),
+    "connection": (v.CONNECTION, None),
     "amount": (v.AMOUNT, amount),
     "currency": (v.CURRENCY, _currency),
-    "customer": (v.CUSTOMER, _trimmed),
-    "entity": (v.ENTITY, _trimmed),
-    "region": (v.REGION, _trimmed),
-    "service_line": (v.SERVICE_LINE, _trimmed),
-    "precision": (v.TIME_PRECISION, _trimmed),
+    "customer": (v.CUSTOMER, None),
+    "entity": (v.ENTITY, None),
+    "region": (v.REGION, None),
+    "service_line": (v.SERVICE_LINE, None),
+    "precision": (v.TIME_PRECISION, None),
     "accounting_date": (v.ACCOUNTING_DATE, _day),
-    "exception_class": (v.EXCEPTION_CLASS, _trimmed),
-    "exception_code": (v.EXCEPTION_CODE, _trimmed),
-    "exception_message": (v.EXCEPTION_MESSAGE, text),
-    "run_id": (v.RUN_ID, _trimmed),
-    "run_url": (v.RUN_URL, _trimmed),
-    "idempotency_key": (v.IDEMPOTENCY_KEY, _trimmed),
-    "payload_ref": (v.PAYLOAD_REF, _trimmed),
-    "replay_id": (v.REPLAY_ID, _trimmed),
+    "exception_class": (v.EXCEPTION_CLASS, None),
+    "exception_code": (v.EXCEPTION_CODE, None),
+    "exception_message": (v.EXCEPTION_MESSAGE, None),
+    "run_id": (v.RUN_ID, None),
+    "run_url": (v.RUN_URL, None),
+    "idempotency_key": (v.IDEMPOTENCY_KEY, None),
+    "payload_ref": (v.PAYLOAD_REF, None),
+    "replay_id": (v.REPLAY_ID, None),
 }
-"""Fact -> its attribute and how to write it."""
+"""Fact -> its attribute and how to write it; None: as trimmed text."""
 OWN_WAY: Final = frozenset({"keys", "context_keys", "attributes", "time", "failed", "exception"})
 """Facts that are not one attribute."""
 
@@ -216,35 +220,49 @@ def extras(attributes: object) -> Clean:
 
 
 def facts(given: Mapping[str, Any]) -> Clean:
-    """The attributes of the facts that have one; facts that are None or empty are not known and left out.
+    """The attributes of the facts, but for keys; facts that are None or empty are not known and left out.
 
     A fact that cannot be written costs itself only.
     """
     found: Clean = {}
-    if "attributes" in given:
-        _write("attributes", given["attributes"], found)  # first, for OpenTelemetry drops the oldest
+    if given.get("attributes") is not None:
+        found.update(_safely(extras, given["attributes"]))  # first, for OpenTelemetry drops the oldest
+    if given.get("context_keys") is not None:
+        found.update(_safely(context_keys, given["context_keys"]))
     for name, value in given.items():
-        if value is not None and name != "attributes":
-            _write(name, value, found)
+        if value is None or name in OWN_WAY:
+            continue
+        try:
+            attribute, write = WRITERS[name]
+            if write is not None:
+                said = write(value)
+            elif type(value) is str and len(value) <= MAX_TEXT and value.isascii():
+                said = value.strip()  # the usual case, quick
+            else:
+                said = text(value).strip()
+            if said:
+                found[attribute] = said
+        except KeyError:
+            complain(f"there is no fact named {text(name, 100)!r}")
+        except Exception as error:  # noqa: BLE001 foreign iterables may raise anything
+            swallow(error, f"writing the fact {name!r}")
     return found
 
 
-def _write(name: str, value: object, found: Clean) -> None:
+def keys_of(given: Mapping[str, Any]) -> Clean:
+    """The `business.key.*` attributes of the facts."""
+    by_namespace = given.get("keys")
+    return {} if by_namespace is None else _safely(keys, by_namespace)
+
+
+def context_keys(by_namespace: object) -> Clean:
+    """Keys by namespace as `business.context.key.*` attributes."""
+    return keys(by_namespace, v.CONTEXT_KEY_PREFIX)
+
+
+def _safely(write: Callable[[object], Clean], value: object) -> Clean:
     try:
-        encoder = ENCODERS.get(name)
-        if encoder is not None:
-            written = encoder[1](value)
-            if written:
-                found[encoder[0]] = written
-        elif name == "keys":
-            found.update(keys(value))
-        elif name == "context_keys":
-            found.update(keys(value, v.CONTEXT_KEY_PREFIX))
-        elif name == "attributes" and value is not None:
-            found.update(extras(value))
-        elif name not in OWN_WAY:
-            complain(f"there is no fact named {text(name, 100)!r}")
-    except InvalidFact:
-        raise
-    except Exception as error:  # noqa: BLE001 foreign mappings and iterables may raise anything
-        swallow(error, f"writing the fact {name!r}")
+        return write(value)
+    except Exception as error:  # noqa: BLE001 foreign mappings may raise anything
+        swallow(error, f"writing {write.__name__}")
+        return {}

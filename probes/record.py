@@ -45,20 +45,14 @@ def failure(error: BaseException) -> encode.Clean:
     }
 
 
-def keys_of(attributes: Mapping[str, Any]) -> encode.Clean:
-    """The `business.key.*` among the attributes."""
-    return {name: value for name, value in attributes.items() if name.startswith(v.KEY_PREFIX)}
-
-
-def merge(attributes: encode.Clean, more: Mapping[str, Any]) -> None:
-    """Add what is told later: keys of one namespace add up, of anything else the last counts."""
+def merge_keys(keys: encode.Clean, more: Mapping[str, Any]) -> None:
+    """Add keys told later: those of one namespace add up."""
     for name, value in more.items():
-        known = attributes.get(name)
-        if known is not None and known != value and name.startswith(v.KEY_PREFIX):
-            both = dict.fromkeys((*_tuple(known), *_tuple(value)))
-            attributes[name] = tuple(both)
+        known = keys.get(name)
+        if known is None or known == value:
+            keys[name] = value
         else:
-            attributes[name] = value
+            keys[name] = tuple(dict.fromkeys((*_tuple(known), *_tuple(value))))
 
 
 def put_keys(span: Span, keys: Mapping[str, Any]) -> None:
@@ -79,18 +73,27 @@ def put_keys(span: Span, keys: Mapping[str, Any]) -> None:
         span.set_attributes(changed)
 
 
-def write(logger: Logger, event: object, attributes: encode.Clean, moment: object, *, failed: bool) -> None:
-    """Write the log record.  `attributes` are complete but for name, identity and keys from baggage."""
+def write(
+    logger: Logger,
+    event: object,
+    attributes: encode.Clean,
+    keys: encode.Clean,
+    moment: object,
+    *,
+    failed: bool,
+) -> None:
+    """Write the log record; `attributes` lack name, identity, keys and what came by baggage only."""
     name = encode.text(event, MAX_EVENT).strip()
     if not name:
         complain("a business event needs a name")
         return
     now = time.time_ns()
     for context_name, value in context_keys().items():
-        own = v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :]
-        if own not in attributes:
+        if v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :] not in keys:
             attributes.setdefault(context_name, value)
-    attributes.setdefault(v.EVENT_ID, new_id())
+    attributes.update(keys)
+    if v.EVENT_ID not in attributes:
+        attributes[v.EVENT_ID] = new_id()
     attributes[v.EVENT] = name
     happened = None if moment is None else encode.nanoseconds(moment)
     logger.emit(

@@ -25,6 +25,7 @@ Result = Callable[[Any], Facts]
 """What a return value says about the event."""
 Mishap = Callable[[BaseException], Facts]
 """What an exception says about the failed event."""
+_NONE: Mapping[str, Callable[..., Any]] = {}
 
 
 class Emitter(Protocol):
@@ -38,13 +39,15 @@ class Emitter(Protocol):
 class Recording:
     """A business event that is happening; `add()` what becomes known meanwhile."""
 
-    __slots__ = ("attributes", "emitter", "failed", "mine", "moment", "span", "token")
+    __slots__ = ("attributes", "emitter", "failed", "keys", "mine", "moment", "more_keys", "span", "token")
 
-    def __init__(self, emitter: Emitter, attributes: encode.Clean, facts: Mapping[str, Any]) -> None:
+    def __init__(self, emitter: Emitter) -> None:
         self.emitter = emitter
-        self.attributes = attributes
-        self.failed = bool(facts.get("failed"))
-        self.moment = facts.get("time")
+        self.attributes: encode.Clean = {}
+        self.keys: encode.Clean = {}
+        self.more_keys = False
+        self.failed = False
+        self.moment: object = None
         self.span: Span = trace.INVALID_SPAN
         self.mine = False
         self.token: Token[Context] | None = None
@@ -58,7 +61,15 @@ class Recording:
 
     def tell(self, facts: Mapping[str, Any]) -> None:
         """As `add()`, for facts in a mapping; may raise."""
-        record.merge(self.attributes, encode.facts(facts))
+        known = self.attributes
+        self.attributes = {**known, **encode.facts(facts)} if known else encode.facts(facts)
+        if facts.get("keys") is not None:
+            more = encode.keys_of(facts)
+            if self.keys:
+                record.merge_keys(self.keys, more)
+            else:
+                self.keys = more
+            self.more_keys = True
         if facts.get("time") is not None:
             self.moment = facts["time"]
         if "failed" in facts:
@@ -98,13 +109,7 @@ class Scope:
         self._result = result
         self._mishap = mishap
         self._open: list[Recording] = []
-        self._dynamic = {name: value for name, value in facts.items() if callable(value)}
-        self._static: encode.Clean = {}
-        try:
-            fixed = {name: value for name, value in facts.items() if name not in self._dynamic}
-            self._static = encode.facts(fixed)
-        except Exception as error:  # noqa: BLE001 never into the host
-            swallow(error, "reading facts")
+        self._dynamic: Mapping[str, Callable[..., Any]] = _NONE
 
     def __enter__(self) -> Recording:
         recording = self._begin((), {}, attach=True)
@@ -112,11 +117,12 @@ class Scope:
         return recording
 
     def __exit__(self, kind: object, error: BaseException | None, trace_: object) -> None:
-        current = trace.get_current_span()
-        for index in range(len(self._open) - 1, -1, -1):
-            if self._open[index].span is current or index == 0:
-                self._end(self._open.pop(index), error)
-                return
+        index = len(self._open) - 1
+        if index > 0:  # one scope entered several times, perhaps by several threads
+            span = trace.get_current_span()
+            index = next((n for n, known in enumerate(self._open) if known.span is span), index)
+        if index >= 0:
+            self._end(self._open.pop(index), error)
 
     async def __aenter__(self) -> Recording:
         return self.__enter__()
@@ -127,6 +133,9 @@ class Scope:
     def __call__(self, function: Function) -> Function:
         """Decorate; facts that are callable get the arguments of each call."""
         try:
+            self._dynamic = {name: value for name, value in self._facts.items() if callable(value)}
+            if self._dynamic:
+                self._facts = {n: value for n, value in self._facts.items() if n not in self._dynamic}
             if inspect.isasyncgenfunction(function):
                 wrapped: Callable[..., Any] = self._async_generator(function)
             elif inspect.isgeneratorfunction(function):
@@ -237,20 +246,22 @@ class Scope:
         return wrapper
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, attach: bool) -> Recording:
-        emitter = self._find()
-        recording = Recording(emitter, dict(self._static), self._facts)
-        recording.span = trace.get_current_span()
+        recording = Recording(self._find())
         try:
+            recording.tell(self._facts)
             if self._dynamic:
                 self._evaluate(recording, args, kwargs)
-            keys = record.keys_of(recording.attributes)
             if self._own_span:
-                recording.span = emitter.tracer.start_span(encode.text(self._event) or "?", attributes=keys)
+                tracer = recording.emitter.tracer
+                recording.span = tracer.start_span(encode.text(self._event) or "?", attributes=recording.keys)
                 recording.mine = True
+                recording.more_keys = False
                 if attach:
                     recording.token = context.attach(trace.set_span_in_context(recording.span))
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "beginning a business event")
+        if not recording.mine:
+            recording.span = trace.get_current_span()
         return recording
 
     def _evaluate(self, recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -275,11 +286,10 @@ class Scope:
             attributes.setdefault(name, value)
         span = recording.span
         if span.is_recording():
-            keys = record.keys_of(attributes)
             if not recording.mine:
-                record.put_keys(span, keys)
-            elif keys:
-                span.set_attributes(keys)
+                record.put_keys(span, recording.keys)
+            elif recording.more_keys:
+                span.set_attributes(recording.keys)
             if recording.failed:
                 _fail(span, attributes, error)
         if recording.mine and recording.token is None:  # a generator: its span is not the current one
@@ -303,8 +313,14 @@ class Scope:
                 recording.attributes.pop(name, None)
 
     def _write(self, recording: Recording) -> None:
-        logger = recording.emitter.logger
-        record.write(logger, self._event, recording.attributes, recording.moment, failed=recording.failed)
+        record.write(
+            recording.emitter.logger,
+            self._event,
+            recording.attributes,
+            recording.keys,
+            recording.moment,
+            failed=recording.failed,
+        )
 
     def _ask(self, recording: Recording, ask: Callable[[Any], Facts], about: Any) -> None:
         try:

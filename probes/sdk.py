@@ -83,6 +83,7 @@ class Probe:
         if not recording and not self.logger.enabled():
             return
         attributes = encode.facts(facts)
+        keys = encode.keys_of(facts)
         failed = bool(facts.get("failed"))
         error = facts.get("exception")
         if isinstance(error, BaseException):
@@ -93,8 +94,8 @@ class Probe:
         for name, value in self.defaults.items():
             attributes.setdefault(name, value)
         if recording:
-            record.put_keys(span, record.keys_of(attributes))
-        record.write(self.logger, event, attributes, facts.get("time"), failed=failed)
+            record.put_keys(span, keys)
+        record.write(self.logger, event, attributes, keys, facts.get("time"), failed=failed)
 
     def business_event(
         self,
