@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from throughline.collector.control import ControlStore, Job, Lease
     from throughline.correlator.process import Process
-    from throughline.dashboards.definitions import Definitions
     from throughline.dashboards.engine_settings import EngineSettings
+    from throughline.dashboards.live_definitions import LiveDefinitions
 
 LEASE = "correlator"
 REBUILD = "rebuild"
@@ -35,7 +35,7 @@ class Correlating:
         self,
         store: Store,
         control: ControlStore,
-        definitions: Definitions,
+        definitions: LiveDefinitions,
         *,
         holder: str,
         clock: Callable[[], datetime],

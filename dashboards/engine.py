@@ -23,10 +23,10 @@ from throughline.collector.store import Store
 from throughline.dashboards.app import create_app
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import Correlating, holder
-from throughline.dashboards.definitions import Definitions
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         correlating = Correlating(
             store,
             control,
-            Definitions(settings.config, control),
+            LiveDefinitions(settings.config, control),
             holder=holder(settings),
             clock=utc_now,
         )

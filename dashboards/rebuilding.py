@@ -11,9 +11,9 @@ from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import REBUILD, Correlating, holder
-from throughline.dashboards.definitions import Definitions
 from throughline.dashboards.exclusive import FolderInUse, locked
 from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _engine_of_our_own(settings: EngineSettings, control: ControlStore) -> Itera
     """Do the control store's jobs in this process."""
     with contextlib.closing(Store.open(settings.store_url)) as store:
         store.migrate()
-        definitions = Definitions(settings.config, control)
+        definitions = LiveDefinitions(settings.config, control)
         correlating = Correlating(store, control, definitions, holder=holder(settings), clock=utc_now)
         correlating.reload()
         stop = threading.Event()

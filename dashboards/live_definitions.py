@@ -1,0 +1,87 @@
+"""The process definitions that count: those of the files; for a file that broke, its last valid version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from throughline.correlator.process import SHIPPED, Process, load_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from throughline.collector.control import ControlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one reading gave: processes to use, ids whose content is new, sentences about what is wrong."""
+
+    processes: tuple[Process, ...]
+    changed: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+class LiveDefinitions:
+    """Reads the files again when one of them has changed."""
+
+    def __init__(self, config: Path | None, control: ControlStore) -> None:
+        self._config = config
+        self._control = control
+        self._seen: frozenset[tuple[str, int, int]] | None = None
+
+    def reload(self, now: datetime) -> Loaded | None:
+        """Read everything if any file differs from the last time; None if none does.
+
+        1. A valid definition counts at once and is remembered in the control store.
+        2. A remembered process that no file defines any more, while some file is broken, stays as it was.
+        3. Without a broken file it was taken away, and no longer counts.
+        """
+        seen = self._fingerprint()
+        if seen == self._seen:
+            return None
+        loaded = load_processes(self._config)
+        changed = [
+            process.id
+            for process in loaded.processes
+            if self._control.activate_definition(
+                process.id, process.version, process.definition_hash, _text(process), now
+            )
+        ]
+        kept = self._remembered(loaded.processes) if loaded.errors else []
+        processes = sorted([*loaded.processes, *kept], key=lambda process: process.id)
+        problems = [str(error) for error in loaded.errors]
+        problems += [f"{process.id} stays at version {process.version}" for process in kept]
+        self._seen = seen
+        return Loaded(tuple(processes), tuple(changed), tuple(problems))
+
+    def _remembered(self, valid: Sequence[Process]) -> list[Process]:
+        known = {process.id for process in valid}
+        kept = []
+        for definition in self._control.definitions().values():
+            if definition.process in known:
+                continue
+            try:
+                kept.append(Process.model_validate_json(definition.source))
+            except ValidationError:
+                continue  # written by a version that knew other fields
+        return kept
+
+    def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
+        folders = [SHIPPED] if self._config is None else [SHIPPED, self._config / "processes"]
+        found = []
+        for path in (path for folder in folders for path in folder.glob("*.yaml")):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return frozenset(found)
+
+
+def _text(process: Process) -> str:
+    return process.model_dump_json(by_alias=True)

@@ -1,0 +1,132 @@
+"""Which process definitions count while files change and break."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from throughline.collector.control import ControlStore
+from throughline.dashboards.live_definitions import LiveDefinitions, Loaded
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+TEXT = """
+process: {id}
+version: {version}
+title: Orders
+owner: sales
+keys: [shop.order]
+milestones:
+  - {{name: placed, event: order.placed}}
+  - {{name: paid, event: order.paid, within: {within}}}
+completed_by: paid
+"""
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[ControlStore]:
+    """A control store of its own."""
+    store = ControlStore.open(tmp_path / "control.db")
+    store.migrate()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration folder with one process."""
+    folder = tmp_path / "config"
+    write(folder, "orders", version=1)
+    return folder
+
+
+def write(folder: Path, process: str, *, version: int, within: str = "2d") -> None:
+    """Write a definition; its size or time tells the change."""
+    file = folder / "processes" / f"{process}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(TEXT.format(id=process, version=version, within=within))
+
+
+def versions(loaded: Loaded | None) -> dict[str, int]:
+    """The versions of our own processes."""
+    assert loaded is not None
+    return {process.id: process.version for process in loaded.processes if process.id.startswith("orders")}
+
+
+def test_first_reading_takes_everything(config: Path, control: ControlStore) -> None:
+    """Shipped and own processes count and are all new."""
+    loaded = LiveDefinitions(config, control).reload(NOW)
+    assert loaded is not None
+    assert versions(loaded) == {"orders": 1}
+    assert {process.id for process in loaded.processes} == set(loaded.changed)
+    assert loaded.problems == ()
+
+
+def test_unchanged_files_are_not_read_again(config: Path, control: ControlStore) -> None:
+    """Nothing to do is None."""
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    assert definitions.reload(NOW) is None
+
+
+def test_changed_file_counts_at_once(config: Path, control: ControlStore) -> None:
+    """A new version and a new file are read; only what differs in content is told as changed."""
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    write(config, "orders", version=12)
+    write(config, "orders-again", version=1)
+    loaded = definitions.reload(NOW)
+    assert versions(loaded) == {"orders": 12, "orders-again": 1}
+    assert loaded is not None
+    assert set(loaded.changed) == {"orders", "orders-again"}
+
+
+def test_comment_is_no_change(config: Path, control: ControlStore) -> None:
+    """A file that says the same in other words asks for no rebuild."""
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    file = config / "processes" / "orders.yaml"
+    file.write_text("# for the auditors\n" + file.read_text())
+    loaded = definitions.reload(NOW)
+    assert loaded is not None
+    assert loaded.changed == ()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_broken_file_leaves_the_last_valid_version(
+    config: Path, control: ControlStore, *, restarted: bool
+) -> None:
+    """The process stays as it was, also in an engine started after the file broke; the problem is named."""
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    write(config, "orders", version=2, within="soonish")
+    if restarted:
+        definitions = LiveDefinitions(config, control)
+    loaded = definitions.reload(NOW + timedelta(hours=1))
+    assert versions(loaded) == {"orders": 1}
+    assert loaded is not None
+    assert loaded.changed == ()
+    assert "orders.yaml" in loaded.problems[0]
+    assert loaded.problems[1] == "orders stays at version 1"
+
+
+def test_kept_version_is_the_same_definition(config: Path, control: ControlStore) -> None:
+    """What comes back from the control store has the hash that it had."""
+    first = LiveDefinitions(config, control).reload(NOW)
+    (config / "processes" / "orders.yaml").write_text("process: [")
+    second = LiveDefinitions(config, control).reload(NOW)
+    assert first is not None
+    assert second is not None
+    hashes = [
+        next(process.definition_hash for process in loaded.processes if process.id == "orders")
+        for loaded in (first, second)
+    ]
+    assert hashes[0] == hashes[1]
+
+
+def test_file_taken_away_no_longer_counts(config: Path, control: ControlStore) -> None:
+    """With every other file valid, a missing one was meant to go."""
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    (config / "processes" / "orders.yaml").unlink()
+    assert versions(definitions.reload(NOW)) == {}
