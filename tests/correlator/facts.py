@@ -138,9 +138,9 @@ class World:
     def write(self, statements: Sequence[Statement], at: datetime) -> None:
         """Store remembered statements as ingested at a time; safe to call from many threads."""
         spans = [one for one in statements if isinstance(one, Span) or one.is_span]
-        edges = [(self.tenant, *self._spans[one.name], self._parents(one), at) for one in spans]
+        edges = [(self.tenant, *self._spans[one.name], self._parents(one), int(isinstance(one, Said)), at) for one in spans]
         if edges:
-            columns = ("Tenant", "Trace", "Span", "Parents", "IngestedAt")
+            columns = ("Tenant", "Trace", "Span", "Parents", "IsEvent", "IngestedAt")
             self.store.insert_rows("span_edges", edges, columns, role=Role.LOADER)
         events = [self._row(one, at) for one in statements if isinstance(one, Said)]
         if events:
@@ -286,8 +286,7 @@ class World:
         """A rebuild of what was said changes nothing."""
         live = self.stored()
         self.rebuild()
-        rebuilt = self.check()
-        assert difference(live, rebuilt) == {}
+        assert difference(self.check(), live) == {}
 
     def in_words(self, result: Result) -> dict[str, set[str]]:
         """Journeys: root to names of events."""

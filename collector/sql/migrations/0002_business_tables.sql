@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS span_edges (
     Trace UInt64 CODEC(ZSTD(1)),
     Span UInt128 CODEC(ZSTD(1)),
     Parents Array(Tuple(Trace UInt64, Span UInt128)) CODEC(ZSTD(1)),
+    IsEvent UInt8 CODEC(ZSTD(1)),           -- the span is also in business_events
     IngestedAt DateTime64(6, 'UTC') CODEC(ZSTD(1))
 ) ENGINE = MergeTree
 ORDER BY (Tenant, Trace, Span)

@@ -130,6 +130,7 @@ CREATE TABLE event_state
     EventId UInt128,
     ContentHash UInt64,
     Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)),          -- effective keys
+    Paired Array(UInt64),                                            -- keys that only its business.link names
     Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)),
     Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)),    -- of the effective keys
     Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)),     -- objects of business.link (Named) and .cut only

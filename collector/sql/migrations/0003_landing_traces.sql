@@ -1,0 +1,195 @@
+-- Landing of OTLP traces: the engine decodes the spool's envelopes itself (FORMAT Protobuf, ../otlp.proto); nothing is
+-- stored here, views fill the raw table. Views use total functions only: one that throws would leave partial rows.
+
+CREATE TABLE IF NOT EXISTS landing_traces (
+    request Tuple(resource_spans Array(Tuple(
+        resource Tuple(attributes Array(Tuple(key String, value Tuple(
+            string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String,
+            array_value Tuple(values Array(Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7)))),
+            kvlist_value Tuple(values Array(Tuple(key String, value Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7))))),
+            value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'map' = 6, 'bytes' = 7))))),
+        scope_spans Array(Tuple(
+            scope Tuple(name String, version String),
+            spans Array(Tuple(
+                trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32,
+                start_time_unix_nano UInt64, end_time_unix_nano UInt64,
+                attributes Array(Tuple(key String, value Tuple(
+                    string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String,
+                    array_value Tuple(values Array(Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7)))),
+                    kvlist_value Tuple(values Array(Tuple(key String, value Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7))))),
+                    value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'map' = 6, 'bytes' = 7)))),
+                events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(key String, value Tuple(
+                    string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String,
+                    array_value Tuple(values Array(Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7)))),
+                    kvlist_value Tuple(values Array(Tuple(key String, value Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7))))),
+                    value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'map' = 6, 'bytes' = 7)))))),
+                links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(key String, value Tuple(
+                    string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String,
+                    array_value Tuple(values Array(Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7)))),
+                    kvlist_value Tuple(values Array(Tuple(key String, value Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, bytes_value String, value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'bytes' = 7))))),
+                    value Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'map' = 6, 'bytes' = 7)))))),
+                status Tuple(message String, code Int32)))))))),
+    tenant LowCardinality(String), segment LowCardinality(String), number UInt32, received_unix_nano UInt64
+) ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_otel_traces TO otel_traces AS
+WITH
+    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
+    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
+        isNaN(d), 'json: unsupported value: NaN',
+        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
+    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
+    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
+        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
+    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
+        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
+        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
+    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
+    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
+        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
+    -- Keys sorted; of equal keys the last counts.
+    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
+        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
+            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
+                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
+    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
+        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
+        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
+        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
+    -- Any value, the last of equal keys: right for all, four times slower.
+    (a -> mapFromArrays(
+        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
+            'Array(LowCardinality(String))'),
+        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
+            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
+    -- Distinct keys, plain scalars: no branch per value.
+    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
+        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
+        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
+    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
+        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
+        any_map(a), plain_map(a)))) AS attributes,
+    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
+    -- From 1990 to a day after receipt.
+    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+SELECT
+    fromUnixTimestamp64Nano(toInt64(span.start_time_unix_nano)) AS Timestamp,
+    hex_id(span.trace_id) AS TraceId,
+    hex_id(span.span_id) AS SpanId,
+    hex_id(span.parent_span_id) AS ParentSpanId,
+    span.trace_state AS TraceState,
+    span.name AS SpanName,
+    ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'][span.kind + 1] AS SpanKind,
+    resource_attributes['service.name'] AS ServiceName,
+    resource_attributes AS ResourceAttributes,
+    scope_name AS ScopeName,
+    scope_version AS ScopeVersion,
+    attributes(span.attributes) AS SpanAttributes,
+    if(span.end_time_unix_nano > span.start_time_unix_nano,
+        span.end_time_unix_nano - span.start_time_unix_nano, 0) AS Duration,
+    ['Unset', 'Ok', 'Error'][span.status.code + 1] AS StatusCode,
+    span.status.message AS StatusMessage,
+    arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t)), span.events.time_unix_nano) AS `Events.Timestamp`,
+    span.events.name AS `Events.Name`,
+    arrayMap(a -> attributes(a), span.events.attributes) AS `Events.Attributes`,
+    arrayMap(i -> hex_id(i), span.links.trace_id) AS `Links.TraceId`,
+    arrayMap(i -> hex_id(i), span.links.span_id) AS `Links.SpanId`,
+    span.links.trace_state AS `Links.TraceState`,
+    arrayMap(a -> attributes(a), span.links.attributes) AS `Links.Attributes`,
+    tenant AS Tenant,
+    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
+    segment AS Segment,
+    number AS Request
+FROM (
+    SELECT tenant, segment, number, received_unix_nano, resource_attributes, scope.scope.name AS scope_name,
+        scope.scope.version AS scope_version, arrayJoin(scope.spans) AS span
+    FROM (
+        SELECT tenant, segment, number, received_unix_nano,
+            attributes(resource_spans.resource.attributes) AS resource_attributes,
+            arrayJoin(resource_spans.scope_spans) AS scope
+        FROM (
+            SELECT tenant, segment, number, received_unix_nano, arrayJoin(request.resource_spans) AS resource_spans
+            FROM landing_traces
+        )
+    )
+)
+WHERE sane(span.start_time_unix_nano, received_unix_nano);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_received TO received_requests AS
+SELECT
+    tenant AS Tenant,
+    'traces' AS Signal,
+    segment AS Segment,
+    number AS Request,
+    arraySum(r -> arraySum(s -> length(s.spans), r.scope_spans), request.resource_spans) AS Items,
+    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt
+FROM landing_traces;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_dead_letters TO dead_letters AS
+WITH
+    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
+    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
+        isNaN(d), 'json: unsupported value: NaN',
+        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
+    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
+    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
+        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
+    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
+        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
+        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
+    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
+    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
+        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
+    -- Keys sorted; of equal keys the last counts.
+    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
+        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
+            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
+                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
+    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
+        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
+        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
+        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
+    -- Any value, the last of equal keys: right for all, four times slower.
+    (a -> mapFromArrays(
+        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
+            'Array(LowCardinality(String))'),
+        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
+            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
+    -- Distinct keys, plain scalars: no branch per value.
+    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
+        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
+        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
+    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
+        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
+        any_map(a), plain_map(a)))) AS attributes,
+    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
+    -- From 1990 to a day after receipt.
+    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+SELECT
+    tenant AS Tenant,
+    reinterpretAsUInt128(sipHash128('dead', segment, number, span.trace_id, span.span_id, span.name)) AS Id,
+    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
+    'traces' AS Signal,
+    segment AS Segment,
+    number AS Request,
+    1 AS Items,
+    'timestamp' AS Reason,
+    concat('the span starts at ', toString(span.start_time_unix_nano),
+        ' ns since 1970: before 1990 or more than a day after it was received') AS Detail,
+    toJSONString(tuple(hex_id(span.trace_id), hex_id(span.span_id), hex_id(span.parent_span_id), span.name,
+        span.start_time_unix_nano, span.end_time_unix_nano, span.status.code, span.status.message,
+        attributes(span.attributes), attributes(resource))::Tuple(trace_id String, span_id String,
+        parent_span_id String, name String, start_time_unix_nano UInt64, end_time_unix_nano UInt64, status_code Int32,
+        status_message String, attributes Map(String, String), resource Map(String, String))) AS Body
+FROM (
+    SELECT tenant, segment, number, received_unix_nano, resource, arrayJoin(scope.spans) AS span
+    FROM (
+        SELECT tenant, segment, number, received_unix_nano, resource_spans.resource.attributes AS resource,
+            arrayJoin(resource_spans.scope_spans) AS scope
+        FROM (
+            SELECT tenant, segment, number, received_unix_nano, arrayJoin(request.resource_spans) AS resource_spans
+            FROM landing_traces
+        )
+    )
+)
+WHERE NOT sane(span.start_time_unix_nano, received_unix_nano);

@@ -1,0 +1,155 @@
+"""The order of linking: which statement follows which, for new events and for all.
+
+A pass over new events reads before-images of what it is about to change, a rebuild has none; apart from that both run the
+same statements.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from throughline.correlator.definition import Process
+    from throughline.correlator.workspace import Run
+
+MAX_HOPS = 64
+"""How far above an event its nearest event span may be."""
+
+
+def find_lineage(run: Run, *, fresh: bool) -> None:
+    """Find the nearest event spans above the affected events of round 0, then every event below those (rule 2).
+
+    1. Take the facts of the new events.
+    2. Climb hop by hop through spans that are no events.
+    3. Keep what was reached, and what is awaited.
+    4. Add the events below, whose keys may follow, with the lineage stored for them.
+    """
+    run.do("facts_all" if fresh else "facts")
+    run.do("climbs_start")
+    for hop in range(1, MAX_HOPS + 1):
+        if not run.count("climbs", "Hop = {hop:UInt16}", hop=hop):
+            break
+        run.do("spans", hop=hop)
+        if hop < MAX_HOPS:
+            run.do("climbs", hop=hop)
+    run.do("lineage")
+    if fresh:
+        return
+    below = 0
+    while run.count("affected", "Round = {round:UInt16}", round=below):
+        run.do("affected_below", round=below)
+        below += 1
+    run.do("lineage_before")
+    if below > 1:
+        run.do("facts", "lineage_stored")
+
+
+def write_lineage(run: Run) -> None:
+    """Store lineage, effects first."""
+    run.write("write_waiting", "write_descendants", "write_ancestors")
+
+
+def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
+    """Derive keys, aliases, objects, edges, roots and memberships of the affected events; False when nothing changed."""
+    run.do("named")
+    _effective_keys(run, fresh=fresh)
+    run.do("relinked")
+    if not fresh and not run.count("relinked"):
+        return False
+    if shared:
+        _aliases(run, fresh=fresh)
+    elif not fresh:
+        run.do("keys_before")
+    run.do("linked", "edges_now")
+    _roots(run, process, fresh=fresh)
+    _members(run, fresh=fresh)
+    return True
+
+
+def write(run: Run, process: Process, *, fresh: bool) -> None:
+    """Store what linking derived, effects before causes (``write.sql`` says why)."""
+    if fresh:
+        run.write("journey_events")
+    else:
+        run.write("dirty_journeys", "journey_events", "journey_events_left")
+    for level in reversed(range(len(process.levels))):
+        run.write("objects", level=level)
+    run.write("edges_down", "edges", "keys", "claims", "object_events", "event_state")
+
+
+def _effective_keys(run: Run, *, fresh: bool) -> None:
+    run.do("effective_free", "keyed_below")
+    if not fresh:
+        run.do("before")
+    if not run.count("keyed"):
+        return
+    if not fresh:
+        run.do("above")
+    run.do("inherited_start")
+    last, size = 0, run.value("sum(length(Keys))", "inherited")
+    while True:
+        run.do("inherited", round=last)
+        last += 1
+        grown = run.value("sum(length(Keys))", "inherited", "Round = {round:UInt16}", round=last)
+        if grown == size:
+            break
+        size = grown
+    run.do("effective", round=last)
+
+
+def _aliases(run: Run, *, fresh: bool) -> None:
+    run.do("claimed_start")
+    if not fresh:
+        reached = 0
+        while run.count("claimed", "Round = {round:UInt16}", round=reached):
+            run.do("claimed", round=reached)
+            reached += 1
+        run.do("pairs_before", "keys_before")
+    run.do("pairs", "ambiguous", "labels_start")
+    last, total = 0, run.value("sum(toUInt128(Label))", "labels")
+    while True:
+        run.do("labels", round=last)
+        last += 1
+        lower = run.value("sum(toUInt128(Label))", "labels", "Round = {round:UInt16}", round=last)
+        if lower == total:
+            break
+        total = lower
+    run.do("aliases", round=last)
+    if not fresh:
+        run.do("renamed", "relinked_renamed")
+        if run.count("relinked", "EventId NOT IN (SELECT EventId FROM @effective)"):
+            run.do("before", "facts_renamed", "named_renamed", "keyed_renamed", "effective_renamed")
+        else:
+            run.do("before")
+        run.do("keys_before")
+    run.do("same_object")
+
+
+def _roots(run: Run, process: Process, *, fresh: bool) -> None:
+    if not fresh:
+        run.do("lost")
+        if run.count("lost"):
+            run.do("gone", "gone_keys")
+        run.do("objects_before_linked", "recount")
+    run.do("dirty_objects")
+    if fresh:
+        run.do("upward_all", "children_all")
+    else:
+        run.do("dirty_recounted", "children")
+    for number, level in enumerate(process.levels):
+        if not run.count("dirty", "Level = {level:UInt8}", level=number):
+            continue
+        if not fresh:
+            if number > 0:
+                run.do("upward", level=number)
+            run.do("objects_before_upward", level=number)
+        run.do("rooted", level=number, max_roots=level.max_roots, max_children=level.max_children)
+        if not fresh:
+            run.do("moved", "dirty_below", level=number)
+
+
+def _members(run: Run, *, fresh: bool) -> None:
+    run.do("placing")
+    if not fresh:
+        run.do("relocated", "before_relocated", "placing_relocated", "objects_before_placing", "objects_before_roots")
+    run.do("members", "roots_now")

@@ -1,0 +1,192 @@
+-- Which events are at hand, and which event spans stand nearest above each of them (rule 2). Per tenant, for all processes.
+
+-- new_events --
+-- Inbox rows of the overlap window that were not processed, oldest first.
+INSERT INTO @new_events
+SELECT EventId, ContentHash, IngestedAt
+FROM event_inbox
+WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}
+  AND (EventId, ContentHash) NOT IN (
+      SELECT EventId, ContentHash FROM processed
+      WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')})
+ORDER BY IngestedAt
+LIMIT {batch:UInt64}
+
+-- stragglers --
+-- Facts never processed whatever their time: the slow full anti-join.
+INSERT INTO @new_events
+SELECT EventId, ContentHash, IngestedAt
+FROM business_events
+WHERE Tenant = {tenant:String} AND IngestedAt <= {since:DateTime64(6, 'UTC')}
+  AND (EventId, ContentHash) NOT IN (SELECT EventId, ContentHash FROM processed WHERE Tenant = {tenant:String})
+LIMIT {batch:UInt64}
+
+-- seen --
+-- An inbox row may be visible before its fact: only visible ones are marked as processed afterwards.
+INSERT INTO @seen
+SELECT EventId, ContentHash
+FROM business_events
+WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @new_events)
+
+-- affected_new --
+INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM @new_events
+
+-- affected_all --
+INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM business_events WHERE Tenant = {tenant:String}
+
+-- affected_waiting --
+-- Events whose awaited span has arrived. Spans of the overlap window are looked at every time: they are not marked.
+INSERT INTO @affected
+SELECT DISTINCT EventId, 0
+FROM
+(
+    SELECT Trace, Span, EventId, Deleted
+    FROM waiting_spans
+    WHERE Tenant = {tenant:String}
+      AND Trace IN (
+          SELECT Trace FROM trace_inbox
+          WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')})
+    ORDER BY Version DESC
+    LIMIT 1 BY Trace, Span, EventId
+)
+WHERE NOT Deleted
+  AND EventId NOT IN (SELECT EventId FROM @affected)
+  AND (Trace, Span) IN (
+      SELECT Trace, Span FROM span_edges
+      WHERE Tenant = {tenant:String}
+        AND Trace IN (
+            SELECT Trace FROM waiting_spans
+            WHERE Tenant = {tenant:String}
+              AND Trace IN (
+                  SELECT Trace FROM trace_inbox
+                  WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')})))
+
+-- affected_below --
+-- Events below those of the last round: their effective keys may follow.
+INSERT INTO @affected
+SELECT DISTINCT EventId, {round:UInt16} + 1
+FROM
+(
+    SELECT Ancestor, EventId, Deleted
+    FROM event_descendants
+    WHERE Tenant = {tenant:String} AND Ancestor IN (SELECT EventId FROM @affected WHERE Round = {round:UInt16})
+    ORDER BY Version DESC
+    LIMIT 1 BY Ancestor, EventId
+)
+WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @affected)
+
+-- facts --
+-- Of equal identities the greatest (time, content hash) counts.
+INSERT INTO @facts
+SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
+FROM business_events
+WHERE Tenant = {tenant:String}
+  AND EventId IN (SELECT EventId FROM @affected)
+  AND EventId NOT IN (SELECT EventId FROM @facts)
+ORDER BY EventId, Time DESC, ContentHash DESC
+LIMIT 1 BY EventId
+
+-- facts_all --
+INSERT INTO @facts
+SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
+FROM business_events
+WHERE Tenant = {tenant:String}
+ORDER BY EventId, Time DESC, ContentHash DESC
+LIMIT 1 BY EventId
+
+-- climbs_start --
+INSERT INTO @climbs
+SELECT DISTINCT EventId, parent.1, parent.2, 1
+FROM @facts
+ARRAY JOIN Parents AS parent
+WHERE EventId IN (SELECT EventId FROM @affected WHERE Round = 0)
+
+-- spans --
+-- The spans of this hop that are stored. A span counts as an event even before its business_events row is visible.
+INSERT INTO @spans
+SELECT Trace, Span, max(IsEvent), arrayDistinct(arrayFlatten(groupArray(Parents))), 1
+FROM span_edges
+WHERE Tenant = {tenant:String}
+  AND (Trace, Span) IN (SELECT Trace, Span FROM @climbs WHERE Hop = {hop:UInt16})
+  AND (Trace, Span) NOT IN (SELECT Trace, Span FROM @spans)
+GROUP BY Trace, Span
+
+-- climbs --
+-- One hop up, through spans that are no events, never twice to the same span.
+INSERT INTO @climbs
+SELECT DISTINCT EventId, parent.1, parent.2, {hop:UInt16} + 1
+FROM
+(
+    SELECT c.EventId AS EventId, arrayJoin(s.Parents) AS parent
+    FROM @climbs AS c
+    INNER JOIN @spans AS s ON s.Trace = c.Trace AND s.Span = c.Span
+    WHERE c.Hop = {hop:UInt16} AND NOT s.IsEvent
+)
+WHERE (EventId, parent.1, parent.2) NOT IN (SELECT EventId, Trace, Span FROM @climbs)
+
+-- lineage --
+INSERT INTO @lineage
+SELECT c.EventId, arraySort(groupUniqArrayIf(c.Span, s.IsEvent = 1)), arraySort(groupUniqArrayIf((c.Trace, c.Span), s.Here = 0))
+FROM @climbs AS c
+LEFT ANY JOIN @spans AS s ON s.Trace = c.Trace AND s.Span = c.Span
+GROUP BY c.EventId
+HAVING max(s.IsEvent = 1 OR s.Here = 0)
+
+-- lineage_before --
+INSERT INTO @lineage_before
+SELECT EventId, Ancestors, Waiting
+FROM event_ancestors
+WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @affected)
+ORDER BY Version DESC
+LIMIT 1 BY EventId
+
+-- lineage_stored --
+-- Of events in later rounds the stored lineage holds.
+INSERT INTO @lineage
+SELECT EventId, Ancestors, Waiting
+FROM @lineage_before
+WHERE EventId IN (SELECT EventId FROM @affected WHERE Round > 0) AND notEmpty(Ancestors)
+
+-- write_waiting --
+INSERT INTO waiting_spans (Tenant, Trace, Span, EventId, Version, Deleted)
+SELECT {tenant:String}, span.1, span.2, EventId, {version:UInt64}, span.3
+FROM
+(
+    SELECT
+        a.EventId AS EventId,
+        arrayJoin(arrayConcat(
+            arrayMap(s -> (s.1, s.2, 0), arrayFilter(s -> NOT has(b.Waiting, s), n.Waiting)),
+            arrayMap(s -> (s.1, s.2, 1), arrayFilter(s -> NOT has(n.Waiting, s), b.Waiting)))) AS span
+    FROM (SELECT EventId FROM @affected WHERE Round = 0) AS a
+    LEFT ANY JOIN @lineage AS n ON n.EventId = a.EventId
+    LEFT ANY JOIN @lineage_before AS b ON b.EventId = a.EventId
+)
+
+-- write_descendants --
+INSERT INTO event_descendants (Tenant, Ancestor, EventId, Version, Deleted)
+SELECT {tenant:String}, ancestor.1, EventId, {version:UInt64}, ancestor.2
+FROM
+(
+    SELECT
+        a.EventId AS EventId,
+        arrayJoin(arrayConcat(
+            arrayMap(s -> (s, 0), arrayFilter(s -> NOT has(b.Ancestors, s), n.Ancestors)),
+            arrayMap(s -> (s, 1), arrayFilter(s -> NOT has(n.Ancestors, s), b.Ancestors)))) AS ancestor
+    FROM (SELECT EventId FROM @affected WHERE Round = 0) AS a
+    LEFT ANY JOIN @lineage AS n ON n.EventId = a.EventId
+    LEFT ANY JOIN @lineage_before AS b ON b.EventId = a.EventId
+)
+
+-- write_ancestors --
+INSERT INTO event_ancestors (Tenant, EventId, Ancestors, Waiting, Version)
+SELECT {tenant:String}, a.EventId, n.Ancestors, n.Waiting, {version:UInt64}
+FROM (SELECT EventId FROM @affected WHERE Round = 0) AS a
+LEFT ANY JOIN @lineage AS n ON n.EventId = a.EventId
+LEFT ANY JOIN @lineage_before AS b ON b.EventId = a.EventId
+WHERE n.Ancestors != b.Ancestors OR n.Waiting != b.Waiting
+
+-- write_processed --
+INSERT INTO processed (Tenant, IngestedAt, EventId, ContentHash)
+SELECT {tenant:String}, IngestedAt, EventId, ContentHash
+FROM @new_events
+WHERE (EventId, ContentHash) IN (SELECT EventId, ContentHash FROM @seen)

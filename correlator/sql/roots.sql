@@ -1,0 +1,349 @@
+-- Roots of objects, level by level from the top (rule 5), and membership (rule 6).
+
+-- lost --
+-- Keys and objects that a relinked event named and that no relinked event names now.
+INSERT INTO @lost
+SELECT DISTINCT name.1, name.2
+FROM (SELECT arrayJoin(${names}) AS name FROM @before WHERE EventId IN (SELECT EventId FROM @relinked))
+WHERE name NOT IN (SELECT arrayJoin(${names}) FROM @linked)
+
+-- names --
+arrayConcat(
+    arrayMap(k -> (k.3, toUInt8(0)), Keys),
+    arrayMap(k -> (k, toUInt8(0)), Paired),
+    arrayMap(o -> (o.3, toUInt8(1)), Objects),
+    arrayMap(o -> (o.2, toUInt8(1)), arrayFilter(o -> o.3, Extra)))
+
+-- gone --
+-- Objects among them that no other event names.
+INSERT INTO @gone
+SELECT Key
+FROM @lost
+WHERE IsObject
+  AND Key NOT IN (
+      SELECT Object
+      FROM
+      (
+          SELECT Object, EventId, Named, Deleted
+          FROM object_events
+          WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+            AND Object IN (SELECT Key FROM @lost WHERE IsObject)
+          ORDER BY Version DESC
+          LIMIT 1 BY Object, EventId
+      )
+      WHERE NOT Deleted AND Named AND EventId NOT IN (SELECT EventId FROM @relinked))
+
+-- gone_keys --
+-- Keys among them that no other event names: those that could are events of the key's object.
+INSERT INTO @gone_keys
+SELECT Key
+FROM @lost
+WHERE NOT IsObject
+  AND Key NOT IN (
+      SELECT arrayJoin(arrayConcat(Keys.3, Paired))
+      FROM
+      (
+          SELECT EventId, Keys, Paired, Deleted
+          FROM event_state
+          WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+            AND EventId IN (
+                SELECT EventId
+                FROM object_events
+                WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+                  AND Object IN (
+                      SELECT Object FROM @keys_before WHERE Key IN (SELECT Key FROM @lost WHERE NOT IsObject)))
+            AND EventId NOT IN (SELECT EventId FROM @relinked)
+          ORDER BY Version DESC
+          LIMIT 1 BY EventId
+      )
+      WHERE NOT Deleted)
+
+-- dirty_objects --
+-- Objects of the relinked events that are new or gone, and children of edges that changed.
+INSERT INTO @dirty
+SELECT Object, any(Level)
+FROM
+(
+    SELECT object.1 AS Level, object.2 AS Object
+    FROM
+    (
+        SELECT arrayJoin(arrayConcat(
+            arrayMap(o -> (o.1, o.3), Objects), arrayMap(o -> (o.1, o.2), arrayFilter(o -> o.3, Extra)))) AS object
+        FROM @linked
+    )
+    WHERE Object NOT IN (SELECT Object FROM @objects_before)
+    UNION ALL
+    SELECT object.1, object.2
+    FROM
+    (
+        SELECT arrayJoin(arrayConcat(
+            arrayMap(o -> (o.1, o.3), Objects), arrayMap(o -> (o.1, o.2), Extra))) AS object
+        FROM @before
+    )
+    WHERE object.2 IN (SELECT Object FROM @gone)
+    UNION ALL
+    SELECT edge.4, edge.2
+    FROM (${changed_edges})
+)
+GROUP BY Object
+
+-- changed_edges --
+-- Edges of events whose edges differ from the stored ones, or that state links: their time counts.
+SELECT arrayJoin(arrayConcat(l.Edges, b.Edges)) AS edge
+FROM (SELECT EventId FROM @relinked) AS r
+LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
+LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
+WHERE l.Edges != b.Edges OR arrayExists(e -> e.5 >= 3, l.Edges)
+
+-- recount --
+INSERT INTO @recount SELECT DISTINCT edge.1 FROM (${changed_edges})
+
+-- dirty_recounted --
+-- A parent may have become crowded, or no longer be.
+INSERT INTO @dirty
+SELECT edge.1, any(edge.3)
+FROM (${changed_edges})
+WHERE edge.1 NOT IN (SELECT Object FROM @dirty) AND edge.1 NOT IN (SELECT Object FROM @gone)
+GROUP BY edge.1
+
+-- objects_before_linked --
+-- Stored rows of the objects of the relinked events, before and now.
+INSERT INTO @objects_before
+${stored_objects(SELECT arrayJoin(arrayConcat(Objects.3, Extra.2, Edges.1, Edges.2)) FROM @linked UNION DISTINCT SELECT arrayJoin(arrayConcat(Objects.3, Extra.2, Edges.1, Edges.2)) FROM @before)}
+
+-- children --
+-- Distinct children in force, for the parents to recount.
+INSERT INTO @children
+SELECT r.Object, c.Children, 1
+FROM @recount AS r
+LEFT ANY JOIN
+(
+    SELECT Parent, count() AS Children
+    FROM
+    (
+        SELECT Parent, Child
+        FROM
+        (
+            SELECT Parent, Child, EventId, Rule, Time
+            FROM
+            (
+                SELECT Parent, Child, EventId, toUInt8(Rule) AS Rule, Time, Deleted
+                FROM edges_down
+                WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+                  AND Parent IN (SELECT Object FROM @recount)
+                ORDER BY Version DESC
+                LIMIT 1 BY Parent, Child, EventId, Rule
+            )
+            WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @relinked)
+            UNION ALL
+            SELECT Parent, Child, EventId, Rule, Time FROM @edges_now WHERE Parent IN (SELECT Object FROM @recount)
+        )
+        GROUP BY Parent, Child
+        HAVING ${in_force}
+    )
+    GROUP BY Parent
+) AS c ON c.Parent = r.Object
+
+-- children_all --
+INSERT INTO @children SELECT Parent, count(), 1 FROM @upward GROUP BY Parent
+
+-- upward --
+-- Parents in force of the dirty objects of a level.
+INSERT INTO @upward
+SELECT Child, Parent, {level:UInt8}
+FROM
+(
+    SELECT Child, Parent, EventId, Rule, Time
+    FROM
+    (
+        SELECT Child, Parent, EventId, toUInt8(Rule) AS Rule, Time, Deleted
+        FROM edges
+        WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+          AND Child IN (SELECT Object FROM @dirty WHERE Level = {level:UInt8})
+        ORDER BY Version DESC
+        LIMIT 1 BY Child, Parent, EventId, Rule
+    )
+    WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @relinked)
+    UNION ALL
+    SELECT Child, Parent, EventId, Rule, Time
+    FROM @edges_now
+    WHERE Child IN (SELECT Object FROM @dirty WHERE Level = {level:UInt8})
+)
+GROUP BY Child, Parent
+HAVING ${in_force}
+
+-- upward_all --
+INSERT INTO @upward
+SELECT Child, Parent, any(ChildLevel)
+FROM @edges_now
+GROUP BY Child, Parent
+HAVING ${in_force}
+
+-- in_force --
+-- A pair is linked by any statement but a cut; a cut holds until a later explicit link.
+(countIf(Rule != 4) > 0 AND (countIf(Rule = 4) = 0 OR maxIf((Time, EventId), Rule = 3) > maxIf((Time, EventId), Rule = 4)))
+
+-- objects_before_upward --
+-- Stored rows of the dirty objects of a level and of their parents.
+INSERT INTO @objects_before
+${stored_objects(SELECT Parent FROM @upward WHERE ChildLevel = {level:UInt8} UNION DISTINCT SELECT Object FROM @dirty WHERE Level = {level:UInt8})}
+
+-- stored_objects --
+SELECT Object, Level, Roots, State, Children
+FROM
+(
+    SELECT Object, Level, Roots, State, Children, Deleted
+    FROM objects
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+      AND Object IN ($1)
+      AND Object NOT IN (SELECT Object FROM @objects_before)
+    ORDER BY Version DESC
+    LIMIT 1 BY Object
+)
+WHERE NOT Deleted
+
+-- known --
+-- Objects as they are now.
+SELECT Object, Level, Roots, State FROM @rooted WHERE NOT Deleted
+UNION ALL
+SELECT Object, Level, Roots, State FROM @objects_before WHERE Object NOT IN (SELECT Object FROM @rooted)
+
+-- rooted --
+-- States: 0 linked, 1 orphan, 2 detached, 3 hub, 4 crowded.
+INSERT INTO @rooted
+WITH
+    multiIf(
+        Children > {max_children:UInt64}, 4,
+        {level:UInt8} = 0, 0,
+        Parents = 0, 1,
+        length(Above) > {max_roots:UInt64}, 3,
+        empty(Above), 2,
+        0) AS state
+SELECT
+    Object,
+    {level:UInt8},
+    multiIf(Gone OR state IN (2, 3, 4), [], {level:UInt8} = 0 OR state = 1, [Object], arraySort(Above)),
+    state,
+    Children,
+    Gone
+FROM
+(
+    SELECT
+        d.Object AS Object,
+        u.Parents AS Parents,
+        u.Above AS Above,
+        if(c.Here, c.Children, b.Children) AS Children,
+        d.Object IN (SELECT Object FROM @gone) AS Gone
+    FROM (SELECT Object FROM @dirty WHERE Level = {level:UInt8}) AS d
+    LEFT ANY JOIN
+    (
+        SELECT w.Child AS Child, count() AS Parents, groupUniqArrayArray(${union_limit})(k.Roots) AS Above
+        FROM (SELECT Child, Parent FROM @upward WHERE ChildLevel = {level:UInt8}) AS w
+        LEFT ANY JOIN (${known}) AS k ON k.Object = w.Parent
+        GROUP BY w.Child
+    ) AS u ON u.Child = d.Object
+    LEFT ANY JOIN @children AS c ON c.Object = d.Object
+    LEFT ANY JOIN @objects_before AS b ON b.Object = d.Object
+)
+
+-- moved --
+-- Objects of a level whose roots changed.
+INSERT INTO @moved
+SELECT r.Object
+FROM (SELECT Object, Roots, Deleted FROM @rooted WHERE Level = {level:UInt8}) AS r
+LEFT ANY JOIN @objects_before AS b ON b.Object = r.Object
+WHERE r.Roots != b.Roots
+
+-- dirty_below --
+-- Their children.
+INSERT INTO @dirty
+SELECT Child, any(ChildLevel)
+FROM
+(
+    SELECT Child, ChildLevel FROM edges_down
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+      AND Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+    UNION ALL
+    SELECT Child, ChildLevel FROM @edges_now
+    WHERE Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+)
+WHERE Child NOT IN (SELECT Object FROM @dirty) AND Child NOT IN (SELECT Object FROM @gone)
+GROUP BY Child
+
+-- placing --
+-- Relinked events, also those that left the process.
+INSERT INTO @placing
+SELECT r.EventId, l.Objects, l.Subjects, b.Roots, 1
+FROM @relinked AS r
+LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
+LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
+
+-- relocated --
+-- Other events that name an object whose roots changed.
+INSERT INTO @relocated
+SELECT DISTINCT EventId
+FROM
+(
+    SELECT Object, EventId, Deleted
+    FROM object_events
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+      AND Object IN (SELECT Object FROM @moved)
+    ORDER BY Version DESC
+    LIMIT 1 BY Object, EventId
+)
+WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @relinked)
+
+-- before_relocated --
+INSERT INTO @before
+SELECT EventId, ContentHash, Keys, Paired, Claims, Objects, Extra, Subjects, Edges, AmbiguousLinks, Roots, 1
+FROM
+(
+    SELECT * EXCEPT (Tenant, Process, Generation)
+    FROM event_state
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+      AND EventId IN (SELECT EventId FROM @relocated)
+      AND EventId NOT IN (SELECT EventId FROM @before)
+    ORDER BY Version DESC
+    LIMIT 1 BY EventId
+)
+WHERE NOT Deleted
+
+-- placing_relocated --
+INSERT INTO @placing
+SELECT EventId, Objects, Subjects, Roots, 0 FROM @before WHERE EventId IN (SELECT EventId FROM @relocated)
+
+-- objects_before_placing --
+INSERT INTO @objects_before
+${stored_objects(SELECT arrayJoin(Objects.3) FROM @placing)}
+
+-- objects_before_roots --
+-- And of their roots, for the root's level.
+INSERT INTO @objects_before
+${stored_objects(SELECT arrayJoin(Roots) FROM (SELECT Roots FROM @rooted UNION ALL SELECT Roots FROM @objects_before))}
+
+-- members --
+-- One row per event and root: the event's objects that belong to that root, its subjects among them.
+INSERT INTO @members
+SELECT m.EventId, m.Root, r.Level, m.Subjects, m.Objects
+FROM
+(
+    SELECT
+        p.EventId AS EventId,
+        arrayJoin(k.Roots) AS Root,
+        groupUniqArrayIf(p.object.3, p.IsSubject) AS Subjects,
+        arraySort(groupUniqArray((${namespace(p.object.1, p.object.2)}, p.object.3))) AS Objects
+    FROM
+    (
+        SELECT EventId, object, has(Subjects, object.3) AS IsSubject
+        FROM @placing
+        ARRAY JOIN Objects AS object
+        WHERE notEmpty(Subjects)
+    ) AS p
+    INNER JOIN (${known}) AS k ON k.Object = p.object.3
+    GROUP BY EventId, Root
+    HAVING max(p.IsSubject)
+) AS m
+INNER JOIN (${known}) AS r ON r.Object = m.Root
+
+-- roots_now --
+INSERT INTO @roots_now SELECT EventId, arraySort(groupArray(Root)) FROM @members GROUP BY EventId

@@ -1,0 +1,159 @@
+-- Working tables of one run of the linker: truncated before each run, dropped with it. "Before" tables hold before-images
+-- of what is stored; a rebuild leaves them empty, which is all that tells it from the live path.
+
+-- new_events --
+-- Inbox rows not processed yet.
+EventId UInt128, ContentHash UInt64, IngestedAt DateTime64(6, 'UTC')
+
+-- seen --
+-- Those of them whose facts are visible already.
+EventId UInt128, ContentHash UInt64
+
+-- affected --
+-- Events and evidence to link: Round 0 is new or newly linked to a span, Round n is below Round n - 1.
+EventId UInt128, Round UInt16
+
+-- facts --
+-- The winning row of each affected event, what linking needs of it.
+EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String)
+
+-- climbs --
+-- Spans looked at on the way up from an event, Hop steps above it.
+EventId UInt128, Trace UInt64, Span UInt128, Hop UInt16
+
+-- spans --
+-- The stored spans among them.
+Trace UInt64, Span UInt128, IsEvent UInt8, Parents Array(Tuple(Trace UInt64, Span UInt128)), Here UInt8
+
+-- lineage --
+-- Nearest event spans above each affected event.
+EventId UInt128, Ancestors Array(UInt128), Waiting Array(Tuple(Trace UInt64, Span UInt128))
+
+-- lineage_before --
+EventId UInt128, Ancestors Array(UInt128), Waiting Array(Tuple(Trace UInt64, Span UInt128))
+
+-- facts_renamed --
+-- The same of events that are not affected themselves, but an alias they name is.
+EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String)
+
+-- named --
+-- Keys as the events spell them.
+Key UInt64, Level UInt8, Rank UInt8, Namespace LowCardinality(String), Value String
+
+-- keyed --
+-- Affected events below others, before inheritance; Pairs are well-formed business.link (Cut 0) and business.link.cut (Cut 1).
+EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), SubjectLevel UInt8, SubjectRank UInt8, Own Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Pairs Array(Tuple(Parent UInt64, ParentLevel UInt8, Child UInt64, ChildLevel UInt8, Cut UInt8))
+
+-- effective --
+-- The same with effective keys.
+EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), SubjectLevel UInt8, SubjectRank UInt8, Own Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Pairs Array(Tuple(Parent UInt64, ParentLevel UInt8, Child UInt64, ChildLevel UInt8, Cut UInt8))
+
+-- above --
+-- Ancestors outside the affected set.
+EventId UInt128, Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64))
+
+-- inherited --
+-- Effective keys of the affected events that have ancestors, per round of the fixpoint.
+EventId UInt128, Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Round UInt16
+
+-- before --
+-- What is stored of the events at hand.
+EventId UInt128, ContentHash UInt64, Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Paired Array(UInt64), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)), Subjects Array(UInt64), Edges Array(Tuple(Parent UInt64, Child UInt64, ParentLevel UInt8, ChildLevel UInt8, Rule UInt8)), AmbiguousLinks UInt32, Roots Array(UInt64), Here UInt8
+
+-- relinked --
+-- Events whose objects and edges are derived anew.
+EventId UInt128
+
+-- claimed --
+-- Keys whose alias class may change: Round 0 by a changed claim, Round n as neighbours of Round n - 1.
+Key UInt64, Round UInt16
+
+-- pairs --
+-- Claims in force among them, each once.
+Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8
+
+-- ambiguous --
+Key UInt64
+
+-- labels --
+-- Components of the unambiguous claims: the smallest key reached so far.
+Key UInt64, Label UInt64, Round UInt16
+
+-- keys_before --
+Key UInt64, Level UInt8, Rank UInt8, Namespace LowCardinality(String), Value String, Object UInt64, Alias UInt8
+
+-- aliases --
+-- The object and alias state of each claimed key.
+Key UInt64, Object UInt64, Alias UInt8
+
+-- renamed --
+-- Keys that name another object than stored, with the stored one.
+Key UInt64, Before UInt64
+
+-- same_object --
+-- Look-up: keys that name another key's object.
+Key UInt64, Object UInt64
+
+-- linked --
+-- What linking makes of each relinked event.
+EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Paired Array(UInt64), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)), Subjects Array(UInt64), Edges Array(Tuple(Parent UInt64, Child UInt64, ParentLevel UInt8, ChildLevel UInt8, Rule UInt8)), AmbiguousLinks UInt32
+
+-- edges_now --
+-- Edges of the relinked events.
+Child UInt64, Parent UInt64, EventId UInt128, Rule UInt8, Time DateTime64(9, 'UTC'), ParentLevel UInt8, ChildLevel UInt8
+
+-- dirty --
+-- Objects whose roots are to be derived anew.
+Object UInt64, Level UInt8
+
+-- recount --
+-- Parents whose number of children may have changed.
+Object UInt64
+
+-- lost --
+-- Keys and objects that some event no longer names.
+Key UInt64, IsObject UInt8
+
+-- gone_keys --
+Key UInt64
+
+-- gone --
+-- Objects that no event names any longer.
+Object UInt64
+
+-- upward --
+-- Parents in force of the dirty objects.
+Child UInt64, Parent UInt64, ChildLevel UInt8
+
+-- children --
+Object UInt64, Children UInt32, Here UInt8
+
+-- objects_before --
+Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32
+
+-- rooted --
+-- Dirty objects with their new roots.
+Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32, Deleted UInt8
+
+-- moved --
+-- Objects whose roots changed.
+Object UInt64
+
+-- placing --
+-- Events whose membership is derived anew; Relinked 0: only an object's roots changed.
+EventId UInt128, Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Subjects Array(UInt64), Before Array(UInt64), Relinked UInt8
+
+-- members --
+-- Memberships of those events.
+EventId UInt128, Root UInt64, RootLevel UInt8, Subjects Array(UInt64), Objects Array(Tuple(Namespace LowCardinality(String), Object UInt64))
+
+-- roots_now --
+EventId UInt128, Roots Array(UInt64)
+
+-- relocated --
+-- Events that stay as they are, but name an object whose roots changed.
+EventId UInt128
+
+-- to_fold --
+-- Journeys to fold.
+Root UInt64

@@ -1,0 +1,46 @@
+-- The correlator's own state.
+
+-- clock --
+-- The store's clock: inbox rows are stamped by it.
+SELECT now64(6, 'UTC')
+
+-- progress --
+SELECT max(Version), argMax(Watermark, Version), argMax(Stragglers, Version)
+FROM correlation_progress
+WHERE Tenant = {tenant:String}
+
+-- active --
+-- The active generation of each process.
+SELECT Process, argMax(Generation, Version), argMax(DefinitionHash, Version), max(Version)
+FROM generations
+WHERE Tenant = {tenant:String}
+GROUP BY Process
+
+-- last_generation --
+-- Generations of one process are numbered across tenants: partitions hold one tenant's each.
+SELECT max(Generation) FROM generations WHERE Process = {process:String}
+
+-- tenants --
+SELECT DISTINCT Tenant FROM business_events
+
+-- has_events --
+SELECT count() > 0 FROM (SELECT 1 FROM business_events WHERE Tenant = {tenant:String} LIMIT 1)
+
+-- count_events --
+SELECT count() FROM business_events WHERE Tenant = {tenant:String}
+
+-- folded --
+SELECT max(Version) FROM fold_progress
+WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+
+-- to_fold --
+INSERT INTO @to_fold
+SELECT DISTINCT Root FROM dirty_journeys
+WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Version > {folded:UInt64}
+
+-- recent --
+-- For a rebuild's end: whatever came while it ran.
+INSERT INTO @new_events
+SELECT EventId, ContentHash, IngestedAt
+FROM event_inbox
+WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}

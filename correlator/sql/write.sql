@@ -1,0 +1,133 @@
+-- What a run writes, in this order: effects before causes. Whatever a run that dies has written, the next one finds the cause
+-- unchanged, derives the same effects and writes them again; so nothing is lost and nothing counts twice.
+
+-- dirty_journeys --
+INSERT INTO dirty_journeys (Tenant, Process, Generation, Version, Root)
+SELECT DISTINCT {tenant:String}, {process:String}, {generation:UInt32}, {version:UInt64}, Root
+FROM
+(
+    SELECT Root FROM @members
+    UNION ALL
+    SELECT arrayJoin(Before) FROM @placing
+)
+
+-- journey_events --
+INSERT INTO journey_events (Tenant, Process, Generation, Root, RootLevel, EventId, Time, ReceivedAt, Source, Event, Failed, System,
+    Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision,
+    AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId, Attributes, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, m.Root, m.RootLevel, m.EventId, b.Time, b.ReceivedAt, b.Source, b.Event, b.Failed, b.System,
+    b.Platform, b.Connection, m.Subjects, m.Objects, b.Amount, b.Currency, b.Customer, b.Entity, b.Region, b.ServiceLine, b.TimePrecision,
+    b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId, b.TraceId, b.SpanId, ${attributes}, {version:UInt64}, 0
+FROM @members AS m
+INNER JOIN
+(
+    SELECT *
+    FROM business_events
+    WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @members)
+    ORDER BY EventId, Time DESC, ContentHash DESC
+    LIMIT 1 BY EventId
+) AS b ON b.EventId = m.EventId
+
+-- journey_events_left --
+INSERT INTO journey_events (Tenant, Process, Generation, Root, EventId, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, EventId, {version:UInt64}, 1
+FROM
+(
+    SELECT p.EventId AS EventId, arrayJoin(arrayFilter(r -> NOT has(n.Roots, r), p.Before)) AS Root
+    FROM @placing AS p
+    LEFT ANY JOIN @roots_now AS n ON n.EventId = p.EventId
+)
+
+-- objects --
+-- The lowest level first: a parent's row is the cause of its children's.
+INSERT INTO objects (Tenant, Process, Generation, Object, Level, Roots, State, Children, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, r.Object, r.Level, r.Roots, r.State, r.Children, {version:UInt64}, r.Deleted
+FROM (SELECT * FROM @rooted WHERE Level = {level:UInt8}) AS r
+LEFT ANY JOIN (SELECT *, 1 AS Here FROM @objects_before) AS b ON b.Object = r.Object
+WHERE NOT b.Here OR r.Roots != b.Roots OR r.State != b.State OR r.Children != b.Children OR r.Deleted
+
+-- edge_rows --
+SELECT Child, Parent, EventId, Rule, Time, ParentLevel, ChildLevel, 0 AS Deleted FROM @edges_now
+UNION ALL
+SELECT edge.2, edge.1, EventId, edge.5, toDateTime64(0, 9, 'UTC'), edge.3, edge.4, 1
+FROM
+(
+    SELECT b.EventId AS EventId, arrayJoin(arrayFilter(e -> NOT has(l.Edges, e), b.Edges)) AS edge
+    FROM (SELECT EventId, Edges FROM @before WHERE EventId IN (SELECT EventId FROM @relinked)) AS b
+    LEFT ANY JOIN @linked AS l ON l.EventId = b.EventId
+)
+
+-- edges_down --
+INSERT INTO edges_down (Tenant, Process, Generation, Child, Parent, EventId, Rule, Time, ParentLevel, ChildLevel, Deleted, Version)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, *, {version:UInt64} FROM (${edge_rows})
+
+-- edges --
+INSERT INTO edges (Tenant, Process, Generation, Child, Parent, EventId, Rule, Time, ParentLevel, ChildLevel, Deleted, Version)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, *, {version:UInt64} FROM (${edge_rows})
+
+-- keys --
+-- New keys, those whose object or alias state changed, and those that nothing names any longer.
+INSERT INTO keys (Tenant, Process, Generation, Key, Level, Rank, Namespace, Value, Object, Alias, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, s.Key, s.Level, s.Rank, s.Namespace, s.Value,
+    multiIf(a.Object != 0, a.Object, b.Object != 0, b.Object, s.Key) AS object,
+    if(a.Object != 0, a.Alias, b.Alias) AS alias,
+    {version:UInt64},
+    s.Key IN (SELECT Key FROM @gone_keys) AS gone
+FROM
+(
+    SELECT Key, Level, Rank, Namespace, Value FROM @named
+    WHERE Key IN (SELECT arrayJoin(arrayConcat(Keys.3, Paired)) FROM @linked)
+    UNION ALL
+    SELECT Key, Level, Rank, Namespace, Value FROM @keys_before WHERE Key NOT IN (SELECT Key FROM @named)
+) AS s
+LEFT ANY JOIN @aliases AS a ON a.Key = s.Key
+LEFT ANY JOIN @keys_before AS b ON b.Key = s.Key
+WHERE b.Object != object OR b.Alias != alias OR gone
+
+-- claims --
+INSERT INTO claims (Tenant, Process, Generation, Key, Other, EventId, Rank, OtherRank, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, claim.1, claim.2, EventId, claim.3, claim.4, {version:UInt64}, claim.5
+FROM
+(
+    SELECT
+        r.EventId AS EventId,
+        arrayJoin(arrayConcat(
+            arrayMap(c -> (c.1, c.2, c.3, c.4, 0), arrayFilter(c -> NOT has(b.Claims, c), l.Claims)),
+            arrayMap(c -> (c.1, c.2, c.3, c.4, 1), arrayFilter(c -> NOT has(l.Claims, c), b.Claims)))) AS claim
+    FROM @relinked AS r
+    LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
+    LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
+    WHERE l.Claims != b.Claims
+)
+
+-- object_events --
+INSERT INTO object_events (Tenant, Process, Generation, Object, EventId, Named, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, object.1, EventId, object.2, {version:UInt64}, object.3
+FROM
+(
+    SELECT
+        r.EventId AS EventId,
+        arrayDistinct(arrayConcat(arrayMap(o -> (o.3, 1), l.Objects), arrayMap(o -> (o.2, o.3), l.Extra))) AS now,
+        arrayDistinct(arrayConcat(arrayMap(o -> (o.3, 1), b.Objects), arrayMap(o -> (o.2, o.3), b.Extra))) AS stored,
+        arrayJoin(arrayConcat(
+            arrayMap(o -> (o.1, arrayMax(arrayMap(n -> n.2, arrayFilter(n -> n.1 = o.1, now))), 0),
+                arrayFilter(o -> NOT has(stored, o), now)),
+            arrayMap(o -> (o.1, 0, 1), arrayFilter(o -> NOT has(now.1, o.1), stored)))) AS object
+    FROM @relinked AS r
+    LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
+    LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
+)
+
+-- event_state --
+-- The cause of all the above comes last.
+INSERT INTO event_state (Tenant, Process, Generation, EventId, ContentHash, Keys, Paired, Claims, Objects, Extra, Subjects, Edges,
+    AmbiguousLinks, Roots, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, p.EventId,
+    ${of_relinked(ContentHash)}, ${of_relinked(Keys)}, ${of_relinked(Paired)}, ${of_relinked(Claims)}, ${of_relinked(Objects)}, ${of_relinked(Extra)},
+    ${of_relinked(Subjects)}, ${of_relinked(Edges)}, ${of_relinked(AmbiguousLinks)}, n.Roots, {version:UInt64},
+    p.Relinked AND empty(l.Keys) AND empty(l.Edges)
+FROM @placing AS p
+LEFT ANY JOIN @linked AS l ON l.EventId = p.EventId
+LEFT ANY JOIN @before AS b ON b.EventId = p.EventId
+LEFT ANY JOIN @roots_now AS n ON n.EventId = p.EventId
+WHERE p.Relinked OR n.Roots != p.Before

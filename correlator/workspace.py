@@ -1,0 +1,119 @@
+"""Working tables of a run, and the one way its statements reach the store."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from throughline.collector.store import Role, Store, load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+_NAME = re.compile(r"@(\w+)")
+
+LOOK_UPS = {"same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0"}
+"""Working tables read by key instead of being joined."""
+
+
+class Workspace:
+    """Named working tables under a prefix of their own.
+
+    In memory for the live path, on disk for a rebuild. They hold nothing that outlives a run: whatever a dead process
+    left is dropped at the start of the next.
+    """
+
+    def __init__(self, store: Store, prefix: str, *, on_disk: bool) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._engine = "MergeTree ORDER BY tuple()" if on_disk else "Memory"
+        self._columns = {
+            name: "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+            for name, text in load_queries("throughline.correlator", "scratch").items()
+        }
+        self._used: set[str] = set()
+
+    def create(self) -> None:
+        """Create the tables that do not exist; empty those that a dead process left."""
+        rows = self._store.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+            {"prefix": self._prefix},
+            role=Role.CORRELATOR,
+        ).result_rows
+        existing = {str(row[0]).removeprefix(self._prefix) for row in rows}
+        for name, columns in self._columns.items():
+            if name not in existing:
+                engine = LOOK_UPS.get(name, self._engine)
+                self._store.command(
+                    f"CREATE TABLE {self._prefix}{name} ({columns}) ENGINE = {engine}", role=Role.CORRELATOR
+                )
+        self._used = existing & set(self._columns)
+        self.clear()
+
+    def clear(self, *, keep: Collection[str] = ()) -> None:
+        """Empty the tables written since the last call, but those to keep."""
+        for name in sorted(self._used.difference(keep)):
+            self._store.command(f"TRUNCATE TABLE {self._prefix}{name}", role=Role.CORRELATOR)
+        self._used.intersection_update(keep)
+
+    def drop(self) -> None:
+        """Drop all tables."""
+        for name in self._columns:
+            self._store.command(f"DROP TABLE IF EXISTS {self._prefix}{name} SYNC", role=Role.CORRELATOR)
+
+    def resolve(self, text: str) -> str:
+        """Put the tables' real names in place of ``@name``."""
+        return _NAME.sub(lambda found: self._prefix + found[1], text)
+
+    def note_use(self, text: str) -> None:
+        """Remember which working table a statement fills."""
+        self._used.update(re.findall(r"INSERT INTO @(\w+)", text))
+
+
+class Run:
+    """One pass over new or all events: executes statements by name with the parameters they share."""
+
+    def __init__(
+        self,
+        store: Store,
+        workspace: Workspace,
+        statements: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        *,
+        checkpoint: Callable[[str], None],
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._statements = statements
+        self._parameters = dict(parameters)
+        self._checkpoint = checkpoint
+        self._settings = settings
+
+    def do(self, *names: str, **parameters: object) -> None:
+        """Execute statements in order."""
+        for name in names:
+            text = self._statements[name]
+            self._workspace.note_use(text)
+            self._store.command(
+                self._workspace.resolve(text),
+                self._parameters | parameters,
+                role=Role.CORRELATOR,
+                settings=self._settings,
+            )
+
+    def write(self, *names: str, **parameters: object) -> None:
+        """Execute statements that change stored tables; a checkpoint stands before each."""
+        for name in names:
+            self._checkpoint(name)
+            self.do(name, **parameters)
+
+    def count(self, table: str, condition: str = "1", **parameters: object) -> int:
+        """Count rows of a working table."""
+        sql = self._workspace.resolve(f"SELECT count() FROM @{table} WHERE {condition}")
+        return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])
+
+    def value(self, expression: str, table: str, condition: str = "1", **parameters: object) -> int:
+        """Aggregate a working table to one number."""
+        sql = self._workspace.resolve(f"SELECT {expression} FROM @{table} WHERE {condition}")
+        return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])
