@@ -1,35 +1,37 @@
-"""The correlating loop of the engine: definitions, rebuild jobs and new rows, under a lease."""
+"""What one engine correlates, under a lease: new rows, and rebuilds; definitions as they change."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.worker import Correlator
+from throughline.dashboards.definitions import publish_definitions
 from throughline.probes.errors import LeaseLost, ThroughlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable
 
-    from throughline.collector.control import ControlStore, Job, Lease
-    from throughline.correlator.process import Process
+    from throughline.collector.control import ControlStore, Job, JobState, Lease
+    from throughline.correlator.definition import Process
     from throughline.dashboards.engine_settings import EngineSettings
     from throughline.dashboards.live_definitions import LiveDefinitions
 
 LEASE = "correlator"
 REBUILD = "rebuild"
 LEASE_TIME = timedelta(seconds=15)
+LATE_COMMIT = timedelta(seconds=120)
+SWEEP_EVERY = timedelta(minutes=10)
 
 log = logging.getLogger(__name__)
 
 
 class Correlating:
-    """Everything that one engine correlates. `turn` and `beat` run on threads of their own."""
+    """`turn`, `work` and `beat` are called again and again, each by a thread of its own."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Correlating:
         holder: str,
         clock: Callable[[], datetime],
     ) -> None:
+        self.processes: tuple[Process, ...] = ()
         self._store = store
         self._control = control
         self._definitions = definitions
@@ -47,126 +50,131 @@ class Correlating:
         self._clock = clock
         self._queries = load_queries("throughline.dashboards", "engine")
         self._correlator: Correlator | None = None
-        self.processes: tuple[Process, ...] = ()
         self._looked_at: datetime | None = None
+        self._swept: dict[str, datetime] = {}
+        self._asked: set[tuple[str, str]] = set()
         self._lease: Lease | None = None
         self._job: Job | None = None
         self._step = ""
-        self._lock = threading.Lock()
+        self._lease_lock = threading.Lock()
+        self._swap_lock = threading.Lock()
 
     def turn(self) -> None:
-        """Do what there is to do once: read changed definitions, then one job, then every tenant's new rows.
+        """Once: read changed definitions, then correlate every tenant's new rows.
 
         Raises:
             LeaseLost: another engine has taken over.
         """
-        if self.work() and self._correlator is not None:
-            now = self._clock()
-            for tenant in self._tenants_with_news(now):
-                self._correlator.tick(tenant, now)
-
-    def work(self) -> bool:
-        """Read changed definitions and do one waiting job; False while another engine holds the lease."""
-        now = self._clock()
-        if not self._hold(now):
-            return False
+        if not self._hold():
+            return
         self.reload()
-        job = self._control.claim_job(self._holder, LEASE_TIME, now)
-        if job is not None:
-            self._run(job)
-        return True
+        correlator, now = self._correlator, self._clock()
+        if correlator is None:
+            return
+        for tenant in self._tenants_with_news(correlator, now):
+            self._ask_for_outdated(correlator, tenant, now)
+            while correlator.tick(tenant, now, rebuild=False).more:
+                pass
+            if now - self._swept.setdefault(tenant, now) >= SWEEP_EVERY:
+                correlator.sweep(tenant)
+                self._swept[tenant] = now
+
+    def work(self) -> None:
+        """Once: do the rebuilds that were asked for, beside the live path; a failed one stops nothing."""
+        while self._hold():
+            with self._swap_lock:
+                self._job = job = self._control.claim_job(self._holder, LEASE_TIME, self._clock())
+            if job is None:
+                return
+            state: JobState = "failed"
+            message = "it met an error that is in the engine's log"
+            try:
+                message = self._rebuild(job)
+                state = "done"
+            except ThroughlineError as error:
+                log.exception("rebuild of %s for %s failed", job.process, job.tenant)
+                message = str(error)
+            finally:
+                self._job = None
+                self._control.finish_job(job, self._holder, self._clock(), state=state, message=message)
 
     def beat(self) -> None:
-        """Keep the lease and the running job ours; called every few seconds."""
+        """Once: keep the lease and the running job ours. Called every few seconds."""
         now = self._clock()
-        with self._lock:
-            lease, job = self._lease, self._job
-            if lease is not None:
-                self._lease = self._control.renew_lease(lease, LEASE_TIME, now)
+        with self._lease_lock:
+            if self._lease is not None:
+                self._lease = self._control.renew_lease(self._lease, LEASE_TIME, now)
+        job = self._job
         if job is not None:
             self._control.report_job(job, self._holder, LEASE_TIME, now, progress=0.0, message=self._step)
 
+    def reload(self) -> None:
+        """Read the definitions if they have changed; a running rebuild ends with those it began with."""
+        with self._swap_lock:
+            now = self._clock()
+            loaded = None if self._job else self._definitions.reload(now)
+            if loaded is None:
+                return
+            for problem in loaded.problems:
+                log.error("%s", problem)
+            self._correlator = Correlator(self._store, loaded.processes, checkpoint=self._check)
+            self.processes = loaded.processes
+            self._looked_at = None
+            self._asked.clear()
+            publish_definitions(self._store, loaded.processes, now)
+
     def rebuild_everything(self) -> int:
         """Ask for a rebuild of every process of every tenant; returns how many."""
-        now = self._clock()
         self.reload()
-        wanted = [(tenant, process.id) for tenant in self._tenants() for process in self.processes]
+        tenants = self._correlator.tenants() if self._correlator else []
+        wanted = [(tenant, process.id) for tenant in tenants for process in self.processes]
         for tenant, process in wanted:
-            self._control.enqueue_job(REBUILD, tenant, process, now)
+            self._control.enqueue_job(REBUILD, tenant, process, self._clock())
         return len(wanted)
 
     def release(self) -> None:
         """Let the next engine begin at once."""
-        with self._lock:
+        with self._lease_lock:
             if self._lease is not None:
                 self._control.release_lease(self._lease)
                 self._lease = None
 
-    def _hold(self, now: datetime) -> bool:
+    def _hold(self) -> bool:
         """Whether the lease is ours, taking it if it is free."""
-        with self._lock:
+        with self._lease_lock:
             if self._lease is None:
-                self._lease = self._control.acquire_lease(LEASE, self._holder, LEASE_TIME, now)
+                self._lease = self._control.acquire_lease(LEASE, self._holder, LEASE_TIME, self._clock())
             return self._lease is not None
-
-    def reload(self) -> None:
-        """Read the definitions, if they have changed."""
-        now = self._clock()
-        loaded = self._definitions.reload(now)
-        if loaded is None:
-            return
-        for problem in loaded.problems:
-            log.error("%s", problem)
-        self._correlator = Correlator(self._store, loaded.processes, checkpoint=self._check)
-        self.processes = loaded.processes
-        if loaded.changed:
-            for tenant in self._tenants():
-                for process in loaded.changed:
-                    self._control.enqueue_job(REBUILD, tenant, process, now)
 
     def _check(self, step: str) -> None:
         """Called by the correlator before every write: without the lease nothing is written."""
-        self._step = step
+        self._step = step.replace("_", " ")
         if self._lease is None:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
 
-    def _run(self, job: Job) -> None:
-        """Run one job; its failure is the job's, and logged, and stops nothing else."""
-        self._job = job
-        try:
-            state, message = "done", self._rebuild(job)
-        except LeaseLost:
-            raise
-        except ThroughlineError as error:
-            log.exception("rebuild of %s for %s failed", job.process, job.tenant)
-            state, message = "failed", str(error)
-        finally:
-            self._job = None
-        self._control.finish_job(
-            job, self._holder, self._clock(), state="done" if state == "done" else "failed", message=message
-        )
+    def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
+        """A new or changed definition needs a result from all stored events; asked for once."""
+        for process in correlator.outdated(tenant):
+            if (tenant, process) not in self._asked:
+                self._control.enqueue_job(REBUILD, tenant, process, now)
+                self._asked.add((tenant, process))
 
     def _rebuild(self, job: Job) -> str:
         if self._correlator is None or job.process not in {process.id for process in self.processes}:
             raise ThroughlineError(f"No process is called {job.process}; throughline check DIR lists them.")
-        log.info("rebuild of %s for %s begins", job.process, job.tenant)
         report = self._correlator.rebuild(job.tenant, job.process, self._clock())
-        return str(report)
+        log.info("rebuilt %s for %s: %d events", job.process, job.tenant, report.events)
+        return f"{report.events} events"
 
-    def _tenants_with_news(self, now: datetime) -> list[str]:
-        """Tenants with rows since the last look; the window overlaps, for inserts that commit late."""
+    def _tenants_with_news(self, correlator: Correlator, now: datetime) -> list[str]:
+        """Tenants with rows since the last look, which overlaps: an insert may commit late."""
         since, self._looked_at = self._looked_at, now
         if since is None:
-            return list(self._tenants())
-        parameters = {"since": since - timedelta(seconds=120)}
+            return correlator.tenants()
         rows = self._store.query(
-            self._queries["tenants_with_news"], parameters, role=Role.CORRELATOR
+            self._queries["tenants_with_news"], {"since": since - LATE_COMMIT}, role=Role.CORRELATOR
         ).result_rows
         return [str(row[0]) for row in rows]
-
-    def _tenants(self) -> Iterator[str]:
-        rows = self._store.query(self._queries["tenants"], role=Role.CORRELATOR).result_rows
-        return (str(row[0]) for row in rows)
 
 
 def holder(settings: EngineSettings) -> str:

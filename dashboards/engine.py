@@ -104,6 +104,7 @@ def working(settings: EngineSettings, store: Store, correlating: Correlating) ->
     threads = [
         KeptThread("loader", lambda: loader.run(stop), every=0.1, stop=stop),
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
+        KeptThread("rebuilds", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
     ]
     for thread in threads:

@@ -65,7 +65,7 @@ def _engine_of_our_own(settings: EngineSettings, control: ControlStore) -> Itera
         correlating.reload()
         stop = threading.Event()
         threads = [
-            KeptThread("rebuild", lambda: _work(correlating), every=POLL_SECONDS, stop=stop),
+            KeptThread("rebuilds", correlating.work, every=POLL_SECONDS, stop=stop),
             KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         ]
         for thread in threads:
@@ -77,10 +77,6 @@ def _engine_of_our_own(settings: EngineSettings, control: ControlStore) -> Itera
             for thread in threads:
                 thread.join(time.monotonic() + BEAT_SECONDS)
             correlating.release()
-
-
-def _work(correlating: Correlating) -> None:
-    correlating.work()
 
 
 def _follow(control: ControlStore, asked: list[Job], report: Callable[[str], None]) -> list[Job]:

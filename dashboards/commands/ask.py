@@ -117,7 +117,9 @@ def doctor(
     otlp_grpc: OtlpGrpc = None,
 ) -> None:
     """Look at versions, ports, folders and stores, and say what is wrong."""
+    from throughline.collector.settings import load_settings
     from throughline.dashboards.diagnosis import diagnose
+    from throughline.dashboards.engine_settings import EngineSettings
 
     apply(
         data=data,
@@ -129,7 +131,9 @@ def doctor(
         otlp_http=otlp_http,
         otlp_grpc=otlp_grpc,
     )
-    findings = diagnose()
+    intake = load_settings()
+    ports = {"--otlp-http": intake.otlp_http, "--otlp-grpc": intake.otlp_grpc}
+    findings = diagnose(EngineSettings.load(), ports)
     table = Table(box=None, show_header=False)
     for finding in findings:
         table.add_row("ok" if finding.fine else "WRONG", finding.subject, finding.sentence)

@@ -51,7 +51,16 @@ def up(
         otlp_grpc=otlp_grpc,
     )
     _log("up")
-    raise typer.Exit(platform(lambda: typer.echo(addresses())).run())
+    from throughline.collector.settings import load_settings
+    from throughline.dashboards.engine_settings import EngineSettings
+
+    intake, pages = load_settings(), EngineSettings.load()
+    ready = (
+        f"ready: pages and API on http://{pages.host}:{pages.port}, OTLP on "
+        f"http://{intake.host}:{intake.otlp_http} (HTTP) and {intake.host}:{intake.otlp_grpc} (gRPC), "
+        f"data in {pages.data.resolve()}"
+    )
+    raise typer.Exit(platform(lambda: typer.echo(ready)).run())
 
 
 def edge(
@@ -67,9 +76,9 @@ def edge(
     _log("edge")
     on_ready = follow_supervisor(os.environ)
     from throughline.collector.edge import run_edge
-    from throughline.collector.settings import EdgeSettings
+    from throughline.collector.settings import load_settings
 
-    run_edge(EdgeSettings.load(), on_ready=on_ready)
+    run_edge(load_settings(), on_ready=on_ready)
 
 
 def engine(

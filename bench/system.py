@@ -1,0 +1,180 @@
+"""The whole platform, from outside: start, memory, OTLP/HTTP to queryable row, POST to journey."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import statistics
+import tempfile
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from bench.load import Load, Request, write_config
+from bench.rows import Row
+from bench.running import Platform, running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIBIBYTE = 1024**2
+SPANS_PER_REQUEST = 5_000
+SENDERS = 4
+RATE = 10_000
+PACED_SPANS = 500
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    requests: int
+    seconds: float
+
+
+FULL = Effort(requests=300, seconds=60)
+QUICK = Effort(requests=40, seconds=10)
+
+
+def run(effort: Effort = FULL) -> list[Row]:
+    """Measure everything, each in a fresh folder; about five minutes."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_config(Path(folder) / "config")
+        return [*start_and_idle(config), *throughput(config, effort), *freshness(config, effort)]
+
+
+def start_and_idle(config: Path) -> list[Row]:
+    """Start to ready with warm files, and memory with nothing to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = []
+        for _ in range(3):
+            platform = Platform(Path(folder), config)
+            seconds.append(platform.start())
+            time.sleep(10)
+            memory = platform.resident_bytes() / MIBIBYTE
+            platform.stop()
+    warm = statistics.median(seconds[1:])
+    return [
+        Row("start of throughline up to ready, warm files", warm, "s", "<= 5", warm <= 5),
+        Row("memory of throughline up, idle", memory, "MiB", "<= 700", memory <= 700),
+    ]
+
+
+def throughput(config: Path, effort: Effort) -> list[Row]:
+    """Requests of 5,000 unique spans over four connections, until the last row is queryable."""
+    load = Load(1, spans=SPANS_PER_REQUEST)
+    requests = [load.request() for _ in range(effort.requests)]
+    total = sum(request.spans for request in requests)
+    with running(config) as platform:
+        worked, began = platform.cpu_seconds(), time.monotonic()
+        post(platform, requests)
+        accepted = time.monotonic() - began
+        while platform.get("/status")["stored"]["spans"] < total:
+            time.sleep(0.05)
+        wall = time.monotonic() - began
+        cpu = platform.cpu_seconds() - worked
+    rate, per_core = total / wall, total / cpu
+    return [
+        Row("OTLP/HTTP to queryable row", rate, "spans/s", ">= 100000", rate >= 100_000),
+        Row(
+            "OTLP/HTTP to queryable row, of our CPU", per_core, "spans/core-s", ">= 75000", per_core >= 75_000
+        ),
+        Row("OTLP/HTTP acknowledged (fsynced)", total / accepted, "spans/s", None, None),
+    ]
+
+
+def freshness(config: Path, effort: Effort) -> list[Row]:
+    """Ten thousand spans a second: from the POST of an order until the API has its journey, and memory."""
+    load = Load(2, spans=PACED_SPANS)
+    with running(config) as platform:
+        followed = _Followed(platform)
+        most, sent = 0.0, []
+        began = time.monotonic()
+        with ThreadPoolExecutor(SENDERS) as pool:
+            for number in range(int(effort.seconds * RATE / PACED_SPANS)):
+                time.sleep(max(0.0, began + number * PACED_SPANS / RATE - time.monotonic()))
+                request = load.request()
+                sent.append(pool.submit(followed.send, request, follow=number % 4 == 0))
+                if number % 20 == 0:
+                    most = max(most, platform.resident_bytes() / MIBIBYTE)
+        behind = time.monotonic() - began - effort.seconds
+        for future in sent:
+            future.result()
+        waits = followed.wait()
+    cuts = statistics.quantiles(waits, n=100)
+    return [
+        Row("freshness at 10,000 spans/s, p99", cuts[98], "s", "<= 2", cuts[98] <= 2),
+        Row("freshness at 10,000 spans/s, p50", cuts[49], "s", None, None),
+        Row("freshness: sender behind its schedule at the end", behind, "s", None, None),
+        Row("memory at 10,000 spans/s", most, "MiB", "<= 2048", most <= 2048),
+    ]
+
+
+def post(platform: Platform, requests: Sequence[Request]) -> None:
+    """Send everything over a few connections, each request once; anything but 200 is an error."""
+    waiting = iter(requests)
+    lock = threading.Lock()
+
+    def send() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", platform.ports["http"], timeout=120)
+        while True:
+            with lock:
+                request = next(waiting, None)
+            if request is None:
+                return
+            connection.request("POST", "/v1/traces", request.body, {"Content-Type": "application/x-protobuf"})
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != http.client.OK:
+                raise RuntimeError(f"{response.status}: {answer!r}")
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        for future in [pool.submit(send) for _ in range(SENDERS)]:
+            future.result()
+
+
+class _Followed:
+    """Sends requests and asks for the journey of one order of some until it is there."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._intake = httpx.Client(base_url=platform.intake, timeout=30)
+        self._api = httpx.Client(base_url=platform.api, timeout=30)
+        self._pool = ThreadPoolExecutor(16)
+        self._futures: list[Future[float]] = []
+
+    def send(self, request: Request, *, follow: bool) -> None:
+        """Send; a followed one is asked for from now on."""
+        began = time.monotonic()
+        headers = {"Content-Type": "application/x-protobuf"}
+        self._intake.post("/v1/traces", content=request.body, headers=headers).raise_for_status()
+        if follow:
+            self._futures.append(self._pool.submit(self._ask, request.orders[-1], began))
+
+    def wait(self) -> list[float]:
+        """Seconds that each followed order took."""
+        with self._pool:
+            return [future.result() for future in self._futures]
+
+    def _ask(self, order: str, began: float) -> float:
+        while True:
+            answer = self._api.get("/journeys", params={"key": f"bench.order:{order}"}).raise_for_status()
+            if answer.json()["items"]:
+                return time.monotonic() - began
+            time.sleep(0.1)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
+    for row in run(QUICK if parser.parse_args().quick else FULL):
+        print(f"{row.name}: {row.value:,.2f} {row.unit} (budget {row.budget})")
+
+
+if __name__ == "__main__":
+    main()
