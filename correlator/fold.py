@@ -73,12 +73,14 @@ def _vanished(table: str, key: str, source: str) -> str:
     return f"""INSERT INTO {table}
 SELECT * REPLACE ({{version:UInt64}} AS Version, 1 AS Deleted)
 FROM (
-    SELECT * FROM {table}
-    WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} AND Generation = {{generation:UInt32}}
-        AND Root IN (SELECT Root FROM {source})
-    ORDER BY Version DESC LIMIT 1 BY {key}
-)
-WHERE Version < {{version:UInt64}} AND Deleted = 0"""
+    SELECT * FROM (
+        SELECT * FROM {table}
+        WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} AND Generation = {{generation:UInt32}}
+            AND Root IN (SELECT Root FROM {source})
+        ORDER BY Version DESC LIMIT 1 BY {key}
+    )
+    WHERE Version < {{version:UInt64}} AND Deleted = 0
+)"""
 
 
 def _journeys(process: Process, rows: str) -> str:

@@ -148,7 +148,8 @@ class Correlator:
             started = min(started, self._latest_read())
         found = run.count("new_events", "IngestedAt <= {since:DateTime64(6, 'UTC')}", since=since) if stragglers else 0
         folded = self._correlate(run, tenant, version + 1) if run.count("affected") else self._fold_all(tenant, version + 1)
-        self._store_progress(tenant, version + 1, max(started, watermark), counted + found)
+        self._checkpoint("progress")
+        self._insert_progress(tenant, version + 2, max(started, watermark), counted + found)
         return TickReport(events, folded, more, max(started, watermark))
 
     def _correlate(self, run: Run, tenant: str, version: int) -> int:
@@ -318,10 +319,6 @@ class Correlator:
     def _store_progress_version(self, tenant: str, version: int) -> None:
         """Take a version before anything is written under it: an attempt that dies never shares its version."""
         _, watermark, stragglers = self._progress(tenant)
-        self._insert_progress(tenant, version, watermark, stragglers)
-
-    def _store_progress(self, tenant: str, version: int, watermark: datetime, stragglers: int) -> None:
-        self._checkpoint("progress")
         self._insert_progress(tenant, version, watermark, stragglers)
 
     def _insert_progress(self, tenant: str, version: int, watermark: datetime, stragglers: int) -> None:
