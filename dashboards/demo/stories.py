@@ -1,0 +1,272 @@
+"""What can happen to a deal.  Each story builds the events of one or several deals up to their end.
+
+A story may tell the future too: the plan cuts it at the present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from throughline.dashboards.demo.catalog import ROW_LOCK, TAX_CODE, TEMPLATE, TIMEOUT
+from throughline.dashboards.demo.deal import Deal
+from throughline.probes import vocabulary as v
+
+Story = Callable[[Deal, datetime], None]
+"""Called with a deal and the moment at which it is won (or first heard of)."""
+
+
+def begin(deal: Deal, won: datetime) -> datetime:
+    """Won, and the project created in time; returns when."""
+    deal.closed_won(won)
+    return deal.project_created(won + timedelta(minutes=deal.rng.uniform(4, 90)))
+
+
+def work(deal: Deal, moment: datetime) -> datetime:
+    """Two to four approved timecards, well within the invoice clock; returns when the last was approved."""
+    for number in range(deal.rng.randint(2, 4)):
+        moment = deal.time_approved(deal.after(moment, 12, 40))
+        if number == 0 and deal.rng.random() < 0.1:  # noqa: PLR2004 one deal in ten
+            back = moment + timedelta(minutes=deal.rng.uniform(5, 50))
+            moment = deal.time_taken_back(back, back + timedelta(minutes=20))
+    return moment
+
+
+def bill(deal: Deal, moment: datetime) -> tuple[datetime, str]:
+    """Released and posted; returns when, and the invoice."""
+    released = deal.billing_released(deal.after(moment, 2, 20))
+    invoice = deal.next_invoice()
+    return deal.invoice_posted(deal.after(released, 0.5, 10), invoice), invoice
+
+
+def finish(deal: Deal, moment: datetime) -> None:
+    """From the project to the payment."""
+    posted, invoice = bill(deal, work(deal, moment))
+    deal.paid(deal.after(posted, 5 * 24, 24 * 24), invoice)
+
+
+def healthy(deal: Deal, won: datetime) -> None:
+    """All goes well."""
+    finish(deal, begin(deal, won))
+
+
+def hubspot(deal: Deal, won: datetime) -> None:
+    """All goes well, in the CRM of the company bought last year."""
+    deal.in_hubspot()
+    healthy(deal, won)
+
+
+def migrated(deal: Deal, won: datetime) -> None:
+    """The deal exists in both CRMs: one event names both, which makes them one object."""
+    deal.closed_won(won, keys={v.HUBSPOT_DEAL: f"8812345/9{deal.label}"})
+    deal.namespace, deal.opportunity = v.HUBSPOT_DEAL, f"8812345/9{deal.label}"
+    created = deal.project_created(won + timedelta(minutes=deal.rng.uniform(4, 90)))
+    deal.namespace, deal.opportunity = v.SALESFORCE_OPPORTUNITY, f"00D5e000000demo/006{deal.label}"
+    deal.events[-1] = replace(deal.events[-1], journeys=(deal.root,))
+    finish(deal, created)
+
+
+def stuck(deal: Deal, won: datetime) -> None:
+    """The project is never created: the middleware lost the message."""
+    deal.closed_won(won)
+
+
+def rejected(deal: Deal, won: datetime) -> None:
+    """The PSA refuses the project, again and again."""
+    deal.closed_won(won)
+    moment = won
+    for _ in range(deal.rng.randint(2, 4)):
+        moment = deal.project_failed(moment + timedelta(minutes=deal.rng.uniform(5, 40)), TEMPLATE)
+
+
+def unscheduled(deal: Deal, won: datetime) -> None:
+    """The project has no billing schedule: a check finds out before finance does."""
+    deal.closed_won(won)
+    deal.project_created(won + timedelta(minutes=30), scheduled=False)
+
+
+def late_invoice(deal: Deal, won: datetime) -> None:
+    """Time is approved, and nobody releases the billing."""
+    work(deal, begin(deal, won))
+
+
+def late_payment(deal: Deal, won: datetime) -> None:
+    """The invoice is posted, and the customer does not pay."""
+    bill(deal, work(deal, begin(deal, won)))
+
+
+def untaxed(deal: Deal, won: datetime) -> None:
+    """The ERP refuses the invoice for want of a tax code; several deals of one entity share the cause."""
+    approved = work(deal, begin(deal, won))
+    moment = deal.billing_released(approved + timedelta(minutes=30))
+    invoice = deal.next_invoice()
+    for _ in range(deal.rng.randint(1, 3)):
+        moment = deal.invoice_failed(moment + timedelta(minutes=deal.rng.uniform(10, 90)), invoice, TAX_CODE)
+
+
+def recovered(deal: Deal, won: datetime) -> None:
+    """A hop fails once or twice, then succeeds."""
+    if deal.rng.random() < 0.5:  # noqa: PLR2004 half of them
+        deal.closed_won(won)
+        again = deal.project_failed(won + timedelta(minutes=deal.rng.uniform(2, 10)), ROW_LOCK)
+        finish(deal, deal.project_created(again + timedelta(minutes=deal.rng.uniform(5, 60))))
+        return
+    released = deal.billing_released(deal.after(work(deal, begin(deal, won)), 2, 20))
+    invoice = deal.next_invoice()
+    failed = deal.invoice_failed(deal.after(released, 0.5, 2), invoice, TIMEOUT)
+    posted = deal.invoice_posted(failed + timedelta(minutes=deal.rng.uniform(10, 50)), invoice)
+    deal.paid(deal.after(posted, 5 * 24, 24 * 24), invoice)
+
+
+def duplicated(deal: Deal, won: datetime) -> None:
+    """The middleware delivers at least once: half of the events arrive two or three times."""
+    healthy(deal, won)
+    deal.events = [
+        replace(event, copies=deal.rng.randint(2, 3)) if deal.rng.random() < 0.5 else event  # noqa: PLR2004 half
+        for event in deal.events
+    ]
+
+
+def resent(deal: Deal, won: datetime) -> None:
+    """A client that got no answer sends its request again."""
+    healthy(deal, won)
+    at = deal.rng.randrange(len(deal.events))
+    deal.events[at] = replace(deal.events[at], resent=True)
+
+
+def out_of_order(deal: Deal, won: datetime) -> None:
+    """A connector was down and catches up newest first: the payment arrives before the project."""
+    healthy(deal, won)
+    times = [event.sent for event in deal.events]
+    deal.events = [
+        replace(event, sent=sent) for event, sent in zip(deal.events, reversed(times), strict=True)
+    ]
+
+
+def credited(deal: Deal, won: datetime) -> None:
+    """The invoice is wrong: credited, and billed again under a new number."""
+    posted, invoice = bill(deal, work(deal, begin(deal, won)))
+    back = deal.invoice_credited(deal.after(posted, 20, 60), invoice)
+    again = deal.next_invoice()
+    posted = deal.invoice_posted(deal.after(back, 1, 8), again)
+    deal.paid(deal.after(posted, 5 * 24, 20 * 24), again)
+
+
+def lost(deal: Deal, won: datetime) -> None:
+    """The deal is lost; one in three after it had been won."""
+    if deal.rng.random() < 0.33:  # noqa: PLR2004 one in three
+        deal.closed_won(won)
+        won += timedelta(hours=2)
+    deal.lost(won)
+
+
+def cancelled(deal: Deal, won: datetime) -> None:
+    """The project is cancelled after some work."""
+    deal.cancelled(deal.after(work(deal, begin(deal, won)), 4, 20))
+
+
+def internal(deal: Deal, won: datetime) -> None:
+    """Not billable: the process leaves it out."""
+    deal.closed_won(won, attributes={"billable": "false"})
+    deal.project_created(won + timedelta(minutes=30))
+
+
+def orphan(deal: Deal, won: datetime) -> None:
+    """Somebody made the project by hand, without an opportunity."""
+    deal.orphaned()
+    deal.say(
+        "psa", v.PROJECT_CREATED, won, {v.CERTINIA_PROJECT: deal.project},
+        attributes={"billing_schedule": "monthly", "created_by": "hand"},
+    )  # fmt: skip
+    deal.time_approved(deal.after(won, 12, 40))
+
+
+def adopted(deal: Deal, won: datetime) -> None:
+    """A project made by hand, linked to its opportunity afterwards: the orphan is absorbed."""
+    deal.say(
+        "psa", v.PROJECT_CREATED, won + timedelta(minutes=15), {v.CERTINIA_PROJECT: deal.project},
+        attributes={"billing_schedule": "monthly", "created_by": "hand"},
+    )  # fmt: skip
+    approved = work(deal, won)
+    deal.closed_won(won)
+    deal.events[-1] = replace(deal.events[-1], sent=approved + timedelta(minutes=10))
+    deal.say(
+        "psa", "project.linked", approved + timedelta(minutes=30),
+        {deal.namespace: deal.opportunity, v.CERTINIA_PROJECT: deal.project},
+    )  # fmt: skip
+    posted, invoice = bill(deal, approved)
+    deal.paid(deal.after(posted, 5 * 24, 24 * 24), invoice)
+
+
+def placeholder(deal: Deal, won: datetime) -> None:
+    """A connector fills unknown keys with N/A and 0, which must link nothing."""
+    deal.closed_won(won, keys={v.HUBSPOT_DEAL: "N/A"})
+    created = won + timedelta(minutes=deal.rng.uniform(4, 90))
+    deal.project_created(created, keys={v.KANTATA_WORKSPACE: "0", v.NETSUITE_JOB: "unknown"})
+    finish(deal, created)
+
+
+def consolidated(deals: list[Deal], won: datetime) -> None:
+    """One invoice and one payment over several projects of one customer."""
+    first = deals[0]
+    released = []
+    for deal in deals:
+        deal.customer, deal.entity = first.customer, first.entity
+        approved = work(deal, begin(deal, won + timedelta(minutes=deal.rng.uniform(0, 60))))
+        released.append(deal.billing_released(approved + timedelta(hours=1)))
+    invoice = first.next_invoice()
+    posted = first.after(max(released), 0.5, 2)
+    roots = tuple(deal.root for deal in deals)
+    total = sum((deal.amount for deal in deals), Decimal(0))
+    keys: dict[str, Any] = {
+        v.CERTINIA_BILLING_EVENT: tuple(deal.billings[-1] for deal in deals),
+        v.NETSUITE_INVOICE: invoice,
+    }
+    first.say(
+        "erp", v.INVOICE_POSTED, posted, keys,
+        via=("middleware",), journeys=roots, subject=v.NETSUITE_INVOICE, amount=total,
+        accounting_date=posted.date(),
+    )  # fmt: skip
+    first.paid(first.after(posted, 4 * 24, 20 * 24), invoice, amount=total, journeys=roots)
+
+
+def batched(deals: list[Deal], won: datetime) -> None:
+    """A nightly job names all timecards and all billing events at once: which belongs to which is unknown."""
+    ends = [work(deal, begin(deal, won + timedelta(minutes=10 * n))) for n, deal in enumerate(deals)]
+    night = max(ends) + timedelta(hours=2)
+    for deal in deals:
+        _two_billings(deal, night)
+    keys = {
+        v.CERTINIA_TIMECARD: tuple(card for deal in deals for card in deal.timecards),
+        v.CERTINIA_BILLING_EVENT: tuple(billing for deal in deals for billing in deal.billings),
+    }
+    deals[0].say("middleware", "", night + timedelta(minutes=30), keys, via=("middleware",), journeys=())
+    for deal in deals:
+        invoice = deal.next_invoice()
+        posted = deal.invoice_posted(deal.after(night, 1, 6), invoice)
+        deal.paid(deal.after(posted, 5 * 24, 20 * 24), invoice)
+
+
+def _two_billings(deal: Deal, at: datetime) -> None:
+    """One event releases two billing events and says by explicit links which timecard is in which."""
+    deal.billings = [f"00D5e000000demo/a3B{deal.label}{number}" for number in (1, 2)]
+    first, *others = deal.timecards
+    bills = {first: deal.billings[0]} | dict.fromkeys(others, deal.billings[1])
+    pairs = (
+        (f"{v.CERTINIA_TIMECARD}:{card}", f"{v.CERTINIA_BILLING_EVENT}:{billing}")
+        for card, billing in bills.items()
+    )
+    deal.say(
+        "psa", v.BILLING_RELEASED, at,
+        {
+            v.CERTINIA_PROJECT: deal.project,
+            v.CERTINIA_TIMECARD: tuple(deal.timecards),
+            v.CERTINIA_BILLING_EVENT: tuple(deal.billings),
+        },
+        subject=v.CERTINIA_BILLING_EVENT,
+        amount=deal.amount,
+        links=tuple(pairs),
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""A tiny OTLP/HTTP receiver for tests: keeps what it gets, decoded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+
+class Sink:
+    """What arrived: decoded log records and spans, and the bodies."""
+
+    def __init__(self) -> None:
+        self.endpoint = ""
+        self.status = 200
+        self.records: list[dict[str, Any]] = []
+        self.spans: list[dict[str, Any]] = []
+        self.bodies: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def take(self, path: str, body: bytes) -> None:
+        """Decode one request."""
+        with self._lock:
+            self.bodies.append(body)
+            if path == "/v1/logs":
+                logs = ExportLogsServiceRequest.FromString(body)
+                for resource in logs.resource_logs:
+                    service = _plain(resource.resource.attributes).get("service.name")
+                    for scope in resource.scope_logs:
+                        self.records += [_record(service, record) for record in scope.log_records]
+            elif path == "/v1/traces":
+                traces = ExportTraceServiceRequest.FromString(body)
+                for resource in traces.resource_spans:
+                    service = _plain(resource.resource.attributes).get("service.name")
+                    for scope in resource.scope_spans:
+                        self.spans += [_span(service, span) for span in scope.spans]
+
+
+def _record(service: object, record: Any) -> dict[str, Any]:
+    return {
+        "service": service,
+        "event": record.event_name,
+        "time": record.time_unix_nano,
+        "severity": record.severity_number,
+        "trace": record.trace_id.hex(),
+        "span": record.span_id.hex(),
+        "attributes": _plain(record.attributes),
+    }
+
+
+def _span(service: object, span: Any) -> dict[str, Any]:
+    return {
+        "service": service,
+        "name": span.name,
+        "trace": span.trace_id.hex(),
+        "span": span.span_id.hex(),
+        "parent": span.parent_span_id.hex(),
+        "start": span.start_time_unix_nano,
+        "end": span.end_time_unix_nano,
+        "failed": span.status.code == 2,
+        "attributes": _plain(span.attributes),
+    }
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in _pairs(attributes)}
+
+
+def _pairs(attributes: Any) -> list[KeyValue]:
+    return list(attributes)
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return tuple(_value(member) for member in value.array_value.values)
+    if kind == "kvlist_value":
+        return _plain(value.kvlist_value.values)
+    return getattr(value, kind) if kind else None
+
+
+@contextmanager
+def otlp_sink() -> Iterator[Sink]:
+    """A sink that listens on a free port of the loopback interface."""
+    sink = Sink()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if sink.status == 200:
+                sink.take(self.path, body)
+            self.send_response(sink.status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is http.server's
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    sink.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield sink
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
