@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -62,7 +62,7 @@ class Literal(float):
 
     __slots__ = ("text",)
 
-    def __new__(cls, text: str) -> Literal:
+    def __new__(cls, text: str) -> Self:
         """Read a JSON number."""
         number = super().__new__(cls, text)
         number.text = text
@@ -228,9 +228,8 @@ def _fill(record: LogRecord, event: CloudEvent, received_unix_nano: int) -> None
         if attributes.get(name):
             found[vocabulary.key(f"cloudevents.{name}")] = str(attributes[name])
     if isinstance(event.data, dict):
-        found.update(
-            {key: value for key, value in event.data.items() if key.startswith("business.") and value is not None}
-        )
+        facts = {key: value for key, value in event.data.items() if key.startswith("business.")}
+        found.update({key: value for key, value in facts.items() if value is not None})
     for key, value in found.items():
         _set(record.attributes.add(key=key).value, value)
     record.event_name = str(found[vocabulary.EVENT])

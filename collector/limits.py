@@ -7,6 +7,7 @@ half of the memory, two a third each, and there is always room left for one who 
 from __future__ import annotations
 
 import threading
+from typing import Self
 
 from throughline.probes.errors import IntakeError
 
@@ -68,23 +69,24 @@ class Hold:
         """Begin with nothing; `with` takes the overhead of a request."""
         self._budget = budget
         self._tenant = tenant
-        self._size = 0
+        self.size = 0
 
-    def __enter__(self) -> Hold:
+    def __enter__(self) -> Self:
         self.take(OVERHEAD)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._size:
-            self._budget.give_back(self._tenant, self._size)
-            self._size = 0
+        if self.size:
+            self._budget.give_back(self._tenant, self.size)
+            self.size = 0
 
     def take(self, size: int) -> None:
         """Hold more. Raises: Busy."""
         self._budget.take(self._tenant, size)
-        self._size += size
+        self.size += size
 
     def give_back(self, size: int) -> None:
         """Hold less."""
-        self._budget.give_back(self._tenant, size)
-        self._size -= size
+        if size:
+            self._budget.give_back(self._tenant, size)
+            self.size -= size

@@ -120,6 +120,7 @@ class SpoolWriter:
         self._closing = False
         self._broken: str | None = None
         self._full_until = 0.0
+        self._held: dict[str, dict[str, int]] = {}  # segment -> tenant -> bytes written in this life
         directory.mkdir(parents=True, exist_ok=True)
         self._measure()
         self._thread = threading.Thread(target=self._run, name="spool-committer", daemon=True)
@@ -139,6 +140,10 @@ class SpoolWriter:
     def full(self) -> bool:
         """Whether the next small request would be refused for lack of space."""
         return self._bytes + self._queued_bytes >= self._limit or time.monotonic() < self._full_until
+
+    def held_by(self, tenant: str) -> int:
+        """Bytes of one tenant that wait on disk, of those written since this writer began."""
+        return sum(held.get(tenant, 0) for held in list(self._held.values()))
 
     def append(
         self, signal: str, tenant: str, items: int, request: bytes, received_unix_nano: int
@@ -215,11 +220,15 @@ class SpoolWriter:
     def _measure(self) -> None:
         """Count what lies on disk: the loader deletes segments from another process."""
         total = waiting = 0
+        there: set[str] = set()
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     total += entry.stat().st_size
                     waiting += 1
+                    there.add(entry.name.partition(".")[0])
+        for gone in self._held.keys() - there:
+            del self._held[gone]
         self._bytes = total
         self._waiting = waiting
 
@@ -247,7 +256,9 @@ class SpoolWriter:
         except OSError as error:
             return _refuse(entries, self._break(error))
         segment.records += len(taken)
+        held = self._held.setdefault(segment.id, {})
         for entry in taken:
+            held[entry.tenant] = held.get(entry.tenant, 0) + entry.size
             entry.done.set_result(None)
         if segment.bytes >= self._segment_bytes:
             self._seal(signal, segment)
