@@ -169,5 +169,7 @@ def store_error(error: ClickHouseError) -> StoreError:
 
 
 def _plain(error: ClickHouseError) -> str:
-    """Return the message on one line, without the version trailer."""
-    return re.sub(r"\s+", " ", re.sub(r"\(version [^)]*\)", "", str(error))).strip()[:1000]
+    """Return the message on one line, without what the transport and the version add."""
+    text = re.sub(r"\(version [^)]*\)|\(for url [^)]*\)|\(in file/uri [^)]*\)", "", str(error))
+    text = re.sub(r"\s+", " ", text.rpartition("server response:")[2]).strip()
+    return re.sub(r"^(Code: \d+\. DB::Exception: )+", r"\1", text)[:1000]
