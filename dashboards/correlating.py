@@ -8,9 +8,9 @@ import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.worker import Correlator
-from throughline.dashboards.definitions import publish_definitions
 from throughline.probes.errors import LeaseLost, ThroughlineError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ REBUILD = "rebuild"
 LEASE_TIME = timedelta(seconds=15)
 LATE_COMMIT = timedelta(seconds=120)
 SWEEP_EVERY = timedelta(minutes=10)
+ASK_AGAIN = timedelta(seconds=30)
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Correlating:
         self._correlator: Correlator | None = None
         self._looked_at: datetime | None = None
         self._swept: dict[str, datetime] = {}
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: dict[tuple[str, str], datetime] = {}
         self._lease: Lease | None = None
         self._job: Job | None = None
         self._step = ""
@@ -121,7 +122,6 @@ class Correlating:
             self.processes = loaded.processes
             self._looked_at = None
             self._asked.clear()
-            publish_definitions(self._store, loaded.processes, now)
 
     def rebuild_everything(self) -> int:
         """Ask for a rebuild of every process of every tenant; returns how many."""
@@ -153,11 +153,12 @@ class Correlating:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
 
     def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
-        """A new or changed definition needs a result from all stored events; asked for once."""
+        """A new or changed definition needs a result from all stored events; asked for again if that failed."""
         for process in correlator.outdated(tenant):
-            if (tenant, process) not in self._asked:
+            asked = self._asked.get((tenant, process))
+            if asked is None or (self._job is None and now - asked > ASK_AGAIN):
                 self._control.enqueue_job(REBUILD, tenant, process, now)
-                self._asked.add((tenant, process))
+                self._asked[tenant, process] = now
 
     def _rebuild(self, job: Job) -> str:
         if self._correlator is None or job.process not in {process.id for process in self.processes}:
@@ -167,10 +168,13 @@ class Correlating:
         return f"{report.events} events"
 
     def _tenants_with_news(self, correlator: Correlator, now: datetime) -> list[str]:
-        """Tenants with rows since the last look, which overlaps: an insert may commit late."""
+        """Tenants with rows since the last look, which overlaps: an insert may commit late.
+
+        The first look takes everybody; in an empty store the default tenant, to have it ready.
+        """
         since, self._looked_at = self._looked_at, now
         if since is None:
-            return correlator.tenants()
+            return correlator.tenants() or [DEFAULT_TENANT]
         rows = self._store.query(
             self._queries["tenants_with_news"], {"since": since - LATE_COMMIT}, role=Role.CORRELATOR
         ).result_rows

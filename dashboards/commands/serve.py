@@ -75,10 +75,10 @@ def edge(
     apply(data=data, config=config, host=host, otlp_http=otlp_http, otlp_grpc=otlp_grpc)
     _log("edge")
     on_ready = follow_supervisor(os.environ)
-    from throughline.collector.edge import run_edge
+    from throughline.collector.edge import run
     from throughline.collector.settings import load_settings
 
-    run_edge(load_settings(), on_ready=on_ready)
+    run(load_settings(), on_ready=on_ready)
 
 
 def engine(
