@@ -240,9 +240,9 @@ def _page(report: Report, seed: int) -> str:
     ]
     return f"""# Faults
 
-Written by `make faults ARGS=--write` on {today}, seed {seed}: {len(report.rounds)} times `kill -9` at a random
-moment, while {SENDERS} senders post requests of {SPANS} spans with two business events each and send again what
-was not acknowledged. Result: **{outcome}**.
+Written by `make faults ARGS=--write` on {today}, seed {seed}: {len(report.rounds)} times `kill -9` at
+a random moment, while {SENDERS} senders post requests of {SPANS} spans with two business events each and
+send again what was not acknowledged. Result: **{outcome}**.
 
 | what the store holds in the end | |
 |---|---:|

@@ -153,7 +153,7 @@ class Correlating:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
 
     def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
-        """A new or changed definition needs a result from all stored events; asked for again if that failed."""
+        """A new or changed definition needs a result from all stored events; a failed one is asked again."""
         for process in correlator.outdated(tenant):
             asked = self._asked.get((tenant, process))
             if asked is None or (self._job is None and now - asked > ASK_AGAIN):

@@ -21,6 +21,7 @@ from throughline.dashboards.commands.options import (
     apply,
 )
 from throughline.dashboards.supervisor import Child, Supervisor, follow_supervisor
+from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +113,7 @@ def demo(
     from throughline.dashboards.demonstration import demonstrate
 
     apply(data=data, port=port, otlp_http=otlp_http, otlp_grpc=otlp_grpc)
+    os.environ.setdefault("THROUGHLINE_LOG_LEVEL", "WARNING")
     _log("demo")
     raise typer.Exit(demonstrate(seed, keep=data is not None))
 
@@ -125,6 +127,9 @@ def platform(on_ready: Callable[[], None]) -> Supervisor:
 
 def _log(process: str) -> None:
     """Log to stderr, each line with the process that it is from."""
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {process} %(levelname)s %(message)s")
+    level = os.environ.get("THROUGHLINE_LOG_LEVEL", "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ConfigurationError(f"THROUGHLINE_LOG_LEVEL is {level}: choose DEBUG, INFO, WARNING or ERROR.")
+    logging.basicConfig(level=level, format=f"%(asctime)s {process} %(levelname)s %(message)s")
     for noisy in ("httpx", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
