@@ -48,7 +48,7 @@ def context_keys(arrived: Context | None = None) -> Mapping[str, str | tuple[str
         return {}
     found: dict[str, object] = {}
     for name, value in carried.items():
-        if name.startswith(KEY_PREFIX):
+        if type(name) is str and name.startswith(KEY_PREFIX):
             said = encode.text(value)
             found[name[len(KEY_PREFIX) :]] = said.split(_SEPARATOR) if _SEPARATOR in said else said
     return encode.keys(found, CONTEXT_KEY_PREFIX) if found else {}

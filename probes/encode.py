@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from throughline.probes import vocabulary as v
 from throughline.probes.guard import complain, swallow
@@ -35,6 +35,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMALS: Final = Context(prec=60, traps=[InvalidOperation])
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+Written = TypeVar("Written")
 Clean = dict[str, Any]
 """Attributes that OpenTelemetry and OTLP take as they are."""
 
@@ -59,13 +60,13 @@ def nanoseconds(moment: object) -> int | None:
 
     None: not a moment that OTLP can hold.
     """
-    if isinstance(moment, datetime):
+    if issubclass(type(moment), datetime):
         try:
             aware = moment if moment.tzinfo is not None else moment.astimezone()
             moment = (aware - _EPOCH) // _MICROSECOND * 1_000
         except Exception:  # noqa: BLE001 a foreign tzinfo may raise anything
             moment = None
-    if isinstance(moment, int) and not isinstance(moment, bool) and 0 < moment < _INT64:
+    if type(moment) is int and 0 < moment < _INT64:
         return moment
     complain(f"time must be a datetime after 1970, not {type(moment).__name__}")
     return None
@@ -139,9 +140,9 @@ def keys(by_namespace: object, prefix: str = v.KEY_PREFIX) -> Clean:
     for namespace, value in by_namespace.items():
         if type(value) is str and len(value) <= MAX_KEY and value.isascii():  # the usual case, quick
             one = value.strip()
-            found = (one,) if one else ()
+            found: tuple[str, ...] = (one,) if one else ()
         else:
-            found = several(value)
+            found = _safely(several, value) or ()
         if found:
             plain = type(namespace) is str and namespace.isascii() and len(namespace) <= MAX_KEY
             name = (namespace if plain else text(namespace, MAX_KEY)).strip()
@@ -216,7 +217,7 @@ def extras(attributes: object) -> Clean:
     if len(attributes) > MAX_ATTRIBUTES:
         complain(f"an event has more than {MAX_ATTRIBUTES} attributes of its own")
     found = islice(attributes.items(), MAX_ATTRIBUTES)
-    return {name: any_value(value) for key, value in found if (name := text(key, MAX_KEY))}
+    return {name: _safely(any_value, value) for key, value in found if (name := text(key, MAX_KEY))}
 
 
 def facts(given: Mapping[str, Any]) -> Clean:
@@ -226,9 +227,9 @@ def facts(given: Mapping[str, Any]) -> Clean:
     """
     found: Clean = {}
     if given.get("attributes") is not None:
-        found.update(_safely(extras, given["attributes"]))  # first, for OpenTelemetry drops the oldest
+        found.update(_safely(extras, given["attributes"]) or {})  # first, for OpenTelemetry drops the oldest
     if given.get("context_keys") is not None:
-        found.update(_safely(context_keys, given["context_keys"]))
+        found.update(_safely(context_keys, given["context_keys"]) or {})
     for name, value in given.items():
         if value is None or name in OWN_WAY:
             continue
@@ -252,7 +253,7 @@ def facts(given: Mapping[str, Any]) -> Clean:
 def keys_of(given: Mapping[str, Any]) -> Clean:
     """The `business.key.*` attributes of the facts."""
     by_namespace = given.get("keys")
-    return {} if by_namespace is None else _safely(keys, by_namespace)
+    return {} if by_namespace is None else _safely(keys, by_namespace) or {}
 
 
 def context_keys(by_namespace: object) -> Clean:
@@ -260,9 +261,9 @@ def context_keys(by_namespace: object) -> Clean:
     return keys(by_namespace, v.CONTEXT_KEY_PREFIX)
 
 
-def _safely(write: Callable[[object], Clean], value: object) -> Clean:
+def _safely(write: Callable[[object], Written], value: object) -> Written | None:
     try:
         return write(value)
-    except Exception as error:  # noqa: BLE001 foreign mappings may raise anything
+    except Exception as error:  # noqa: BLE001 foreign mappings and iterables may raise anything
         swallow(error, f"writing {write.__name__}")
-        return {}
+        return None

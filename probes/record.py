@@ -19,7 +19,7 @@ MAX_EVENT: Final = 200
 """Characters of an event name."""
 MAX_MESSAGE: Final = 4_096
 """Characters of an exception message."""
-FAILURE: Final = (v.EXCEPTION_CLASS, v.EXCEPTION_CODE, v.EXCEPTION_TYPE, v.EXCEPTION_MESSAGE)
+FAILURE: Final = frozenset({v.EXCEPTION_CLASS, v.EXCEPTION_CODE, v.EXCEPTION_TYPE, v.EXCEPTION_MESSAGE})
 """Attributes that only a failed event has."""
 _CONFLICT: Final = ()
 """Attribute value of a namespace about which the events of one span disagree."""
@@ -32,11 +32,25 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def failure(error: BaseException) -> encode.Clean:
+def truth(value: object) -> bool:
+    """Whether the value is true; one that cannot say is not."""
+    try:
+        return bool(value)
+    except Exception:  # noqa: BLE001 whatever a foreign __bool__ raises
+        return False
+
+
+def failure(error: object) -> encode.Clean:
     """What an exception says about a failed event: class `technical` unless facts say otherwise."""
     kind = type(error)
-    code = getattr(error, "code", None)
-    said = code if isinstance(code, str | int) and not isinstance(code, bool) else kind.__name__
+    if not issubclass(kind, BaseException):
+        complain(f"exception must be an exception, not {kind.__name__}")
+        return {}
+    try:
+        code = getattr(error, "code", None)
+        said = code if isinstance(code, str | int) and not isinstance(code, bool) else kind.__name__
+    except Exception:  # noqa: BLE001 whatever a foreign property raises
+        said = kind.__name__
     return {
         v.EXCEPTION_CLASS: v.ExceptionClass.TECHNICAL.value,
         v.EXCEPTION_CODE: encode.text(said, encode.MAX_KEY),
@@ -61,7 +75,11 @@ def put_keys(span: Span, keys: Mapping[str, Any]) -> None:
     Events of one span that name *different* objects of a namespace (a loop over timecards, say) leave the
     span without a key there: inherited, an array would link each object below to every one of them.
     """
-    known = getattr(span, "attributes", None) or {}
+    known = getattr(span, "attributes", None)
+    if not known:
+        if keys:
+            span.set_attributes(keys)
+        return
     changed = {}
     for name, value in keys.items():
         before = known.get(name)

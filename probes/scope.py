@@ -33,7 +33,7 @@ class Emitter(Protocol):
 
     tracer: Tracer
     logger: Logger
-    defaults: Mapping[str, Any]
+    defaults: dict[str, Any]
 
 
 class Recording:
@@ -73,7 +73,7 @@ class Recording:
         if facts.get("time") is not None:
             self.moment = facts["time"]
         if "failed" in facts:
-            self.failed = bool(facts["failed"])
+            self.failed = record.truth(facts["failed"])
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -132,6 +132,10 @@ class Scope:
 
     def __call__(self, function: Function) -> Function:
         """Decorate; facts that are callable get the arguments of each call."""
+        given: object = function
+        if not callable(given):
+            complain("only a function can be decorated as a business event")
+            return function
         try:
             self._dynamic = {name: value for name, value in self._facts.items() if callable(value)}
             if self._dynamic:
@@ -142,11 +146,8 @@ class Scope:
                 wrapped = self._generator(function)
             elif inspect.iscoroutinefunction(function):
                 wrapped = self._coroutine(function)
-            elif callable(function):
-                wrapped = self._plain(function)
             else:
-                complain("only a function can be decorated as a business event")
-                return function
+                wrapped = self._plain(function)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "decorating a function")
             return function

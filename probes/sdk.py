@@ -8,7 +8,7 @@ host, all is a no-op.
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider, get_logger
@@ -68,27 +68,26 @@ class Probe:
                 it reaches no milestone and opens an exception.
         """
         try:
-            given: dict[str, Any] = dict(facts)
-            if isinstance(event, BusinessEvent):
+            given = cast("dict[str, Any]", facts)
+            if type(event) is not str and isinstance(event, BusinessEvent):
                 whole = {name: getattr(event, name) for name in BusinessEvent.__slots__}
-                given = {**whole, **given}
-                event = given.pop("event")
-            self._emit(event, given)
+                self._emit(whole.pop("event"), {**whole, **given})
+            else:
+                self._emit(event, given)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "emitting a business event")
 
-    def _emit(self, event: str, facts: dict[str, Any]) -> None:
+    def _emit(self, event: object, facts: dict[str, Any]) -> None:
         span = trace.get_current_span()
         recording = span.is_recording()
         if not recording and not self.logger.enabled():
             return
         attributes = encode.facts(facts)
         keys = encode.keys_of(facts)
-        failed = bool(facts.get("failed"))
         error = facts.get("exception")
-        if isinstance(error, BaseException):
+        if error is not None:
             attributes = {**record.failure(error), **attributes}
-        failed = failed or any(name in attributes for name in record.FAILURE)
+        failed = record.truth(facts.get("failed")) or not record.FAILURE.isdisjoint(attributes)
         if failed:
             attributes.setdefault(v.EXCEPTION_CLASS, v.ExceptionClass.TECHNICAL.value)
         for name, value in self.defaults.items():
