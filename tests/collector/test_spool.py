@@ -13,40 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.collector.edge_process import fields
 from throughline.collector import spool
 from throughline.collector.spool_records import HEADER, number_of, varint
 
 REQUEST = b"\x0a\x00"
-
-
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Decode one protobuf varint; return it and the next position."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(envelope: bytes) -> dict[int, bytes | int]:
-    """Decode an envelope's fields by hand, independent of the code that wrote it."""
-    found: dict[int, bytes | int] = {}
-    at = 0
-    while at < len(envelope):
-        tag, at = read_varint(envelope, at)
-        if tag & 7 == 2:
-            length, at = read_varint(envelope, at)
-            found[tag >> 3] = envelope[at : at + length]
-            at += length
-        elif tag & 7 == 1:
-            found[tag >> 3] = int.from_bytes(envelope[at : at + 8], "little")
-            at += 8
-        else:
-            found[tag >> 3], at = read_varint(envelope, at)
-    return found
 
 
 Open = Callable[..., spool.SpoolWriter]
