@@ -33,8 +33,9 @@ def explore(store: Store, sql: str, *, tenant: str, now: datetime, settings: Das
 
     Raises: QueryRefused when it is not allowed, wrong or too expensive; StoreError when the store does not answer.
     """
-    limited = (
-        f"{guard(sql)} SETTINGS do_not_merge_across_partitions_select_final = 1, "
+    safe = guard(sql)
+    limits = (
+        "SETTINGS do_not_merge_across_partitions_select_final = 1, "
         f"max_execution_time = {settings.query_seconds}, timeout_overflow_mode = 'throw', "
         f"max_memory_usage = {settings.query_memory_bytes}, max_result_bytes = {settings.query_result_bytes}, "
         f"result_overflow_mode = 'throw', limit = {settings.query_rows + 1}, max_threads = 2, "
@@ -42,11 +43,15 @@ def explore(store: Store, sql: str, *, tenant: str, now: datetime, settings: Das
     )
     parameters = {"tenant": tenant, "now": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
     try:
-        result = store.query(limited, parameters, role=Role.ADHOC)
+        result = store.query(f"{safe} {limits}", parameters, role=Role.ADHOC)
+        columns = list(result.column_names)
+        if not columns:  # an empty answer comes without a header
+            described = store.query(f"DESCRIBE ({safe}) {limits}", parameters, role=Role.ADHOC)
+            columns = [str(row[0]) for row in described.result_rows]
     except StoreError as error:
         raise _refusal(error, settings) from error
     rows = list(result.result_rows)
-    return Answer(list(result.column_names), rows[: settings.query_rows], len(rows) > settings.query_rows)
+    return Answer(columns, rows[: settings.query_rows], len(rows) > settings.query_rows)
 
 
 def _refusal(error: StoreError, settings: DashboardSettings) -> Exception:

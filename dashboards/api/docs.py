@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
+_CODE = re.compile(r"`([^`]+)`")
 _STYLE = """
 body{font:15px/1.55 "Source Sans 3",system-ui,sans-serif;color:#1c2434;background:#f7f8fb;margin:0}
 main{max-width:960px;margin:0 auto;padding:48px 24px 96px}
@@ -13,7 +15,7 @@ section{background:#fff;border:1px solid #e4e8f0;border-radius:12px;padding:20px
 .verb{display:inline-block;font-weight:700;font-size:12px;color:#fff;background:#3557d6;border-radius:6px;padding:2px 9px;
 margin-right:10px;vertical-align:2px}.post{background:#0f9d76}
 code,pre{font:13px/1.5 "Source Code Pro",ui-monospace,monospace}code{background:#eef1f7;border-radius:4px;padding:1px 5px}
-pre{background:#111a2e;color:#dce4f5;border-radius:8px;padding:12px 14px;overflow:auto}
+pre{background:#111a2e;color:#dce4f5;border-radius:8px;padding:12px 14px;white-space:pre-wrap;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;margin:10px 0}td{border-top:1px solid #eef1f7;padding:6px 12px 6px 0;vertical-align:top}
 td:first-child{width:22%;white-space:nowrap}.muted{color:#5d6880}a{color:#3557d6}
 """
@@ -42,7 +44,7 @@ def _operation(path: str, verb: str, operation: dict[str, Any], base: str, descr
         f"<td class=muted>{escape(one.get('description', ''))}</td></tr>"
         for one in operation.get("parameters", ())
     )
-    text = escape(operation.get("description", ""))
+    text = _CODE.sub(r"<code>\1</code>", escape(operation.get("description", "")))
     sample = f"curl http://127.0.0.1:8501{base}{path}"
     if verb == "post":
         sample += " -H 'Content-Type: application/json' -d '{\"sql\": \"SELECT status, count() FROM journeys GROUP BY status\"}'"

@@ -1,7 +1,5 @@
 """`/exceptions`: what failed, open or resolved."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query

@@ -1,7 +1,5 @@
 """`/journeys`: list and look up journeys, and say why each event belongs."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """`/query`: one read-only SELECT over the documented views and tables."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends

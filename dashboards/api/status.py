@@ -1,7 +1,5 @@
 """`/status` and `/processes`: how complete and fresh everything is, and what is being followed."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends

@@ -232,7 +232,7 @@ class _Rows:
         steps = (("middleware", "flow receive", 1850), ("middleware", "transform payload", 120), (service, "write record", 900))
         start = at - timedelta(milliseconds=900)
         for position, (who, what, took) in enumerate(steps):
-            identity = span if position == len(steps) - 1 else f"{position + 1:x}{span[1:]}"
+            identity = span if position == len(steps) - 1 else hashlib.sha256(f"{span}{position}".encode()).hexdigest()[:16]
             began = start + timedelta(milliseconds=(0, 80, 260)[position])
             code = "Error" if failed and position != 1 else "Ok"
             self._add(

@@ -1,0 +1,346 @@
+"""Every figure: a frame or rows in, a plotly figure out. Nothing here knows about pages or the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from throughline.dashboards import theme
+
+_FONT = {"family": '"Source Sans", "Source Sans 3", system-ui, sans-serif', "size": 13, "color": theme.INK}
+_ROW = 46
+_SPAN_ROW = 30
+_INDENT = 14
+
+
+def _figure(*, height: int, **layout: Any) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        font=_FONT,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 12, "r": 18, "t": 44, "b": 12},
+        hoverlabel={"bgcolor": theme.INK, "bordercolor": theme.INK, "font": {"color": "#fff", "size": 13}},
+        legend={
+            "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "traceorder": "normal",
+            "font": {"color": theme.MUTED, "size": 13},
+        },
+        bargap=0.35,
+        **layout,
+    )
+    figure.update_xaxes(
+        gridcolor="#eef1f7", linecolor=theme.LINE, zeroline=False, tickfont={"color": theme.MUTED}, automargin=True
+    )
+    figure.update_yaxes(gridcolor="#eef1f7", zeroline=False, tickfont={"color": theme.MUTED}, automargin=True)
+    return figure
+
+
+def status_bars(counts: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
+    """Journeys of each process by status, as one stacked bar per process.
+
+    Args:
+        counts: process, status, journeys.
+        titles: what each process is called.
+    """
+    order = sorted(set(counts["process"]), reverse=True)
+    figure = _figure(height=76 + _ROW * len(order), barmode="stack")
+    for status, label in theme.STATUS_LABELS.items():
+        part = counts[counts["status"] == status]
+        figure.add_bar(
+            y=[_short(titles.get(one, one)) for one in part["process"]],
+            x=part["journeys"],
+            name=label,
+            orientation="h",
+            marker={"color": theme.STATUS_COLOURS[status], "line": {"width": 1.5, "color": theme.PAPER}},
+            text=part["journeys"],
+            textposition="inside",
+            insidetextanchor="middle",
+            textfont={"color": "#fff", "size": 13},
+            hovertemplate=f"{label}: %{{x:,}}<extra>%{{y}}</extra>",
+        )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(categoryorder="array", categoryarray=[_short(titles.get(one, one)) for one in order])
+    figure.update_yaxes(tickfont={"color": theme.INK, "size": 14})
+    return figure
+
+
+def activation_trend(weeks: pd.DataFrame) -> go.Figure:
+    """Median and 90th percentile of activation by week.
+
+    Args:
+        weeks: week, median and p90 (hours), journeys; a row without week is left out.
+    """
+    weeks = weeks[weeks["week"].notna()]
+    unit, divisor = _unit(weeks["p90"].max() if len(weeks) else 0.0)
+    figure = _figure(height=270, hovermode="x unified")
+    figure.add_scatter(
+        x=weeks["week"],
+        y=weeks["p90"] / divisor,
+        name="90th percentile",
+        mode="lines",
+        line={"color": "#a5b4fc", "width": 2, "shape": "spline", "smoothing": 0.6},
+        fill="tozeroy",
+        fillcolor="rgba(76,110,245,.08)",
+        hovertemplate=f"%{{y:.1f}} {unit}",
+    )
+    figure.add_scatter(
+        x=weeks["week"],
+        y=weeks["median"] / divisor,
+        name="Median",
+        mode="lines+markers",
+        line={"color": theme.ACCENT, "width": 3, "shape": "spline", "smoothing": 0.6},
+        marker={"size": 7, "color": theme.PAPER, "line": {"color": theme.ACCENT, "width": 2.5}},
+        customdata=weeks["journeys"],
+        hovertemplate=f"%{{y:.1f}} {unit}, %{{customdata:,}} journeys",
+    )
+    figure.update_yaxes(title={"text": unit, "font": {"color": theme.FAINT, "size": 12}}, rangemode="tozero")
+    figure.update_xaxes(showgrid=False, hoverformat="week of %-d %b %Y")
+    return figure
+
+
+def flow(weeks: pd.DataFrame) -> go.Figure:
+    """Journeys opened and completed per week.
+
+    Args:
+        weeks: week, opened, completed.
+    """
+    figure = _figure(height=270, barmode="group", hovermode="x unified")
+    for column, label, colour in (
+        ("opened", "Opened", theme.STATUS_COLOURS["in_flight"]),
+        ("completed", "Completed", theme.STATUS_COLOURS["completed"]),
+    ):
+        figure.add_bar(
+            x=weeks["week"],
+            y=weeks[column],
+            name=label,
+            marker={"color": colour, "cornerradius": 4},
+            hovertemplate="%{y:,}",
+        )
+    figure.update_xaxes(showgrid=False, hoverformat="week of %-d %b %Y")
+    return figure
+
+
+def exceptions(days: pd.DataFrame) -> go.Figure:
+    """Exceptions opened (up) and resolved (down) per day.
+
+    Args:
+        days: day, opened, resolved.
+    """
+    figure = _figure(height=270, barmode="relative", hovermode="x unified")
+    figure.add_bar(
+        x=days["day"],
+        y=days["opened"],
+        name="Opened",
+        marker={"color": theme.STATUS_COLOURS["stuck"], "cornerradius": 3},
+        hovertemplate="%{y:,}",
+    )
+    figure.add_bar(
+        x=days["day"],
+        y=-days["resolved"],
+        customdata=days["resolved"],
+        name="Resolved",
+        marker={"color": theme.STATUS_COLOURS["completed"], "cornerradius": 3},
+        hovertemplate="%{customdata:,}",
+    )
+    figure.update_xaxes(showgrid=False, hoverformat="%-d %b %Y")
+    figure.update_yaxes(tickformat="~s")
+    return figure
+
+
+def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime, now: datetime) -> go.Figure:
+    """Milestones against their due times: when each was met, by when it should have been, and how late it is.
+
+    Args:
+        milestones: name to state, met_at, last_at, due_at, count, in the definition's order.
+        opened_at: when the journey began.
+        now: the clock the states were derived with.
+    """
+    names = [_title(name) for name in milestones]
+    figure = _figure(height=84 + _ROW * len(names))
+    moments = [opened_at]
+    for name, one in zip(names, milestones.values(), strict=True):
+        moments += [moment for moment in (one["met_at"], one["last_at"], one["due_at"]) if moment is not None]
+        _overrun(figure, name, one, now)
+        _dots(figure, name, one)
+    open_end = any(one["state"] in {"due", "late", "pending"} for one in milestones.values())
+    end = max([*moments, now] if open_end else moments)
+    margin = max((end - opened_at) * 0.04, timedelta(minutes=5))
+    if open_end:
+        figure.add_vline(x=now.timestamp() * 1000, line={"color": theme.INK, "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            x=now, y=1, yref="paper", yanchor="bottom", text="now", showarrow=False, font={"color": theme.MUTED}
+        )
+    for state in dict.fromkeys(one["state"] for one in milestones.values()):
+        figure.add_scatter(
+            x=[None], y=[names[0]], name=theme.STATE_LABELS[state], mode="markers", marker=_marker(state)
+        )
+    figure.add_scatter(
+        x=[None],
+        y=[names[0]],
+        name="Due",
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 17, "line": {"width": 3, "color": theme.MUTED}},
+    )
+    figure.update_xaxes(range=[opened_at - margin, end + margin], type="date")
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=names[::-1], range=[-0.6, len(names) - 0.4],
+        tickfont={"color": theme.INK, "size": 14},
+    )  # fmt: skip
+    return figure
+
+
+def _overrun(figure: go.Figure, name: str, one: Mapping[str, Any], now: datetime) -> None:
+    """Draw the stretch between the due time and the moment it was met (or now)."""
+    due, met = one["due_at"], one["met_at"]
+    if due is None or one["state"] not in {"late", "met_late", "met", "due"}:
+        return
+    until = met or now
+    late = until > due
+    colour = ("#fcd68a" if met else "#f2a3a3") if late else "#c3ead9" if met else "#d0d9fb"
+    word = "late" if late else "early" if met else "left"
+    said = f"{_span(abs(until - due))} {word}"
+    figure.add_scatter(
+        x=[due, until],
+        y=[name, name],
+        mode="lines+text",
+        text=["", f"<b>{said}</b>" if late else ""],
+        textposition="top left",
+        textfont={"color": "#8f1d1d" if not met else "#8a5a00", "size": 13},
+        line={"color": colour, "width": 9 if late else 5},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[due],
+        y=[name],
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 19, "line": {"width": 3, "color": theme.MUTED}},
+        showlegend=False,
+        hovertemplate=f"due %{{x|%-d %b %Y %H:%M}}<br>{said}<extra>{escape(name)}</extra>",
+    )
+
+
+def _dots(figure: go.Figure, name: str, one: Mapping[str, Any]) -> None:
+    if one["met_at"] is None:
+        return
+    last = one["last_at"]
+    if last is not None and last > one["met_at"]:
+        figure.add_scatter(
+            x=[one["met_at"], last],
+            y=[name, name],
+            mode="lines",
+            line={"color": theme.STATE_COLOURS[one["state"]], "width": 3},
+            opacity=0.5,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    times = f", {one['count']} times" if one["count"] > 1 else ""
+    figure.add_scatter(
+        x=[one["met_at"]],
+        y=[name],
+        mode="markers",
+        marker={**_marker(one["state"]), "size": 16},
+        showlegend=False,
+        hovertemplate=f"met %{{x|%-d %b %Y %H:%M}}{times}<extra>{escape(name)}</extra>",
+    )
+
+
+def _marker(state: str) -> dict[str, Any]:
+    return {"size": 13, "color": theme.STATE_COLOURS[state], "line": {"width": 2, "color": theme.PAPER}}
+
+
+def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
+    """The spans of one trace on a clock that starts with the first.
+
+    Args:
+        spans: start, milliseconds, span, parent, name, service, status, message; in order of start.
+        chosen: the span to point out.
+    """
+    spans = spans.assign(depth=_depths(spans["span"].tolist(), spans["parent"].tolist()))
+    offset = (spans["start"] - spans["start"].min()).dt.total_seconds() * 1000
+    services = list(dict.fromkeys(spans["service"]))
+    rows = list(range(len(spans)))
+    figure = _figure(height=76 + _SPAN_ROW * len(spans), barmode="overlay")
+    for position, service in enumerate(services):
+        here = (spans["service"] == service).tolist()
+        part = spans[here]
+        failed = (part["status"] == "Error").tolist()
+        figure.add_bar(
+            y=[row for row, one in zip(rows, here, strict=True) if one],
+            x=part["milliseconds"].clip(lower=0.5),
+            base=offset[here],
+            name=service,
+            orientation="h",
+            marker={
+                "color": theme.SERVICE_COLOURS[position % len(theme.SERVICE_COLOURS)],
+                "cornerradius": 4,
+                "line": {"color": theme.STATUS_COLOURS["stuck"], "width": [2.5 if one else 0 for one in failed]},
+            },
+            text=[
+                f"{duration:,.1f} ms{'  failed' if one else ''}"
+                for duration, one in zip(part["milliseconds"], failed, strict=True)
+            ],
+            textposition="auto",
+            insidetextfont={"color": "#fff", "size": 12},
+            outsidetextfont={"color": theme.MUTED, "size": 12},
+            constraintext="none",
+            cliponaxis=False,
+            customdata=part[["name", "status", "message"]].astype(str),
+            hovertemplate="%{customdata[0]}<br>%{text}, %{customdata[1]} %{customdata[2]}<extra>" + escape(service) + "</extra>",
+        )
+    _span_names(figure, spans, chosen)
+    figure.update_yaxes(showticklabels=False, showgrid=False, range=[len(spans) - 0.4, -0.6])
+    figure.update_xaxes(ticksuffix=" ms", rangemode="tozero")
+    return figure
+
+
+def _span_names(figure: go.Figure, spans: pd.DataFrame, chosen: str) -> None:
+    """Write the names left of the bars, indented by depth: tick labels would be flush right."""
+    names = [_short(name) for name in spans["name"]]
+    room = max(len(name) * 7.2 + depth * _INDENT for name, depth in zip(names, spans["depth"], strict=True)) + 24
+    figure.update_layout(margin_l=min(room, 420))
+    for row, (name, depth, span) in enumerate(zip(names, spans["depth"], spans["span"], strict=True)):
+        figure.add_annotation(
+            x=0, xref="paper", y=row, xanchor="left", xshift=depth * _INDENT - min(room, 420) + 6, showarrow=False,
+            text=f"<b>{escape(name)}</b>" if span == chosen else escape(name),
+            font={"color": theme.ACCENT if span == chosen else theme.INK},
+        )  # fmt: skip
+
+
+def _depths(spans: Sequence[str], parents: Sequence[str]) -> list[int]:
+    """How deep each span hangs; a span whose parent is absent, or in a circle, starts at 0."""
+    parent_of = dict(zip(spans, parents, strict=True))
+    depths = []
+    for span in spans:
+        depth, here, seen = 0, span, {span}
+        while (above := parent_of.get(here, "")) in parent_of and above not in seen:
+            seen.add(above)
+            depth, here = depth + 1, above
+        depths.append(depth)
+    return depths
+
+
+def _unit(hours: float) -> tuple[str, float]:
+    if hours >= 72:  # noqa: PLR2004 - from three days on, days read better
+        return "days", 24.0
+    return ("hours", 1.0) if hours >= 1 else ("minutes", 1 / 60)
+
+
+def _span(length: timedelta) -> str:
+    hours = length.total_seconds() / 3600
+    unit, divisor = _unit(hours)
+    return f"{hours / divisor:,.1f} {unit}"
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 32 else f"{text[:31]}…"  # noqa: PLR2004 - what fits beside a bar

@@ -1,0 +1,189 @@
+"""Journey: one engagement from end to end: when what was due, what happened, why it belongs, what failed."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from throughline.dashboards import figures, theme
+from throughline.dashboards.pages import parts
+from throughline.dashboards.pages.main import current
+from throughline.dashboards.reader import Row, journey_id
+from throughline.dashboards.session import Session
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_NO_BAR = {"displayModeBar": False}
+_EVENTS_SHOWN = 200
+
+
+def page() -> None:
+    """Draw the page of the journey that the address names."""
+    session = current()
+    identity = st.query_params.get("id", "").strip().lower()
+    journey = _load(session, identity)
+    if journey is None:
+        return
+    _head(session, journey)
+    st.html(parts.heading("Milestones", "against their due times, UTC"))
+    st.plotly_chart(
+        figures.timeline(journey["milestones"], opened_at=journey["OpenedAt"], now=session.now),
+        config=_NO_BAR,
+        key="timeline",
+    )
+    _exceptions(session, journey)
+    _events(session, journey)
+    _trace(session, journey)
+    _links(journey)
+
+
+def _load(session: Session, identity: str) -> Row | None:
+    if not _ID.fullmatch(identity):
+        st.html(parts.title("Journey"))
+        advice = f"Pick one from {parts.link('all journeys', '/journeys')}, or search there by any key."
+        st.html(parts.empty("Which journey?", advice))
+        return None
+    found = session.ask.journey(int(identity, 16), events=session.deps.settings.journey_events)
+    if isinstance(found, list):
+        st.html(parts.title("This journey was absorbed", "Its root object has several parents, so it lives on in several."))
+        ids = [journey_id(root) for root in found]
+        st.html(parts.table(["Journey"], [[parts.link(one, parts.href("/journey", id=one))] for one in ids]))
+        return None
+    if found is None:
+        st.html(parts.title("Journey"))
+        st.html(parts.empty(f"There is no journey {identity}", parts.link("All journeys", "/journeys")))
+        return None
+    return found
+
+
+def _head(session: Session, journey: Row) -> None:
+    name = journey["keys"][0] if journey["keys"] else journey["Id"]
+    heading = journey["Customer"] or name
+    sub = f'{parts.status_pill(journey["Status"])} &nbsp;{parts.text(session.title(journey["Process"]))}'
+    st.html(parts.title(heading, sub))
+    place = " · ".join(one for one in (journey["Entity"], journey["Region"], journey["ServiceLine"]) if one)
+    end = journey["CompletedAt"] or journey["DroppedAt"]
+    st.html(
+        parts.facts(
+            {
+                "Amount": parts.text(parts.money(journey["Amount"], journey["Currency"])),
+                "Opened": parts.text(parts.when(journey["OpenedAt"])),
+                "Took" if end else "Open for": parts.text(parts.length((end or session.now) - journey["OpenedAt"])),
+                "Last event": parts.text(parts.ago(journey["LastEventAt"], session.now)),
+                "Where": parts.text(place),
+                "Events": f"{journey['events_total']:,}",
+                "Id": f'<span class="tl-mono" style="display:inline">{parts.text(journey["Id"])}</span>',
+            }
+        )
+        + f'<div style="margin-top:12px">{parts.keys(journey["keys"], most=12)}</div>'
+    )
+
+
+def _exceptions(session: Session, journey: Row) -> None:
+    rows = journey["exceptions"]
+    if not rows:
+        return
+    st.html(parts.heading("Exceptions", f"{journey['OpenExceptions']:,} open"))
+    st.html(
+        parts.table(
+            ["State", "Cause", "What it says", "Milestone", "Owner", "Opened", "Resolved", "Times"],
+            [
+                [
+                    parts.pill("Open", theme.STATUS_COLOURS["stuck"])
+                    if row["status"] == "open"
+                    else parts.pill("Resolved", theme.STATUS_COLOURS["completed"]),
+                    f"<b>{parts.text(row['code'] or row['class'] or 'unknown')}</b>"
+                    f'<div class="tl-soft">{parts.text(row["class"])}</div>',
+                    parts.text(row["message"][:300]),
+                    parts.text(row["milestone"].replace("_", " ")),
+                    parts.text(row["owner"] or "–"),
+                    parts.text(parts.when(row["opened_at"])),
+                    parts.text(parts.when(row["resolved_at"])),
+                    f"{row['occurrences']:,}",
+                ]
+                for row in rows
+            ],
+            numeric=[7],
+            whole=[5, 6],
+        )
+    )
+
+
+def _events(session: Session, journey: Row) -> None:
+    events = journey["events"][-_EVENTS_SHOWN:]
+    more = f"the latest {len(events):,} of {journey['events_total']:,}" if journey["events_total"] > len(events) else ""
+    st.html(f'<div id="events">{parts.heading("Events", more)}</div>')
+    chosen = st.query_params.get("trace", "")
+    on = next((place for place, row in enumerate(events) if chosen and row["TraceId"] == chosen), -1)
+    st.html(
+        parts.table(
+            ["Time", "Event", "Outcome", "System", "Keys", "Amount", ""],
+            [_event(journey, row) for row in events],
+            numeric=[5],
+            on=on,
+        )
+    )
+
+
+def _event(journey: Row, row: Row) -> list[str]:
+    failed = bool(row["Failed"])
+    where = " / ".join(one for one in (row["System"], row["Platform"]) if one)
+    message = row["ExceptionMessage"] or row["ExceptionCode"]
+    trace = parts.href("/journey", id=journey["Id"], trace=row["TraceId"], span=row["SpanId"])
+    return [
+        f'<span style="white-space:nowrap">{parts.text(parts.when(row["Time"]))}</span>',
+        f"<b>{parts.text(row['Event'])}</b>" + (f'<div class="tl-soft">{parts.text(message[:160])}</div>' if failed else ""),
+        parts.pill("Failed", theme.STATUS_COLOURS["stuck"]) if failed else parts.pill("Done", theme.STATUS_COLOURS["completed"]),
+        f'{parts.text(where or "–")}<div class="tl-soft">{parts.text(row["ServiceName"])}</div>',
+        parts.keys(row["Names"], most=4),
+        parts.text(parts.money(row["Amount"], row["Currency"])),
+        parts.link("Trace", f"{trace}#trace") if row["TraceId"] else "",
+    ]
+
+
+def _trace(session: Session, journey: Row) -> None:
+    trace = st.query_params.get("trace", "")
+    if not trace or all(row["TraceId"] != trace for row in journey["events"]):
+        return
+    spans = session.ask.spans(trace)
+    st.html(f'<div id="trace">{parts.heading("Trace", trace)}</div>')
+    if spans.empty:
+        advice = "Its spans were not sent here, were sampled away or have expired; the business event outlives them."
+        st.html(parts.empty("No spans of this trace are stored", advice))
+        return
+    chosen = st.query_params.get("span", "")
+    st.plotly_chart(figures.waterfall(spans, chosen=chosen), config=_NO_BAR, key="waterfall")
+
+
+def _links(journey: Row) -> None:
+    st.html(parts.heading("Why these events belong here", "from each event's subject up to the root"))
+    with st.expander(f"{len(journey['links']):,} events explained"):
+        names = {row["Id"]: row["Event"] for row in journey["events"]}
+        st.html(
+            parts.table(
+                ["Event", "Because"],
+                [
+                    [f"<b>{parts.text(one['name'])}</b>", "".join(_path(because, names) for because in one["because"])]
+                    for one in journey["links"]
+                ],
+            )
+        )
+
+
+def _path(because: Row, names: dict[str, str]) -> str:
+    if not because["path"]:
+        return f'<div class="tl-path"><span class="tl-key">{parts.text(because["subject"])}</span><em>is the root</em></div>'
+    steps = [f'<span class="tl-key">{parts.text(because["subject"])}</span>']
+    for step in because["path"]:
+        first = step["evidence"][0] if step["evidence"] else ""
+        said = names.get(first, "evidence")
+        rule = {"own": "says", "inherited": "says, by its parent span,", "explicit": "says explicitly"}[step["rule"]]
+        steps.append(
+            f'<em title="{parts.text(first)}">→ {parts.text(said)} {rule}</em>'
+            f'<span class="tl-key">{parts.text(step["parent"])}</span>'
+        )
+    return f'<div class="tl-path">{"".join(steps)}</div>'
+
+
+if __name__ == "__main__":
+    page()

@@ -1,0 +1,47 @@
+"""The script that Streamlit runs for every view: frame, login, navigation."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from throughline.dashboards import session, theme
+from throughline.dashboards.pages import parts
+from throughline.probes.errors import Unauthorized
+
+_LOGIN = """<form class="tl-login" method="post" action="/login">
+<p class="tl-title" style="font-size:22px">Sign in</p><p class="tl-sub" style="margin-bottom:16px">Paste a token that may read.</p>
+{problem}<label class="tl-soft" for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<button type="submit">Continue</button></form>"""
+
+
+def main() -> None:
+    """Draw the frame and run the chosen page."""
+    st.set_page_config(page_title="Throughline", page_icon=theme.MARK, layout="wide")
+    st.html(theme.CSS)
+    st.logo(theme.LOGO, size="large", link=None)
+    token = st.context.cookies.get(session.COOKIE)
+    pages = [
+        st.Page("overview.py", title="Overview", icon=":material/monitoring:", default=True),
+        st.Page("journeys.py", title="Journeys", icon=":material/route:"),
+        st.Page("journey.py", title="Journey", icon=":material/timeline:"),
+    ]
+    try:
+        who = session.enter(token).principal
+    except Unauthorized as error:
+        st.navigation(pages, position="hidden")
+        problem = f'<p class="tl-bad">{parts.text(error)}</p>' if token else ""
+        st.html(_LOGIN.format(problem=problem))
+        return
+    if not session.is_open():
+        st.html(f'<div class="tl-who">{parts.text(who.name)} · {parts.text(who.tenant)} · <a href="/logout">Sign out</a></div>')
+    st.navigation(pages, position="top").run()
+
+
+def current() -> session.Session:
+    """Return the session of this run, for pages."""
+    return session.enter(st.context.cookies.get(session.COOKIE))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Pieces of pages as HTML text: cards, pills, tables, links. Every value is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+from throughline.dashboards import theme
+
+Html = str
+"""Text that is HTML already; anything else goes through `text`."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_MARKS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CHF": "CHF "}
+
+
+def text(value: object) -> Html:
+    """Escape a value."""
+    return escape(str(value))
+
+
+def href(page: str, **parameters: object) -> str:
+    """Return the address of a page with its state; empty parameters are left out."""
+    given = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
+    return f"{page}?{urlencode(given)}" if given else page
+
+
+def link(label: object, address: str, *, strong: bool = True) -> Html:
+    """Return a link."""
+    weight = "" if strong else " style='font-weight:400'"
+    return f'<a href="{escape(address)}" target="_self"{weight}>{text(label)}</a>'
+
+
+def heading(label: str, more: str = "") -> Html:
+    """Return the heading of a part of a page."""
+    return f'<div class="tl-h">{text(label)}<small>{text(more)}</small></div>'
+
+
+def title(label: object, sub: Html = "") -> Html:
+    """Return the heading of a page."""
+    return f'<p class="tl-title">{text(label)}</p><p class="tl-sub">{sub}</p>'
+
+
+def card(label: str, value: object, detail: str = "", *, to: str = "", colour: str = "") -> Html:
+    """Return one number with its meaning; it leads to what it counts."""
+    dot = f'<span class="tl-dot" style="background:{colour}"></span>' if colour else ""
+    body = (
+        f'<div class="l">{dot}{text(label)}</div><div class="v">{text(value)}</div>'
+        f'<div class="d" title="{text(detail)}">{text(detail) or "&nbsp;"}</div>'
+    )
+    return f'<a class="tl-card" href="{escape(to)}" target="_self">{body}</a>' if to else f'<div class="tl-card">{body}</div>'
+
+
+def cards(members: Iterable[Html]) -> Html:
+    """Return cards in a row that wraps."""
+    return f'<div class="tl-cards">{"".join(members)}</div>'
+
+
+def status_pill(status: str) -> Html:
+    """Return a journey's status."""
+    return pill(theme.STATUS_LABELS.get(status, status), theme.STATUS_COLOURS.get(status, theme.MUTED))
+
+
+def pill(label: str, colour: str) -> Html:
+    """Return a coloured word."""
+    return (
+        f'<span class="tl-pill" style="background:{colour}1f;color:color-mix(in srgb,{colour} 72%,#101a33)">'
+        f'<span class="tl-dot" style="background:{colour};width:7px;height:7px"></span>{text(label)}</span>'
+    )
+
+
+def steps(milestones: Mapping[str, Mapping[str, Any]]) -> Html:
+    """Return a journey's milestones as a row of coloured bars."""
+    bars = "".join(
+        f'<i style="background:{theme.STATE_COLOURS[one["state"]]}" '
+        f'title="{text(name.replace("_", " "))}: {text(theme.STATE_LABELS[one["state"]])}"></i>'
+        for name, one in milestones.items()
+    )
+    return f'<span class="tl-steps">{bars}</span>'
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Html]], *, numeric: Iterable[int] = (), whole: Iterable[int] = (), on: int = -1
+) -> Html:
+    """Return a table: `numeric` columns stand right, `whole` ones are never broken, `on` is the row to point out."""
+    style = {at: "nw" for at in whole} | {at: "num" for at in numeric}
+    head = "".join(
+        f'<th class="{style.get(place, "")}">{text(name)}</th>' for place, name in enumerate(columns)
+    )
+    body = "".join(
+        f'<tr class="{"on" if place == on else ""}">'
+        + "".join(f'<td class="{style.get(at, "")}">{cell}</td>' for at, cell in enumerate(row))
+        + "</tr>"
+        for place, row in enumerate(rows)
+    )
+    return (
+        f'<div class="tl-panel"><table class="tl-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def empty(label: str, advice: Html) -> Html:
+    """Return what stands where data are missing: what to do."""
+    return f'<div class="tl-empty"><b>{text(label)}</b>{advice}</div>'
+
+
+def facts(members: Mapping[str, Html]) -> Html:
+    """Return labelled facts in a row."""
+    inner = "".join(f"<div><span>{text(name)}</span>{value}</div>" for name, value in members.items() if value)
+    return f'<div class="tl-facts">{inner}</div>'
+
+
+def keys(names: Sequence[str], *, most: int = 100) -> Html:
+    """Return keys, each leading to the journeys that know it."""
+    shown = "".join(
+        f'<a class="tl-key" href="{escape(href("/journeys", key=name))}" target="_self">{text(name)}</a>'
+        for name in names[:most]
+    )
+    rest = len(names) - most
+    return shown + (f'<span class="tl-soft">and {rest:,} more</span>' if rest > 0 else "")
+
+
+def money(amount: Decimal | float | None, currency: str, *, short: bool = False) -> str:
+    """Return an amount with its currency."""
+    if amount is None or amount != amount:  # noqa: PLR0124 - NaN
+        return "–"
+    mark = _MARKS.get(currency, f"{currency} " if currency else "")
+    if not short:
+        return f"{mark}{amount:,.2f}"
+    number = float(amount)
+    for size, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{mark}{number / size:,.1f}{letter}"
+    return f"{mark}{number:,.0f}"
+
+
+def length(span: timedelta | float) -> str:
+    """Return a length of time in the unit that reads best; a number is seconds."""
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds else "0 s"
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.1f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.1f} d"
+
+
+def when(moment: datetime | None) -> str:
+    """Return a moment in UTC."""
+    return "–" if moment is None else f"{moment:%d %b %Y, %H:%M}"
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago a moment was."""
+    if moment is None:
+        return "never"
+    since = (now - moment).total_seconds()
+    return "just now" if since < 1 else f"{length(since)} ago"

@@ -1,0 +1,139 @@
+"""Walk through the pages in a real browser, as a visitor would, and keep pictures of what is seen.
+
+`browse(address, folder)` needs nothing but a running platform with journeys in it: tests use it on seeded data and on the demo.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, Response, expect, sync_playwright
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+CHROMIUM = os.environ.get("THROUGHLINE_CHROMIUM", "/usr/bin/chromium")
+WAIT = 30_000
+expect.set_options(timeout=WAIT)
+
+
+def screenshots() -> Path:
+    """Return where pictures are kept."""
+    default = Path(__file__).parents[2] / "screenshots"
+    folder = Path(os.environ.get("THROUGHLINE_SCREENSHOTS", default))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def visitor(*, width: int = 1440, height: int = 1000) -> Iterator[Page]:
+    """Yield a page of a new browser; foreign addresses and script errors are noted on it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(WAIT)
+            yield page
+        finally:
+            browser.close()
+
+
+def browse(address: str, folder: Path, *, prefix: str = "") -> dict[str, str]:
+    """Open every page and follow overview, journey, trace. Returns the addresses visited, by name of the picture."""
+    visited: dict[str, str] = {}
+    foreign: list[str] = []
+    broken: list[str] = []
+    with visitor() as page:
+        page.on("request", lambda one: foreign.append(one.url) if not _own(one.url, address) else None)
+        page.on("response", lambda one: broken.append(f"{one.status} {one.url}") if _failed(one) else None)
+        page.on("pageerror", lambda error: broken.append(str(error)))
+
+        def shoot(name: str) -> None:
+            settle(page)
+            visited[name] = page.url
+            page.screenshot(path=folder / f"{prefix}{name}.png", full_page=False)
+            _shoot_all(page, folder / f"{prefix}{name}-full.png")
+
+        page.goto(address)
+        expect(page.locator(".tl-card").first).to_be_visible()
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
+        shoot("overview")
+        settle(page)
+        journey = page.locator(".tl-table a[href^='/journey?id=']").first
+        journey.click()
+        expect(page.locator(".tl-h", has_text="Milestones")).to_be_visible()
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
+        shoot("journey")
+        page.get_by_role("link", name="Trace").first.click()
+        expect(page.locator("#trace")).to_be_visible()
+        expect(page.locator(".js-plotly-plot").nth(1)).to_be_visible()
+        shoot("trace")
+        page.goto(f"{address}/journeys")
+        expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+        shoot("journeys")
+        page.goto(address)
+        expect(page.locator("#freshness")).to_be_visible()
+        settle(page)
+        page.locator("a.tl-card", has_text="Stuck").click()
+        expect(page).to_have_url(re.compile(r"status=stuck"))
+        expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+        shoot("journeys-stuck")
+        page.goto(f"{address}/journeys?status=completed")
+        expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+        settle(page)
+        page.locator(".tl-table a[href^='/journey?id=']").first.click()
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
+        settle(page)
+        page.get_by_role("link", name="Trace").last.click()
+        expect(page.locator(".js-plotly-plot").nth(1)).to_be_visible()
+        settle(page)
+        page.locator("[data-testid=stExpander] summary").click()
+        shoot("journey-completed")
+        page.goto(f"{address}/api/docs")
+        expect(page.locator("section").first).to_be_visible()
+        shoot("api")
+    if foreign:
+        raise AssertionError(f"the pages asked other hosts: {foreign[:3]}")
+    if broken:
+        raise AssertionError(f"the pages broke: {broken[:3]}")
+    return visited
+
+
+def settle(page: Page) -> None:
+    """Wait until Streamlit has finished running and drawing."""
+    if page.locator("[data-testid=stApp]").count():
+        expect(page.locator("[data-testid=stApp][data-test-script-state=running]")).to_have_count(0)
+        expect(page.locator("[data-testid=stException]")).to_have_count(0)
+    page.wait_for_timeout(600)
+
+
+def _shoot_all(page: Page, path: Path) -> None:
+    """Picture the whole page: Streamlit scrolls inside, so the window grows for a moment."""
+    size = page.viewport_size or {"width": 1440, "height": 1000}
+    height = page.evaluate(
+        "Math.max(document.body.scrollHeight, ...[...document.querySelectorAll('[data-testid=stMain]')].map(e => e.scrollHeight))"
+    )
+    page.set_viewport_size({"width": size["width"], "height": min(max(int(height), size["height"]), 6000)})
+    page.wait_for_timeout(500)
+    page.screenshot(path=path)
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+
+
+def _own(url: str, address: str) -> bool:
+    return url.startswith((address, address.replace("http", "ws", 1), "data:", "blob:"))
+
+
+def _failed(response: Response) -> bool:
+    """Streamlit looks for its base path by asking under the page's own first; those answers do not count."""
+    return response.status >= 400 and "/_stcore/" not in response.url
