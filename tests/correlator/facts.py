@@ -106,6 +106,14 @@ def process_of(
     )
 
 
+class Names(dict[int, Key]):
+    """Keys by number; a number that no stored key has names itself."""
+
+    def __missing__(self, number: int) -> Key:
+        """Name a number that should have been known."""
+        return "no stored key", f"{number:016x}"
+
+
 class World:
     """One tenant of a store, everything said in it so far, and a correlator that may die and return."""
 
@@ -138,7 +146,10 @@ class World:
     def write(self, statements: Sequence[Statement], at: datetime) -> None:
         """Store remembered statements as ingested at a time; safe to call from many threads."""
         spans = [one for one in statements if isinstance(one, Span) or one.is_span]
-        edges = [(self.tenant, *self._spans[one.name], self._parents(one), int(isinstance(one, Said)), at) for one in spans]
+        edges = [
+            (self.tenant, *self._spans[one.name], self._parents(one), int(isinstance(one, Said)), at)
+            for one in spans
+        ]
         if edges:
             columns = ("Tenant", "Trace", "Span", "Parents", "IsEvent", "IngestedAt")
             self.store.insert_rows("span_edges", edges, columns, role=Role.LOADER)
@@ -229,7 +240,7 @@ class World:
     def stored(self) -> Result:
         """What the tables of the active generation hold, in the reference's terms."""
         rows = self.latest("Key, Namespace, Value, Object, toString(Alias)", "keys", "Key")
-        names: dict[int, Key] = {key: (namespace, value) for key, namespace, value, _object, _alias in rows}
+        names = Names({key: (namespace, value) for key, namespace, value, _object, _alias in rows})
         objects = self.latest("Object, toString(State), Roots", "objects", "Object")
         journeys: dict[Key, set[int]] = defaultdict(set)
         for root, event in self.latest("Root, EventId", "journey_events", "Root, EventId"):
@@ -249,9 +260,10 @@ class World:
 
     def folded(self) -> dict[Key, tuple[int, bool]]:
         """(number of events, whether an orphan) of each folded journey, by root."""
-        names = {row[0]: row[1:] for row in self.latest("Key, Namespace, Value", "keys", "Key")}
+        keys = self.latest("Key, Namespace, Value", "keys", "Key")
+        names = Names({key: (namespace, value) for key, namespace, value in keys})
         rows = self.latest("Root, Events, Orphan", "journey_state", "Root")
-        return {(names[root][0], names[root][1]): (events, bool(orphan)) for root, events, orphan in rows}
+        return {names[root]: (events, bool(orphan)) for root, events, orphan in rows}
 
     def _uncut(self) -> set[tuple[int, int]]:
         """Pairs (parent, child) with an edge that no later cut removes."""
@@ -269,11 +281,7 @@ class World:
         """Assert that tables equal the reference and exactly its journeys are folded; give what is stored."""
         expected, stored = self.expected(), self.stored()
         assert difference(expected, stored) == {}
-        journeys = {
-            root: (len(events), expected.objects[root].state == "orphan")
-            for root, events in expected.journeys.items()
-        }
-        assert self.folded() == journeys
+        assert self.folded() == journeys_of(expected)
         return stored
 
     def settle(self, *statements: Statement) -> Result:
@@ -314,6 +322,14 @@ class World:
     def _rows(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
         found = self.store.query(sql, {"tenant": self.tenant, **parameters}, role=Role.CORRELATOR)
         return [tuple(row) for row in found.result_rows]
+
+
+def journeys_of(result: Result) -> dict[Key, tuple[int, bool]]:
+    """(number of events, whether an orphan) of each journey, by root: what folding has to say."""
+    return {
+        root: (len(events), result.objects[root].state == "orphan")
+        for root, events in result.journeys.items()
+    }
 
 
 def difference(expected: Result, stored: Result) -> dict[str, tuple[object, object]]:
