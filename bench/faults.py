@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SPANS = 20
-SENDERS = 3
-PAUSE_SECONDS = 0.01
+SENDERS = 4
 TARGETS = (("edge",), ("engine",), ("edge", "engine"))
 PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
 
@@ -40,7 +39,6 @@ class Sent:
 
     attempts: Counter[str] = field(default_factory=Counter)
     acknowledged: set[str] = field(default_factory=set)
-    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,7 @@ def run(rounds: int, seed: int, *, say: Callable[[str], None] = lambda _: None) 
                     done.append(Round(number, " and ".join(targets), after, len(sent.acknowledged)))
                     say(f"{done[-1]}")
                 time.sleep(1)
+            say("settling")
             _settle(platform, sent)
         finally:
             platform.stop()
@@ -114,12 +113,13 @@ def _sending(platform: Platform, sent: Sent) -> Iterator[None]:
 
     def send(seed: int) -> None:
         load = Load(seed, spans=SPANS, templates=1)
-        while not stop.is_set():
-            request = load.request()
-            (order,) = request.orders
-            while not _accepted(platform, request.body, sent, order, lock):
-                time.sleep(0.05)
-            time.sleep(PAUSE_SECONDS)
+        headers = {"Content-Type": "application/x-protobuf"}
+        with httpx.Client(base_url=platform.intake, headers=headers, timeout=10) as client:
+            while not stop.is_set():
+                request = load.request()
+                (order,) = request.orders
+                while not _accepted(client, request.body, sent, order, lock):
+                    time.sleep(0.05)
 
     threads = [threading.Thread(target=send, args=(seed,)) for seed in range(SENDERS)]
     for thread in threads:
@@ -132,24 +132,18 @@ def _sending(platform: Platform, sent: Sent) -> Iterator[None]:
             thread.join()
 
 
-def _accepted(platform: Platform, body: bytes, sent: Sent, order: str, lock: threading.Lock) -> bool:
+def _accepted(client: httpx.Client, body: bytes, sent: Sent, order: str, lock: threading.Lock) -> bool:
+    """Send once; whether it was acknowledged."""
     with lock:
         sent.attempts[order] += 1
     try:
-        response = httpx.post(
-            f"{platform.intake}/v1/traces",
-            content=body,
-            headers={"Content-Type": "application/x-protobuf"},
-            timeout=10,
-        )
+        accepted = client.post("/v1/traces", content=body).is_success
     except httpx.TransportError:
-        response = None
-    with lock:
-        if response is not None and response.is_success:
-            sent.acknowledged.add(order)
-            return True
-        sent.refused += 1
         return False
+    if accepted:
+        with lock:
+            sent.acknowledged.add(order)
+    return accepted
 
 
 def _settle(platform: Platform, sent: Sent) -> None:
