@@ -66,7 +66,8 @@ async def _serve(
     settings: EdgeSettings, access: Access, fsync: Callable[[int], None], on_ready: Callable[[], None]
 ) -> None:
     """Open in order, serve, close in reverse."""
-    _listening_socket(settings.host, settings.otlp_grpc, "THROUGHLINE_OTLP_GRPC").close()  # gRPC logs, we tell
+    # Tried first: gRPC itself only writes to its log that a port is taken.
+    _listening_socket(settings.host, settings.otlp_grpc, "THROUGHLINE_OTLP_GRPC").close()
     with _listening_socket(settings.host, settings.otlp_http, "THROUGHLINE_OTLP_HTTP") as listener:
         metrics = EdgeMetrics()
         metrics.corrupt.set(_recover(settings.spool))

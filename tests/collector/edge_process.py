@@ -18,6 +18,7 @@ import httpx
 
 from throughline.collector import spool
 
+CLIENT = httpx.Client(timeout=60)
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
@@ -85,8 +86,8 @@ class Edge:
     def post(self, path: str, body: bytes | str, content_type: str, **headers: str) -> httpx.Response:
         """Post one body."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(
-            self.url + path, content=body, headers={"content-type": content_type, **names}, timeout=60
+        return CLIENT.post(
+            self.url + path, content=body, headers={"content-type": content_type, **names}
         )
 
     def take(self) -> list[Spooled]:
@@ -132,7 +133,7 @@ def start(data: Path, **options: object) -> Edge:
     edge = Edge(process, data, http_port, grpc_port)
     for _ in range(1_000):
         try:
-            httpx.get(edge.url + "/healthz").raise_for_status()
+            CLIENT.get(edge.url + "/healthz").raise_for_status()
         except httpx.TransportError:
             assert process.poll() is None, "the edge died at start"
             threading.Event().wait(0.05)

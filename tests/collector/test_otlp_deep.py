@@ -132,7 +132,7 @@ def test_data_point_and_exemplar_attributes_are_flattened() -> None:
         (0.0, "0"), (-0.0, "-0"), (1.0, "1"), (-2.5, "-2.5"), (0.1, "0.1"), (100.0, "100"),
         (1e6, "1000000"), (1e20, "100000000000000000000"), (1e21, "1e+21"), (-1e21, "-1e+21"),
         (1.5e300, "1.5e+300"), (1e-6, "0.000001"), (1.5e-6, "0.0000015"), (9.9e-7, "9.9e-7"),
-        (1e-7, "1e-7"), (1e-10, "1e-10"), (5e-324, "5e-324"), (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (1e-7, "1e-7"), (1e-10, "1e-10"), (5e-324, "5e-324"), (1.7976931348623157e308, "1.7976931348623157e+308"),  # noqa: E501
         (123456789012345680.0, "123456789012345680"), (0.000001234, "0.000001234"),
     ],
 )  # fmt: skip
@@ -169,7 +169,7 @@ def test_text_is_the_json_of_the_value(plain: Plain) -> None:
     assert list(json.loads(text)) == (sorted(plain) if isinstance(plain, dict) else json.loads(text))
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"\x0a\x05abc", b"\x0a\x04\x12\x02\x12\xff", b"x" * 100])
+@pytest.mark.parametrize("body", [b"\xff", b"\x0a\x05abc", b"\x0a\x04\x12\x02\x12\xff", b"xxx"])
 def test_malformed_protobuf_is_refused(body: bytes) -> None:
     """What protobuf can't parse is InvalidRequest and names the message."""
     with pytest.raises(InvalidRequest, match="no valid ExportTraceServiceRequest"):
