@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _BUSINESS = {"hour": 3_600, "day": 86_400}
-_PLAIN_SHAPE = re.compile(r"(\d{1,9}) ?([smhd])")
-_BUSINESS_SHAPE = re.compile(r"(\d{1,9}) business (hour|day)s?")
+_PLAIN_SHAPE = re.compile(r"([0-9]{1,9}) ?([smhd])")
+_BUSINESS_SHAPE = re.compile(r"([0-9]{1,9}) business (hour|day)s?")
 _LONGEST_SECONDS = 36_500 * 86_400
 
 

@@ -12,6 +12,8 @@ last step. An event of unknown time is moved by `_FAR`, so that a known one wins
 Milestone `i` of the definition has columns m<i>_count, m<i>_first and so on.
 """
 
+# ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -210,8 +212,8 @@ def _milestones(process: Process) -> list[list[str]]:
             "arrayMap(a -> arrayCompact(x -> x.1, arrayReverseSort(a)), amounts) AS latest",
         ],
         [
-            f"arrayMap((k, f) -> if(k, f, f - {_FAR}), known, firsts) AS met_at",
-            f"arrayMap((k, l) -> if(k, l, l + {_FAR}), known, lasts) AS last_at",
+            f"arrayMap((m, k, f) -> multiIf(k, f, m, f - {_FAR}, 0), met, known, firsts) AS met_at",
+            f"arrayMap((m, k, l) -> multiIf(k, l, m, l + {_FAR}, 0), met, known, lasts) AS last_at",
             "arrayMap(l -> arrayDistinct(arrayMap(x -> x.5, l)), latest) AS held",
             "arraySum(met) AS met_count",
         ],
@@ -296,7 +298,8 @@ def _instant(sql: str) -> str:
 
 
 def _maybe(condition: str, sql: str) -> str:
-    return f"if({condition}, {_instant(sql)}, NULL)"
+    """An instant or NULL; what lies under a NULL is a readable instant too, for clients that look."""
+    return f"if({condition}, {_instant(f'if({condition}, {sql}, 0)')}, NULL)"
 
 
 def _final(process: Process) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Exceptions of a journey, as SQL: from failed events, and from checks that do not hold."""
 
+# ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
+
 from throughline.correlator.definition import Process
 from throughline.correlator.expressions import quoted
 from throughline.correlator.fold_input import FRESH, rows_of

@@ -1,5 +1,7 @@
 """What folding reads: one row per (journey, event), with what each event counts for."""
 
+# ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
+
 from throughline.correlator.definition import Process
 from throughline.correlator.expressions import quoted
 
@@ -54,7 +56,8 @@ def events(process: Process, rows: str) -> str:
     """Step 1: the events with their instants, and what each counts for.
 
     First and Last stand far behind and far before every known instant if the time is unknown. Judged is what lateness is
-    judged by: of a fact known by its day, the start of the day, so that it is in time on the day it was due.
+    judged by: of a fact known by its day, the start of the day, so that it is in time on the day it was due. Moment is
+    (time, event id) as one number: comparing tuples costs three times as much.
     """
     columns = [
         "*",
@@ -63,7 +66,7 @@ def events(process: Process, rows: str) -> str:
         f"if(TimePrecision = 'unknown', Micros + {_FAR}, Micros) AS First",
         f"if(TimePrecision = 'unknown', Micros - {_FAR}, Micros) AS Last",
         f"if(TimePrecision = 'day', Micros - positiveModulo(Micros, {_DAY}), First) AS Judged",
-        "(Nanos, EventId) AS Moment",
+        f"bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), {2**63})), 128), toUInt256(EventId)) AS Moment",
         "arrayMin(Subjects) AS Owner",
     ]
     for index, one in enumerate(process.milestones):
