@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from throughline.probes import vocabulary as v
 from throughline.probes.guard import complain, swallow
@@ -60,8 +60,9 @@ def nanoseconds(moment: object) -> int | None:
 
     None: not a moment that OTLP can hold.
     """
-    if issubclass(type(moment), datetime):
+    if issubclass(type(moment), datetime):  # isinstance() would ask the object, which may lie
         try:
+            moment = cast("datetime", moment)
             aware = moment if moment.tzinfo is not None else moment.astimezone()
             moment = (aware - _EPOCH) // _MICROSECOND * 1_000
         except Exception:  # noqa: BLE001 a foreign tzinfo may raise anything

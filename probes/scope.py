@@ -21,11 +21,12 @@ from throughline.probes.facts import Facts
 from throughline.probes.guard import complain, swallow
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Arguments = Callable[..., Facts]
+"""What the arguments of a call say about the event."""
 Result = Callable[[Any], Facts]
 """What a return value says about the event."""
 Mishap = Callable[[BaseException], Facts]
 """What an exception says about the failed event."""
-_NONE: Mapping[str, Callable[..., Any]] = {}
 
 
 class Emitter(Protocol):
@@ -99,6 +100,7 @@ class Scope:
         facts: Mapping[str, Any],
         *,
         own_span: bool,
+        arguments: Arguments | None,
         result: Result | None,
         mishap: Mishap | None,
     ) -> None:
@@ -106,13 +108,13 @@ class Scope:
         self._event = event
         self._facts = facts
         self._own_span = own_span
+        self._arguments = arguments
         self._result = result
         self._mishap = mishap
         self._open: list[Recording] = []
-        self._dynamic: Mapping[str, Callable[..., Any]] = _NONE
 
     def __enter__(self) -> Recording:
-        recording = self._begin((), {}, attach=True)
+        recording = self._begin(None, {}, attach=True)
         self._open.append(recording)
         return recording
 
@@ -131,15 +133,12 @@ class Scope:
         self.__exit__(kind, error, trace_)
 
     def __call__(self, function: Function) -> Function:
-        """Decorate; facts that are callable get the arguments of each call."""
+        """Decorate."""
         given: object = function
         if not callable(given):
             complain("only a function can be decorated as a business event")
             return function
         try:
-            self._dynamic = {name: value for name, value in self._facts.items() if callable(value)}
-            if self._dynamic:
-                self._facts = {n: value for n, value in self._facts.items() if n not in self._dynamic}
             if inspect.isasyncgenfunction(function):
                 wrapped: Callable[..., Any] = self._async_generator(function)
             elif inspect.isgeneratorfunction(function):
@@ -246,12 +245,12 @@ class Scope:
 
         return wrapper
 
-    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, attach: bool) -> Recording:
+    def _begin(self, args: tuple[Any, ...] | None, kwargs: Mapping[str, Any], *, attach: bool) -> Recording:
         recording = Recording(self._find())
         try:
             recording.tell(self._facts)
-            if self._dynamic:
-                self._evaluate(recording, args, kwargs)
+            if self._arguments is not None and args is not None:
+                self._ask(recording, self._arguments, *args, **kwargs)
             if self._own_span:
                 tracer = recording.emitter.tracer
                 recording.span = tracer.start_span(encode.text(self._event) or "?", attributes=recording.keys)
@@ -264,13 +263,6 @@ class Scope:
         if not recording.mine:
             recording.span = trace.get_current_span()
         return recording
-
-    def _evaluate(self, recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        for name, ask in self._dynamic.items():
-            try:
-                recording.tell({name: ask(*args, **kwargs)})
-            except Exception as error:  # noqa: BLE001 whatever the host's function raises
-                swallow(error, f"asking for the fact {name!r}")
 
     def _end(self, recording: Recording, error: BaseException | None, result: Any = None) -> None:
         try:
@@ -323,11 +315,11 @@ class Scope:
             failed=recording.failed,
         )
 
-    def _ask(self, recording: Recording, ask: Callable[[Any], Facts], about: Any) -> None:
+    def _ask(self, recording: Recording, ask: Callable[..., Facts], *about: Any, **named: Any) -> None:
         try:
-            recording.tell(ask(about))
+            recording.tell(ask(*about, **named))
         except Exception as error:  # noqa: BLE001 whatever the host's function raises
-            swallow(error, "asking what the outcome says")
+            swallow(error, "asking what arguments, result or exception say")
 
     def _abandon(self, recording: Recording) -> None:
         """Leave without a record: a generator that was closed early did not do what the event says."""

@@ -18,7 +18,7 @@ from throughline.probes import encode, record
 from throughline.probes import vocabulary as v
 from throughline.probes.facts import Facts
 from throughline.probes.guard import swallow
-from throughline.probes.scope import Mishap, Result, Scope
+from throughline.probes.scope import Arguments, Mishap, Result, Scope
 from throughline.probes.vocabulary import BusinessEvent
 
 SCOPE = "throughline.probes"
@@ -102,12 +102,15 @@ class Probe:
         /,
         *,
         own_span: bool = True,
+        arguments: Arguments | None = None,
         result: Result | None = None,
         mishap: Mishap | None = None,
         **facts: Unpack[Facts],
     ) -> Scope:
         """As the function of this module, through this probe."""
-        return Scope(lambda: self, event, facts, own_span=own_span, result=result, mishap=mishap)
+        return Scope(
+            lambda: self, event, facts, own_span=own_span, arguments=arguments, result=result, mishap=mishap
+        )
 
     def flush(self, timeout_seconds: float = 30) -> bool:
         """Send what is buffered; blocks; False if it was not all handed over in time."""
@@ -166,20 +169,22 @@ def business_event(
     /,
     *,
     own_span: bool = True,
+    arguments: Arguments | None = None,
     result: Result | None = None,
     mishap: Mishap | None = None,
     **facts: Unpack[Facts],
 ) -> Scope:
     """A block or function that succeeds is a business event; one that raises is a failed one, and raises on.
 
-    As a decorator, a fact may be a callable: it gets the arguments of each call.
-
     Args:
         event: what happened once the block succeeds, `<entity>.<past verb>`.
         own_span: whether to open a span for the block; else the keys go on the current one.
+        arguments: what the arguments of a call of the decorated function say about the event, as facts.
         result: what a function's return value says about the event, as facts.
         mishap: what an exception says about the failed event, as facts (`exception_class`,
             `exception_code`...).
         facts: what is known beforehand; `with business_event(...) as e: e.add(...)` tells more.
     """
-    return Scope(default_probe, event, facts, own_span=own_span, result=result, mishap=mishap)
+    return Scope(
+        default_probe, event, facts, own_span=own_span, arguments=arguments, result=result, mishap=mishap
+    )

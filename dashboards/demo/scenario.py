@@ -78,7 +78,7 @@ CAST = (
     Casting("late-invoice", stories.late_invoice, 9, 45, 28, "late"),
     Casting("late-payment", stories.late_payment, 8, 56, 52, "late"),
     Casting("failing", stories.untaxed, 7, 0, 0, "in_flight", "DE01"),
-    Casting("recovered", stories.recovered, 16, 50, 3),
+    Casting("recovered", stories.recovered, 16, 50, 25),
     Casting("duplicated", stories.duplicated, 12, 50, 3),
     Casting("resent", stories.resent, 6, 50, 20),
     Casting("out-of-order", stories.out_of_order, 14, 54, 46),

@@ -67,7 +67,7 @@ class _Spans(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        self.inner.shutdown()
+        self.inner.shutdown()  # type: ignore[no-untyped-call]  # OpenTelemetry's own
 
 
 class _Logs(LogRecordExporter):
@@ -86,7 +86,7 @@ class _Logs(LogRecordExporter):
         return result
 
     def shutdown(self) -> None:
-        self.inner.shutdown()
+        self.inner.shutdown()  # type: ignore[no-untyped-call]  # OpenTelemetry's own
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self.inner.force_flush(timeout_millis)

@@ -212,13 +212,13 @@ def placeholder(deal: Deal, won: datetime) -> None:
 def consolidated(deals: list[Deal], won: datetime) -> None:
     """One invoice and one payment over several projects of one customer."""
     first = deals[0]
-    released = []
     for deal in deals:
-        deal.customer, deal.entity = first.customer, first.entity
-        approved = work(deal, begin(deal, won + timedelta(minutes=deal.rng.uniform(0, 60))))
-        released.append(deal.billing_released(approved + timedelta(hours=1)))
+        deal.customer = first.customer
+    closing = _work_together(deals, won)
+    for deal in deals:
+        deal.billing_released(closing + timedelta(minutes=deal.rng.uniform(10, 50)))
     invoice = first.next_invoice()
-    posted = first.after(max(released), 0.5, 2)
+    posted = first.after(closing, 1, 3)
     roots = tuple(deal.root for deal in deals)
     total = sum((deal.amount for deal in deals), Decimal(0))
     keys: dict[str, Any] = {
@@ -235,8 +235,7 @@ def consolidated(deals: list[Deal], won: datetime) -> None:
 
 def batched(deals: list[Deal], won: datetime) -> None:
     """A nightly job names all timecards and all billing events at once: which belongs to which is unknown."""
-    ends = [work(deal, begin(deal, won + timedelta(minutes=10 * n))) for n, deal in enumerate(deals)]
-    night = max(ends) + timedelta(hours=2)
+    night = _work_together(deals, won) + timedelta(hours=2)
     for deal in deals:
         _two_billings(deal, night)
     keys = {
@@ -248,6 +247,15 @@ def batched(deals: list[Deal], won: datetime) -> None:
         invoice = deal.next_invoice()
         posted = deal.invoice_posted(deal.after(night, 1, 6), invoice)
         deal.paid(deal.after(posted, 5 * 24, 20 * 24), invoice)
+
+
+def _work_together(deals: list[Deal], won: datetime) -> datetime:
+    """Deals won at about one time, whose last timecards are approved together; returns when."""
+    ends = [work(deal, begin(deal, won + timedelta(minutes=10 * n))) for n, deal in enumerate(deals)]
+    closing = deals[0].after(max(ends), 1, 4)
+    for deal in deals:
+        deal.time_approved(closing + timedelta(seconds=deal.rng.uniform(0, 300)))
+    return closing + timedelta(minutes=5)
 
 
 def _two_billings(deal: Deal, at: datetime) -> None:

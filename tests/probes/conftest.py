@@ -53,7 +53,7 @@ class Observed:
 
 def observe(**defaults: Any) -> Observed:
     """A probe that keeps what it emits."""
-    spans, records = InMemorySpanExporter(), InMemoryLogRecordExporter()
+    spans, records = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     tracers = TracerProvider(shutdown_on_exit=False)
     tracers.add_span_processor(BaggageKeys())
     tracers.add_span_processor(SimpleSpanProcessor(spans))

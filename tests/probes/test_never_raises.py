@@ -40,7 +40,7 @@ class Hostile:
 
     __str__ = __repr__ = __bool__ = __len__ = __iter__ = __eq__ = __format__ = __getitem__ = __int__ = _refuse
     __hash__ = _refuse
-    __class__ = property(_refuse)  # type: ignore[assignment]
+    __class__ = property(_refuse)
 
 
 class LyingText(str):
@@ -74,6 +74,8 @@ class HostileZone(tzinfo):
     def utcoffset(self, dt: datetime | None) -> timedelta:  # noqa: ARG002 the name is datetime's
         """Raises."""
         raise HostileError
+
+    tzname = dst = utcoffset  # type: ignore[assignment]
 
 
 def _endless() -> Iterator[int]:
@@ -149,8 +151,9 @@ def test_whatever_is_told_an_event_goes_out(told: Any, first: Any, later: Any) -
 def test_whatever_is_decorated_its_result_passes(name: Any, told: Any, argument: Any) -> None:
     """A decorated function returns and raises exactly what it would without us."""
     seen = observe()
+    hostile: Any = lambda *_, **__: Hostile()  # noqa: E731
 
-    @seen.probe.business_event(name, result=lambda _: Hostile(), mishap=lambda _: Hostile(), **told)
+    @seen.probe.business_event(name, arguments=hostile, result=hostile, mishap=hostile, **told)
     def call(value: object, *, error: BaseException | None = None) -> object:
         if error is not None:
             raise error

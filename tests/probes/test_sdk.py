@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -221,7 +221,10 @@ def test_a_block_on_the_current_span(seen: Observed) -> None:
 
 
 def test_a_decorated_function(seen: Observed) -> None:
-    """Callable facts get the call's arguments; `result` and `mishap` tell what the outcome says."""
+    """`arguments`, `result` and `mishap` tell what the call and its outcome say about the event."""
+
+    def asked(deal: str, **_: object) -> Facts:
+        return {"keys": {"crm.deal": deal}}
 
     def told(project: str) -> Facts:
         return {"keys": {"psa.project": project}}
@@ -229,9 +232,7 @@ def test_a_decorated_function(seen: Observed) -> None:
     def blamed(error: BaseException) -> Facts:
         return {"exception_class": "business", "exception_code": type(error).__name__.upper()}
 
-    @seen.probe.business_event(
-        "project.created", keys=lambda deal, **_: {"crm.deal": deal}, result=told, mishap=blamed, system="psa"
-    )
+    @seen.probe.business_event("project.created", arguments=asked, result=told, mishap=blamed, system="psa")
     def create(deal: str, *, refuse: bool = False) -> str:
         """Create a project."""
         if refuse:
@@ -253,7 +254,7 @@ def test_a_decorated_function(seen: Observed) -> None:
 async def test_a_decorated_coroutine_and_concurrent_blocks(seen: Observed) -> None:
     """Each of many tasks that run at once has its own event, span and facts."""
 
-    @seen.probe.business_event("time.approved", keys=lambda card: {"psa.timecard": card})
+    @seen.probe.business_event("time.approved", arguments=lambda card: {"keys": {"psa.timecard": card}})
     async def approve(card: str) -> str:
         with seen.tracers.get_tracer("host").start_as_current_span(f"inner {card}"):
             await asyncio.sleep(0)
@@ -297,7 +298,7 @@ def test_a_decorated_generator_is_one_event_when_exhausted(seen: Observed) -> No
     """Its span is current only while its body runs; sent and returned values pass through."""
 
     @seen.probe.business_event("cards.exported", result=lambda total: {"amount": total})
-    def export(count: int) -> Iterator[int]:
+    def export(count: int) -> Generator[int, None, int]:
         for number in range(count):
             seen.probe.emit("card.exported", keys={"psa.timecard": str(number)})
             yield number
