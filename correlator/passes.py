@@ -26,13 +26,15 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     """
     run.do("facts_all" if fresh else "facts")
     run.do("climbs_start")
+    climbing = run.count("climbs") > 0
     for hop in range(1, MAX_HOPS + 1):
         if not run.count("climbs", "Hop = {hop:UInt16}", hop=hop):
             break
         run.do("spans", hop=hop)
         if hop < MAX_HOPS:
             run.do("climbs", hop=hop)
-    run.do("lineage")
+    if climbing:
+        run.do("lineage")
     if fresh:
         return
     below = 0
@@ -46,7 +48,8 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
 
 def write_lineage(run: Run) -> None:
     """Store lineage, effects first."""
-    run.write("write_waiting", "write_descendants", "write_ancestors")
+    if run.count("lineage") or run.count("lineage_before"):
+        run.write("write_waiting", "write_descendants", "write_ancestors")
 
 
 def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
@@ -66,23 +69,30 @@ def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
     return True
 
 
-def write(run: Run, process: Process, *, fresh: bool) -> None:
+def write(run: Run, process: Process, *, fresh: bool, shared: bool) -> None:
     """Store what linking derived, effects before causes (``write.sql`` says why)."""
     if fresh:
         run.write("journey_events")
     else:
         run.write("dirty_journeys", "journey_events", "journey_events_left")
     for level in reversed(range(len(process.levels))):
-        run.write("objects", level=level)
-    run.write("edges_down", "edges", "keys", "claims", "object_events", "event_state")
+        if run.count("rooted", "Level = {level:UInt8}", level=level):
+            run.write("objects", level=level)
+    if fresh or run.count("edges_now") or run.count("before"):
+        run.write("edges_down", "edges")
+    run.write("keys")
+    if shared:
+        run.write("claims")
+    run.write("object_events", "event_state")
 
 
 def _effective_keys(run: Run, *, fresh: bool) -> None:
-    run.do("effective_free", "keyed_below")
+    run.do("effective_free")
     if not fresh:
         run.do("before")
-    if not run.count("keyed"):
+    if not run.count("lineage", "notEmpty(Ancestors)"):
         return
+    run.do("keyed_below")
     if not fresh:
         run.do("above")
     run.do("inherited_start")
@@ -134,7 +144,7 @@ def _roots(run: Run, process: Process, *, fresh: bool) -> None:
     run.do("dirty_objects")
     if fresh:
         run.do("upward_all", "children_all")
-    else:
+    elif run.count("recount"):
         run.do("dirty_recounted", "children")
     for number, level in enumerate(process.levels):
         if not run.count("dirty", "Level = {level:UInt8}", level=number):
@@ -151,5 +161,7 @@ def _roots(run: Run, process: Process, *, fresh: bool) -> None:
 def _members(run: Run, *, fresh: bool) -> None:
     run.do("placing")
     if not fresh:
-        run.do("relocated", "before_relocated", "placing_relocated", "objects_before_placing", "objects_before_roots")
+        if run.count("moved", "Object IN (SELECT Object FROM @objects_before)"):
+            run.do("relocated", "before_relocated", "placing_relocated")
+        run.do("objects_before_placing", "objects_before_roots")
     run.do("members", "roots_now")

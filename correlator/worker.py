@@ -25,6 +25,9 @@ OVERLAP = timedelta(seconds=120)
 BATCH = 100_000
 """Events per pass at most."""
 
+IN_MEMORY = 500_000
+"""Events up to which a rebuild keeps its working tables in memory."""
+
 FOLD_CHUNK = 2_000_000
 """Events per fold statement of a rebuild: bounds memory."""
 
@@ -95,7 +98,11 @@ class Correlator:
         self._batch = batch
         self._queries = load_queries("throughline.correlator", "worker")
         self._ancestry = load_queries("throughline.correlator", "ancestry") | self._queries
-        self._live = Workspace(store, f"scratch_{_schema_tag()}_", on_disk=False)
+        tag = _schema_tag()
+        self._live = Workspace(store, f"live_{tag}_", on_disk=False)
+        self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
+        self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
+        self._rebuilding = threading.Lock()
         self._lock = threading.RLock()
         self._ready = False
 
@@ -167,7 +174,7 @@ class Correlator:
         self._live.clear(keep=TENANT_TABLES)
         run = self._run(tenant, version, linker=linker, generation=generation)
         if passes.link(run, linker.process, fresh=False, shared=linker.shared):
-            passes.write(run, linker.process, fresh=False)
+            passes.write(run, linker.process, fresh=False, shared=linker.shared)
 
     def _fold_all(self, tenant: str, version: int) -> int:
         return sum(
@@ -206,25 +213,29 @@ class Correlator:
         2. Under the lock, correlate what came meanwhile.
         3. Make the generation the active one; drop those before the last.
         """
-        linker = self._linkers[process_id]
+        with self._rebuilding:
+            return self._rebuild(tenant, self._linkers[process_id], now)
+
+    def _rebuild(self, tenant: str, linker: _Linker, now: datetime) -> RebuildReport:
+        process_id = linker.process.id
         self._prepare()
         started = self._clock()
         generation = int(self._ask("last_generation", process=process_id)[0][0]) + 1
         self._drop_generations(process_id, lambda number: number >= generation)
-        workspace = Workspace(self._store, f"rebuild_{_schema_tag()}_", on_disk=True)
+        events = int(str(self._ask("count_events", tenant=tenant)[0][0]))
+        workspace = self._on_disk if events > IN_MEMORY else self._in_memory
         workspace.create()
         try:
             scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
             run = Run(self._store, workspace, linker.statements, scope, checkpoint=self._checkpoint)
             run.do("affected_all")
-            events = run.count("affected")
             if events:
                 passes.find_lineage(run, fresh=True)
                 passes.link(run, linker.process, fresh=True, shared=linker.shared)
-                passes.write(run, linker.process, fresh=True)
+                passes.write(run, linker.process, fresh=True, shared=linker.shared)
                 self._fold_fresh(linker, scope, events)
         finally:
-            workspace.drop()
+            workspace.clear()
         with self._lock:
             self._catch_up(tenant, process_id, generation, started - OVERLAP)
             previous = self._active(tenant).get(process_id)
@@ -286,9 +297,10 @@ class Correlator:
     # -- state -----------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        if not self._ready:
-            self._live.create()
-            self._ready = True
+        with self._lock:
+            if not self._ready:
+                self._live.create()
+                self._ready = True
 
     def _run(self, tenant: str, version: int, *, linker: _Linker | None = None, generation: int = 0) -> Run:
         if linker is None:

@@ -19,8 +19,8 @@ LOOK_UPS = {"same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0"}
 class Workspace:
     """Named working tables under a prefix of their own.
 
-    In memory for the live path, on disk for a rebuild. They hold nothing that outlives a run: whatever a dead process
-    left is dropped at the start of the next.
+    In memory, or on disk for a large rebuild. They hold nothing that outlives a run: whatever a dead process left is
+    emptied at the start of the next.
     """
 
     def __init__(self, store: Store, prefix: str, *, on_disk: bool) -> None:
@@ -55,11 +55,6 @@ class Workspace:
         for name in sorted(self._used.difference(keep)):
             self._store.command(f"TRUNCATE TABLE {self._prefix}{name}", role=Role.CORRELATOR)
         self._used.intersection_update(keep)
-
-    def drop(self) -> None:
-        """Drop all tables."""
-        for name in self._columns:
-            self._store.command(f"DROP TABLE IF EXISTS {self._prefix}{name} SYNC", role=Role.CORRELATOR)
 
     def resolve(self, text: str) -> str:
         """Put the tables' real names in place of ``@name``."""

@@ -35,24 +35,6 @@ INSERT INTO @named ${spelled(@facts_renamed)}
 
 -- keyed --
 -- Own keys; keys from the context fill the levels without own ones; links and cuts as pairs of keys (rules 1, 2, 3).
-WITH
-    arrayMap(
-        k -> (${level(k.1)}, ${rank(k.1)}, ${key(k.1, k.2)}),
-        arrayFilter(k -> ${level(k.1)} != 255 AND NOT ${placeholder(k.1, k.2)}, Keys)) AS own_keys,
-    arrayMap(
-        k -> (${level(k.1)}, ${rank(k.1)}, ${key(k.1, k.2)}),
-        arrayFilter(k -> ${level(k.1)} != 255 AND NOT ${placeholder(k.1, k.2)}, ContextKeys)) AS context_keys,
-    arraySort(arrayDistinct(own_keys)) AS own,
-    arrayFilter(
-        k -> has({shared_levels:Array(UInt8)}, k.1) AND arrayCount(o -> o.1 = k.1 AND o.2 = k.2, own) = 1,
-        own) AS single,
-    arrayFilter(
-        g -> length(g) = 5
-            AND ${level(g[1])} < ${level(g[3])} AND ${level(g[3])} != 255
-            AND NOT ${placeholder(g[1], g[2])} AND NOT ${placeholder(g[3], g[4])},
-        arrayConcat(
-            arrayMap(link -> arrayPushBack(extractGroups(link, ${pair}), '0'), Links),
-            arrayMap(link -> arrayPushBack(extractGroups(link, ${pair}), '1'), Cuts))) AS statements
 SELECT
     EventId,
     ContentHash,
@@ -61,12 +43,38 @@ SELECT
     if(Subject = '', 255, ${level(Subject)}),
     if(Subject = '', 255, ${rank(Subject)}),
     own,
-    arraySort(arrayDistinct(arrayConcat(own, arrayFilter(k -> NOT has(own.1, k.1), context_keys)))),
+    arraySort(arrayDistinct(arrayConcat(own, arrayFilter(k -> NOT has(own.1, k.1), context)))),
     arraySort(arrayFlatten(arrayMap(
         a -> arrayMap(b -> (a.3, b.3, a.2, b.2), arrayFilter(b -> a.1 = b.1 AND a.2 != b.2, single)), single))),
     arraySort(arrayDistinct(arrayMap(
         g -> (${key(g[1], g[2])}, ${level(g[1])}, ${key(g[3], g[4])}, ${level(g[3])}, g[5] = '1'), statements)))
-FROM $1
+FROM
+(
+    SELECT
+        *,
+        arrayFilter(
+            k -> has({shared_levels:Array(UInt8)}, k.1) AND arrayCount(o -> o.1 = k.1 AND o.2 = k.2, own) = 1,
+            own) AS single
+    FROM
+    (
+        SELECT
+            EventId, ContentHash, Time, Event, Subject,
+            arraySort(arrayDistinct(arrayMap(
+                k -> (${level(k.1)}, ${rank(k.1)}, ${key(k.1, k.2)}),
+                arrayFilter(k -> ${level(k.1)} != 255 AND NOT ${placeholder(k.1, k.2)}, Keys)))) AS own,
+            if(empty(ContextKeys), [], arrayMap(
+                k -> (${level(k.1)}, ${rank(k.1)}, ${key(k.1, k.2)}),
+                arrayFilter(k -> ${level(k.1)} != 255 AND NOT ${placeholder(k.1, k.2)}, ContextKeys))) AS context,
+            if(empty(Links) AND empty(Cuts), [], arrayFilter(
+                g -> length(g) = 5
+                    AND ${level(g[1])} < ${level(g[3])} AND ${level(g[3])} != 255
+                    AND NOT ${placeholder(g[1], g[2])} AND NOT ${placeholder(g[3], g[4])},
+                arrayConcat(
+                    arrayMap(link -> arrayPushBack(extractGroups(link, ${pair}), '0'), Links),
+                    arrayMap(link -> arrayPushBack(extractGroups(link, ${pair}), '1'), Cuts)))) AS statements
+        FROM $1
+    )
+)
 
 -- effective_free --
 -- Events without ancestors have what they name themselves.
@@ -195,48 +203,62 @@ WHERE k.EventId NOT IN (SELECT EventId FROM @effective)
 -- linked --
 -- Objects, subjects and edges of each relinked event (rules 4 and 6).
 INSERT INTO @linked
-WITH
-    arraySort(arrayDistinct(arrayMap(k -> (k.1, k.2, ${object(k.3)}), Keys))) AS objects,
-    arraySort(arrayDistinct(arrayMap(o -> (o.1, o.3), objects))) AS placed,
-    arraySort(arrayDistinct(placed.1)) AS levels,
-    arrayMap(p -> (${object(p.1)}, ${object(p.3)}, p.2, p.4, if(p.5, 4, 3)), Pairs) AS stated,
-    arrayMap(p -> (p.1, p.2), arrayFilter(p -> p.5 = 3, stated)) AS named_pairs,
-    arrayMap(
-        (upper, lower) -> (
-            arrayFilter(o -> o.1 = upper, placed),
-            arrayFilter(o -> o.1 = lower, placed),
-            has(Own.1, upper) AND has(Own.1, lower)),
-        arrayPopBack(levels),
-        arrayPopFront(levels)) AS neighbours,
-    arrayFlatten(arrayMap(
-        n -> arrayMap(p -> arrayMap(c -> (p.2, c.2, p.1, c.1, if(n.3, 1, 2)), n.2), n.1),
-        arrayFilter(n -> length(n.1) = 1 OR length(n.2) = 1, neighbours))) AS implied,
-    arrayFilter(n -> length(n.1) > 1 AND length(n.2) > 1, neighbours) AS unclear,
-    arraySum(arrayMap(
-        n -> length(n.1) * length(n.2)
-            - length(arrayDistinct(arrayFilter(p -> has(n.1.2, p.1) AND has(n.2.2, p.2), named_pairs))),
-        unclear)) AS ambiguous,
-    arrayFilter(o -> NOT has(placed, (o.1, o.2)), arraySort(arrayDistinct(arrayFlatten(
-        arrayMap(p -> [(p.2, ${object(p.1)}, NOT p.5), (p.4, ${object(p.3)}, NOT p.5)], Pairs))))) AS extra,
-    arrayFilter(o -> o.1 = SubjectLevel AND o.2 = SubjectRank, objects) AS declared,
-    if(notEmpty(declared), declared,
-        if(notEmpty(Own),
-            arrayFilter(o -> o.1 = Own[1].1, objects),
-            arrayFilter(o -> o.1 = levels[1], objects))) AS subjects
 SELECT
     EventId,
     ContentHash,
     Time,
     Keys,
-    arrayFilter(k -> NOT has(Keys.3, k), arrayDistinct(arrayFlatten(arrayMap(p -> [p.1, p.3], arrayFilter(p -> NOT p.5, Pairs))))),
+    if(empty(Pairs), [], arrayFilter(
+        k -> NOT has(Keys.3, k),
+        arrayDistinct(arrayFlatten(arrayMap(p -> [p.1, p.3], arrayFilter(p -> NOT p.5, Pairs)))))),
     Claims,
     objects,
-    extra,
-    if(Event = '', [], arraySort(arrayDistinct(subjects.3))),
-    arraySort(arrayDistinct(arrayConcat(implied, stated))),
-    toUInt32(ambiguous)
-FROM @effective
-WHERE EventId IN (SELECT EventId FROM @relinked) AND (notEmpty(Keys) OR notEmpty(Pairs))
+    arrayFilter(o -> NOT has(placed, (o.1, o.2)), stated_objects),
+    multiIf(
+        Event = '', [],
+        notEmpty(declared), arraySort(arrayDistinct(declared)),
+        arraySort(arrayDistinct(arrayMap(
+            o -> o.3, arrayFilter(o -> o.1 = if(notEmpty(Own), Own[1].1, levels[1]), objects))))),
+    arraySort(arrayDistinct(arrayConcat(
+        stated,
+        arrayFlatten(arrayMap(
+            n -> arrayMap(p -> arrayMap(c -> (p.2, c.2, p.1, c.1, if(n.3, 1, 2)), n.2), n.1),
+            arrayFilter(n -> length(n.1) = 1 OR length(n.2) = 1, neighbours)))))),
+    toUInt32(arraySum(arrayMap(
+        n -> length(n.1) * length(n.2) - length(arrayDistinct(
+            arrayFilter(p -> p.5 = 3 AND has(n.1.2, p.1) AND has(n.2.2, p.2), arrayMap(p -> (p.1, p.2, 0, 0, p.5), stated)))),
+        arrayFilter(n -> length(n.1) > 1 AND length(n.2) > 1, neighbours))))
+FROM
+(
+    SELECT
+        *,
+        arrayMap(
+            (upper, lower) -> (
+                arrayFilter(o -> o.1 = upper, placed),
+                arrayFilter(o -> o.1 = lower, placed),
+                has(Own.1, upper) AND has(Own.1, lower)),
+            arrayPopBack(levels),
+            arrayPopFront(levels)) AS neighbours
+    FROM
+    (
+        SELECT
+            *,
+            arrayMap(o -> o.3, arrayFilter(o -> o.1 = SubjectLevel AND o.2 = SubjectRank, objects)) AS declared,
+            arraySort(arrayDistinct(arrayMap(o -> (o.1, o.3), objects))) AS placed,
+            arraySort(arrayDistinct(arrayMap(o -> o.1, objects))) AS levels,
+            if(empty(Pairs), [], arraySort(arrayDistinct(arrayFlatten(arrayMap(
+                e -> [(e.3, e.1, e.5 = 3), (e.4, e.2, e.5 = 3)], stated))))) AS stated_objects
+        FROM
+        (
+            SELECT
+                *,
+                arraySort(arrayDistinct(arrayMap(k -> (k.1, k.2, ${object(k.3)}), Keys))) AS objects,
+                arrayMap(p -> (${object(p.1)}, ${object(p.3)}, p.2, p.4, if(p.5, 4, 3)), Pairs) AS stated
+            FROM @effective
+            WHERE EventId IN (SELECT EventId FROM @relinked) AND (notEmpty(Keys) OR notEmpty(Pairs))
+        )
+    )
+)
 
 -- edges_now --
 INSERT INTO @edges_now
