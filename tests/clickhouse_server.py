@@ -34,7 +34,7 @@ TRANSPORT = frozenset({
 })  # fmt: skip
 # Settings that differ from one insert to the next: they ride on the statement, so that handles are reused.
 PER_INSERT = frozenset({"insert_deduplication_token"})
-INSERT = re.compile(rb"\s*(INSERT\s+INTO\s+\S+(?:\s*\([^)]*\))?)\s+FORMAT\s+(\w+)\s*", re.IGNORECASE)
+INSERT = re.compile(rb"\s*(INSERT\s+INTO\s+\S+(?:\s*\([^)]*\))?)\s+FORMAT\s+(\w+) *\n?", re.IGNORECASE)
 FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 INFILE_DIRECTORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 IDLE_HANDLES = 24
