@@ -24,6 +24,7 @@ from throughline.dashboards.app import create_app
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import Correlating, holder
 from throughline.dashboards.deps import Deps
+from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread
 from throughline.dashboards.live_definitions import LiveDefinitions
@@ -50,6 +51,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
     """
     access = Access.load(settings.config, os.environ)
     require_safe_bind(settings.host, access)
+    pages = from_environment(DashboardSettings)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
         stack.enter_context(locked(settings.data))
@@ -73,7 +75,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             access=access,
             spool=settings.data / "spool",
             processes=lambda: correlating.processes,
-            settings=DashboardSettings(),
+            settings=pages,
             clock=utc_now,
         )
         _Server(create_app(deps), on_ready).run([listener])

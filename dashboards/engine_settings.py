@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from throughline.probes.errors import ConfigurationError
+
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 class EngineSettings(BaseSettings):
@@ -48,14 +51,19 @@ class EngineSettings(BaseSettings):
 
     @classmethod
     def load(cls) -> EngineSettings:
-        """Read the environment.
+        """Read the environment. Raises: ConfigurationError."""
+        return from_environment(cls)
 
-        Raises:
-            ConfigurationError: names the variable and what is wrong with it.
-        """
-        try:
-            return cls()
-        except ValidationError as error:
-            first = error.errors()[0]
-            variable = f"THROUGHLINE_{'_'.join(str(part) for part in first['loc'])}".upper()
-            raise ConfigurationError(f"{variable} is {first['input']!r}: {first['msg']}.") from error
+
+def from_environment(settings: type[Settings]) -> Settings:
+    """Make settings from the environment.
+
+    Raises:
+        ConfigurationError: names the variable and what is wrong with it.
+    """
+    try:
+        return settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = f"THROUGHLINE_{'_'.join(str(part) for part in first['loc'])}".upper()
+        raise ConfigurationError(f"{variable} is {first['input']!r}: {first['msg']}.") from error
