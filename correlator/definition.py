@@ -1,7 +1,7 @@
 """What a process is: the shape of a definition, checked on construction.
 
-An object that exists is valid: names refer to something, clocks do not wait for each other, expressions compile.
-Reading files is `process.py`.
+An object that exists is valid: names refer to something, clocks do not wait for each other, expressions
+compile. Reading files is `process.py`.
 """
 
 import hashlib
@@ -107,7 +107,9 @@ class Level(Part):
     """One level of objects, known under one or more namespaces (systems); the first is the canonical one."""
 
     namespaces: Annotated[
-        tuple[Namespace, ...], BeforeValidator(_several), Field(alias="any_of", min_length=1),
+        tuple[Namespace, ...],
+        BeforeValidator(_several),
+        Field(alias="any_of", min_length=1),
     ]
     max_roots: Positive = 100
     max_children: Positive = 100_000
@@ -119,7 +121,9 @@ class Level(Part):
 
 
 class Within(Part):
-    """How long a milestone may take, and from when; without `of` from the milestone before it in the definition."""
+    """How long a milestone may take, and from when; without `of` from the milestone before it in the
+    definition.
+    """
 
     time: Text
     of: Text | None = None
@@ -180,7 +184,9 @@ class Check(Part):
 class Calendar(Part):
     """Which business calendar counts: by the value of a dimension, else the default."""
 
-    by: Literal["business.customer", "business.entity", "business.region", "business.service_line"] | None = None
+    by: Literal["business.customer", "business.entity", "business.region", "business.service_line"] | None = (
+        None
+    )
     map: dict[StrictStr, Text] = {}
     default: Text = "always"
 
@@ -275,7 +281,9 @@ class Process(Part):
         return next(one for one in self.milestones if one.name == name)
 
     def clock_of(self, milestone: Milestone) -> tuple[str, bool] | None:
-        """Which milestone starts this one's clock, and whether its last occurrence does; None without `within`."""
+        """Which milestone starts this one's clock, and whether its last occurrence does; None without
+        `within`.
+        """
         if milestone.within is None:
             return None
         if milestone.within.milestone is not None:
@@ -290,7 +298,9 @@ def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
         for namespace in one.namespaces:
             if namespace in seen:
                 where = "twice on one level" if seen[namespace] == level else "on two levels"
-                findings.append((("keys", level), f"the namespace '{namespace}' is {where}; a namespace has one level"))
+                findings.append(
+                    (("keys", level), f"the namespace '{namespace}' is {where}; a namespace has one level")
+                )
             seen.setdefault(namespace, level)
     findings.extend(
         (("placeholders", namespace), f"'{namespace}' is no namespace of `keys`")
@@ -302,7 +312,11 @@ def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
 
 def _name_findings(process: Process) -> list[tuple[Path, str]]:
     findings: list[tuple[Path, str]] = []
-    for field, parts in (("milestones", process.milestones), ("checks", process.checks)):
+    named: dict[str, tuple[Milestone | Check, ...]] = {
+        "milestones": process.milestones,
+        "checks": process.checks,
+    }
+    for field, parts in named.items():
         repeated = Counter(part.name for part in parts)
         findings.extend(
             ((field, index, "name"), f"the name '{part.name}' is given twice in `{field}`")
@@ -318,7 +332,9 @@ def _name_findings(process: Process) -> list[tuple[Path, str]]:
         for index, one in enumerate(process.milestones)
         if one.within
     ]
-    findings.extend((path, _unknown_milestone(name, known)) for path, name in references if name and name not in known)
+    findings.extend(
+        (path, _unknown_milestone(name, known)) for path, name in references if name and name not in known
+    )
     return findings
 
 
@@ -334,7 +350,7 @@ def _clock_findings(process: Process) -> list[tuple[Path, str]]:
         if one.within is None:
             continue
         if index == 0 and one.within.of is None:
-            sentence = f"'{one.name}' is the first milestone: say from when its time runs, {{time: …, of: <milestone>}}"
+            sentence = f"'{one.name}' is the first milestone: say from when its time runs, with `of`"
             findings.append((("milestones", 0, "within"), sentence))
             continue
         start = process.clock_of(one)
@@ -347,7 +363,9 @@ def _clock_findings(process: Process) -> list[tuple[Path, str]]:
             at = waits.get(at)
         if at == one.name and one.name == min(path):
             circle = " → ".join([*path, one.name])
-            findings.append((("milestones", index, "within"), f"these milestones wait for each other: {circle}"))
+            findings.append(
+                (("milestones", index, "within"), f"these milestones wait for each other: {circle}")
+            )
     return findings
 
 

@@ -39,7 +39,9 @@ def parse_duration(text: str) -> Duration:
         count, unit, business = int(worded[1]), worded[2], True
         seconds = count * _BUSINESS[unit]
     else:
-        message = f"'{text}' is no time span; write it like 90m, 4h, 2d, '4 business hours' or '2 business days'"
+        message = (
+            f"'{text}' is no time span; write it like 90m, 4h, 2d, '4 business hours' or '2 business days'"
+        )
         raise ValueError(message)
     if not 0 < seconds <= _LONGEST_SECONDS:
         message = f"'{text}' must be longer than nothing and at most 36500 days"

@@ -1,11 +1,13 @@
-"""Expressions in definitions: SQL that is parsed, allow-listed and typed, then written anew from validated parts.
+"""Expressions in definitions: SQL that is parsed, allow-listed and typed, then written anew from validated
+parts.
 
-Nothing of what a person wrote reaches the engine as text: names are looked up in the tables below, literals are
-escaped, everything else is refused. Every function is total: no accepted expression can fail over any row.
-Numbers are Float64; sums and differences are rounded to six decimals, as amounts are.
+Nothing of what a person wrote reaches the engine as text: names are looked up in the tables below, literals
+are escaped, everything else is refused. Every function is total: no accepted expression can fail over any
+row. Numbers are Float64; sums and differences are rounded to six decimals, as amounts are.
 
-Two kinds. Over one event (`where`), a name is that event's. Over a journey (`scope`, `expect`), a name is the journey's,
-and `attr`, `keys` and aggregates become terms, computed once per journey beside the other aggregates.
+Two kinds. Over one event (`where`), a name is that event's. Over a journey (`scope`, `expect`), a name is
+the journey's, and `attr`, `keys` and aggregates become terms, computed once per journey beside the other
+aggregates.
 """
 
 import hashlib
@@ -18,78 +20,38 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from throughline.correlator.expression_parts import (
+    AGGREGATES,
+    EVENT_COLUMNS,
+    FUNCTIONS,
+    JOURNEY_COLUMNS,
+    NUMBER,
+    TEXT,
+    TRUTH,
+    Expression,
+    ExpressionError,
+    Term,
+    quoted,
+)
+
+__all__ = ["Expression", "ExpressionError", "Term", "compile_journey", "compile_where"]
+
 _LONGEST = 2_000
 _DEEPEST = 40
-_ESCAPED = "\\'{}%;\x7f"
 
-TEXT, NUMBER, TRUTH = "text", "number", "true or false"
-
-EVENT_COLUMNS = {
-    "event": (TEXT, "toString(Event)"),
-    "system": (TEXT, "toString(System)"),
-    "platform": (TEXT, "toString(Platform)"),
-    "connection": (TEXT, "toString(Connection)"),
-    "amount": (NUMBER, "toFloat64(Amount)"),
-    "currency": (TEXT, "toString(Currency)"),
-    "customer": (TEXT, "Customer"),
-    "entity": (TEXT, "toString(Entity)"),
-    "region": (TEXT, "toString(Region)"),
-    "service_line": (TEXT, "toString(ServiceLine)"),
-    "failed": (TRUTH, "(Failed = 1)"),
-}
-JOURNEY_COLUMNS = {
-    name: EVENT_COLUMNS[name] for name in ("amount", "currency", "customer", "entity", "region", "service_line")
-}
-_AGGREGATES = ("count", "sum", "min", "max", "avg", "uniq")
-_COMPARISONS: dict[type[exp.Expression], str] = {
+_COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
-_ARITHMETIC: dict[type[exp.Expression], str] = {
+_ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "round({} + {}, 6)",
     exp.Sub: "round({} - {}, 6)",
     exp.Mul: "({} * {})",
     exp.Div: "({} / nullIf({}, 0))",
     exp.Mod: "({} % nullIf({}, 0))",
 }
-# name -> types of the arguments, type of the result, text
-_FUNCTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "lower": ((TEXT,), TEXT, "lowerUTF8({})"),
-    "upper": ((TEXT,), TEXT, "upperUTF8({})"),
-    "trim": ((TEXT,), TEXT, "trimBoth({})"),
-    "length": ((TEXT,), NUMBER, "toFloat64(lengthUTF8({}))"),
-    "empty": ((TEXT,), TRUTH, "({} = '')"),
-    "starts_with": ((TEXT, TEXT), TRUTH, "startsWith({}, {})"),
-    "ends_with": ((TEXT, TEXT), TRUTH, "endsWith({}, {})"),
-    "contains": ((TEXT, TEXT), TRUTH, "(position({}, {}) > 0)"),
-    "number": ((TEXT,), NUMBER, "toFloat64(toDecimal128OrNull({}, 6))"),
-    "abs": ((NUMBER,), NUMBER, "abs({})"),
-    "floor": ((NUMBER,), NUMBER, "floor({})"),
-    "ceil": ((NUMBER,), NUMBER, "ceil({})"),
-}
 _SPELLINGS = {"startswith": "starts_with", "endswith": "ends_with"}
 # Arguments of sqlglot nodes that carry no meaning of their own.
 _IGNORED_ARGUMENTS = frozenset({"big_int", "ignore_nulls", "typed", "safe", "binary"})
-
-
-class ExpressionError(ValueError):
-    """An expression is not allowed; the sentence says which part."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """An aggregate over a journey's events, under the name by which the expression refers to it."""
-
-    name: str
-    sql: str
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A compiled expression: ClickHouse text that is 0 or 1 for every row, never NULL."""
-
-    sql: str
-    terms: tuple[Term, ...] = ()
-    attributes: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -102,15 +64,6 @@ class _Scope:
 
 
 _Typed = tuple[str, str]
-
-
-def quoted(text: str) -> str:
-    """A ClickHouse string literal of this text, whatever it holds."""
-    escaped = (
-        f"\\x{ord(one):02x}" if one in "{}%;\x7f" or ord(one) < ord(" ") else f"\\{one}" if one in _ESCAPED else one
-        for one in text
-    )
-    return f"'{''.join(escaped)}'"
 
 
 def compile_where(text: str) -> Expression:
@@ -143,7 +96,7 @@ def _compiled(text: str, scope: _Scope) -> Expression:
     return Expression(f"ifNull({sql}, 0)", tuple(scope.terms.values()), frozenset(scope.attributes))
 
 
-def _parsed(text: str) -> exp.Expression:
+def _parsed(text: str) -> exp.Expr:
     try:
         statements = sqlglot.parse(f"SELECT {text}", read="clickhouse")
     except (SqlglotError, ValueError) as error:
@@ -152,13 +105,16 @@ def _parsed(text: str) -> exp.Expression:
     statement = statements[0] if len(statements) == 1 else None
     if not isinstance(statement, exp.Select):
         raise ExpressionError("this is no single expression")
-    if any(value for name, value in statement.args.items() if name != "expressions") or len(statement.expressions) != 1:
+    if (
+        any(value for name, value in statement.args.items() if name != "expressions")
+        or len(statement.expressions) != 1
+    ):
         raise ExpressionError("only one expression may stand here, no query, no list")
-    found: exp.Expression = statement.expressions[0]
+    found: exp.Expr = statement.expressions[0]
     return found
 
 
-def _typed(node: exp.Expression, scope: _Scope, depth: int) -> _Typed:
+def _typed(node: exp.Expr, scope: _Scope, depth: int) -> _Typed:
     """Compile one node: its type and its text."""
     if depth > _DEEPEST:
         raise ExpressionError("the expression is nested too deeply")
@@ -170,20 +126,20 @@ def _typed(node: exp.Expression, scope: _Scope, depth: int) -> _Typed:
     raise ExpressionError(f"`{_shown(node)}` is not allowed in an expression")
 
 
-def _only(node: exp.Expression, *names: str) -> None:
+def _only(node: exp.Expr, *names: str) -> None:
     extra = [name for name, value in node.args.items() if value and name not in names]
     if set(extra) - _IGNORED_ARGUMENTS:
         raise ExpressionError(f"`{_shown(node)}` is not allowed in an expression")
 
 
-def _shown(node: exp.Expression) -> str:
+def _shown(node: exp.Expr) -> str:
     try:
         return node.sql(dialect="clickhouse")[:80]
     except (SqlglotError, ValueError, RecursionError):
         return type(node).__name__
 
 
-def _want(node: exp.Expression, kind: str, scope: _Scope, depth: int) -> str:
+def _want(node: exp.Expr, kind: str, scope: _Scope, depth: int) -> str:
     found, sql = _typed(node, scope, depth)
     if found != kind:
         hint = "; number(…) reads a number from text" if (found, kind) == (TEXT, NUMBER) else ""
@@ -196,7 +152,9 @@ def _column(node: exp.Column, scope: _Scope, _depth: int) -> _Typed:
     name = node.name.lower()
     if name not in scope.columns or not isinstance(node.this, exp.Identifier):
         close = get_close_matches(name, scope.columns, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(scope.columns)} and attr('…')"
+        hint = (
+            f"did you mean '{close[0]}'?" if close else f"known are {', '.join(scope.columns)} and attr('…')"
+        )
         raise ExpressionError(f"there is no field '{node.name}' here; {hint}")
     return scope.columns[name]
 
@@ -213,7 +171,7 @@ def _literal(node: exp.Literal, _scope: _Scope, _depth: int) -> _Typed:
     return NUMBER, f"toFloat64({value!r})"
 
 
-def _text(node: exp.Expression | None) -> str:
+def _text(node: exp.Expr | None) -> str:
     if not isinstance(node, exp.Literal) or not node.is_string:
         raise ExpressionError("a text in single quotes is needed here")
     text = str(node.this)
@@ -286,12 +244,13 @@ def _is(node: exp.Is, scope: _Scope, depth: int) -> _Typed:
 
 
 def _like(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expression")
+    _only(node, "this", "expression", "negate")
     pattern = _text(node.expression)
     if "\\" in pattern:
         raise ExpressionError("a LIKE pattern can't hold a backslash")
     name = "ilike" if isinstance(node, exp.ILike) else "like"
-    return TRUTH, f"{name}({_want(node.this, TEXT, scope, depth)}, {quoted(pattern)})"
+    negated = "NOT " if node.args.get("negate") else ""
+    return TRUTH, f"({negated}{name}({_want(node.this, TEXT, scope, depth)}, {quoted(pattern)}))"
 
 
 def _if(node: exp.If, scope: _Scope, depth: int) -> _Typed:
@@ -309,7 +268,10 @@ def _choice(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
     kind, first = _typed(node.this, scope, depth)
     if word != "coalesce" and kind != NUMBER:
         raise ExpressionError(f"{word}(…) compares numbers, not {kind}")
-    return kind, f"{word}({', '.join([first, *(_want(one, kind, scope, depth) for one in node.expressions)])})"
+    return (
+        kind,
+        f"{word}({', '.join([first, *(_want(one, kind, scope, depth) for one in node.expressions)])})",
+    )
 
 
 def _round(node: exp.Round, scope: _Scope, depth: int) -> _Typed:
@@ -330,34 +292,36 @@ def _function(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
         arguments = [one for one in (node.args.get("this"), node.args.get("expression")) if one is not None]
         arguments += node.expressions
     name = {"approx_distinct": "uniq", "count_if": "countif"}.get(name, _SPELLINGS.get(name, name))
-    if name.removesuffix("if") in _AGGREGATES:
+    if name.removesuffix("if") in AGGREGATES:
         return _aggregate(name, arguments, scope, depth)
     if name == "attr":
         return TEXT, _attr(arguments, scope)
     if name == "keys":
         return NUMBER, _keys(arguments, scope)
-    if name not in _FUNCTIONS:
-        known = [*_FUNCTIONS, "attr", "keys", *_AGGREGATES, "if", "coalesce", "round", "least", "greatest"]
+    if name not in FUNCTIONS:
+        known = [*FUNCTIONS, "attr", "keys", *AGGREGATES, "if", "coalesce", "round", "least", "greatest"]
         close = get_close_matches(name, known, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else f"; allowed are {', '.join(known)}"
         raise ExpressionError(f"the function '{name}' is not allowed{hint}")
-    kinds, result, pattern = _FUNCTIONS[name]
+    kinds, result, pattern = FUNCTIONS[name]
     if len(arguments) != len(kinds):
         raise ExpressionError(f"{name}(…) takes {len(kinds)} argument(s), not {len(arguments)}")
     texts = [_want(one, kind, scope, depth) for one, kind in zip(arguments, kinds, strict=True)]
     return result, pattern.format(*texts)
 
 
-def _attr(arguments: list[exp.Expression], scope: _Scope) -> str:
+def _attr(arguments: list[exp.Expr], scope: _Scope) -> str:
     name = _text(arguments[0] if len(arguments) == 1 else None)
     scope.attributes.add(name)
     value = f"Attributes[{quoted(name)}]"
     return _term(f"argMaxIf({value}, Moment, {value} != '')", scope) if scope.journey else value
 
 
-def _keys(arguments: list[exp.Expression], scope: _Scope) -> str:
+def _keys(arguments: list[exp.Expr], scope: _Scope) -> str:
     if not scope.journey:
-        raise ExpressionError("keys(…) counts objects of a journey; it can't stand in a statement over one event")
+        raise ExpressionError(
+            "keys(…) counts objects of a journey; it can't stand in a statement over one event"
+        )
     namespace = _text(arguments[0] if len(arguments) == 1 else None)
     if namespace not in scope.namespaces:
         close = get_close_matches(namespace, scope.namespaces, n=1)
@@ -367,12 +331,14 @@ def _keys(arguments: list[exp.Expression], scope: _Scope) -> str:
     return _term(f"toFloat64(uniqExactArray({objects}))", scope)
 
 
-def _aggregate(name: str, arguments: list[exp.Expression], scope: _Scope, depth: int) -> _Typed:
+def _aggregate(name: str, arguments: list[exp.Expr], scope: _Scope, depth: int) -> _Typed:
     if not scope.journey:
         raise ExpressionError(f"{name}(…) needs many events; it can't stand in a statement over one event")
     inner = _Scope(EVENT_COLUMNS, frozenset(), journey=False)
     base, condition = name.removesuffix("if"), "1"
-    arguments = [one for one in arguments if not isinstance(one, exp.Star)] if base == "count" else list(arguments)
+    arguments = (
+        [one for one in arguments if not isinstance(one, exp.Star)] if base == "count" else list(arguments)
+    )
     if name.endswith("if"):
         if not arguments:
             raise ExpressionError(f"{name}(…) needs a condition")
@@ -405,8 +371,8 @@ def _term(sql: str, scope: _Scope) -> str:
     return name
 
 
-_Handler = Callable[[exp.Expression, _Scope, int], _Typed]
-_HANDLERS: tuple[tuple[type[exp.Expression] | tuple[type[exp.Expression], ...], _Handler], ...] = (
+_Handler = Callable[[exp.Expr, _Scope, int], _Typed]
+_HANDLERS: tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], _Handler], ...] = (
     (exp.Column, _column),
     (exp.Literal, _literal),
     (exp.Boolean, _boolean),

@@ -1,11 +1,13 @@
 """Folding: a definition becomes the SQL that turns a journey's events into its state and its exceptions.
 
-One pass over the events of the changed journeys, one GROUP BY journey. Instants are microseconds since 1970 (Int64) until the
-last step. An event of unknown time is moved by `_FAR`, so that a known one wins wherever there is one.
+One pass over the events of the changed journeys, one GROUP BY journey. Instants are microseconds since 1970
+(Int64) until the last step. An event of unknown time is moved by `_FAR`, so that a known one wins wherever
+there is one.
 
 1. events      one row per (journey, event): what counts for which milestone.
 2. aggregates  one row per journey: count, first, last of each milestone; amounts; terms of expressions.
-3. withdrawn   milestones with `undone_by`, in journeys that hold such an event: what is left of the occurrences.
+3. withdrawn   milestones with `undone_by`, in journeys that hold such an event: what is left of the
+   occurrences.
 4. milestones  instants, due times, amounts.
 5. states      milestone states, then checks, then the journey.
 
@@ -19,8 +21,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Milestone, Process
-from throughline.correlator.expressions import Term, quoted
-from throughline.correlator.fold_exceptions import EVENT_EXCEPTIONS, exceptions_sql
+from throughline.correlator.expression_parts import Term, quoted
+from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import FRESH, events, live, reached, undoing, undone
 
 _FAR = 10**18
@@ -34,8 +36,9 @@ _DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
 class FoldSql:
     """The statements of one fold, to be run in the order of `statements`.
 
-    Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last root of a chunk.
-    `version` must be one that no earlier attempt has used. The two that remove what has vanished are empty when fresh.
+    Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
+    root of a chunk. `version` must be one that no earlier attempt has used. The two that remove what has
+    vanished are empty when fresh.
     """
 
     journeys: str
@@ -53,8 +56,9 @@ class FoldSql:
 def fold_sql(process: Process, *, source: str, fresh: bool) -> FoldSql:
     """Generate the statements.
 
-    `source` is a table whose column Root lists the changed journeys (live). With `fresh`, `journey_events` holds one row per
-    (journey, event) and `journey_state` holds nothing of this generation yet: the roots from lo to hi are folded.
+    `source` is a table whose column Root lists the changed journeys (live). With `fresh`, `journey_events`
+    holds one row per (journey, event) and `journey_state` holds nothing of this generation yet: the roots
+    from lo to hi are folded.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", source):
         raise ValueError(f"'{source}' is no table name")
@@ -77,7 +81,8 @@ SELECT * REPLACE ({{version:UInt64}} AS Version, 1 AS Deleted)
 FROM (
     SELECT * FROM (
         SELECT * FROM {table}
-        WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} AND Generation = {{generation:UInt32}}
+        WHERE Tenant = {{tenant:String}} AND Process = {{process:String}}
+        AND Generation = {{generation:UInt32}}
             AND Root IN (SELECT Root FROM {source})
         ORDER BY Version DESC LIMIT 1 BY {key}
     )
@@ -94,14 +99,14 @@ def _journeys(process: Process, rows: str) -> str:
         steps = f"SELECT\n{_listed(columns)}\nFROM (\n{_indented(steps)}\n)\n{closing}".rstrip()
     scope = process.in_scope
     inner = f"SELECT * FROM (\n{_indented(steps)}\n)\nWHERE {scope.sql}" if scope else steps
-    columns = _final(process)
+    final = _final(process)
     return f"""INSERT INTO journey_state (
     Tenant, Process, Generation,
-{_listed([f"`{name}`" for name in columns])}
+{_listed([f"`{name}`" for name in final])}
 )
 SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
-{_listed([f"{sql} AS out_{name.replace('.', '_')}" for name, sql in columns.items()])}
+{_listed([f"{sql} AS out_{name.replace('.', '_')}" for name, sql in final.items()])}
 FROM (
 {_indented(inner)}
 ) AS folded
@@ -112,7 +117,7 @@ LEFT JOIN (
         countIf(Resolved IS NULL AND Blocking) AS blocking_events,
         minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since
     FROM (
-{_indented(EVENT_EXCEPTIONS(process, rows), 8)}
+{_indented(event_exceptions(process, rows), 8)}
     )
     GROUP BY Root
 ) AS failing ON folded.Root = failing.Root"""
@@ -121,6 +126,8 @@ LEFT JOIN (
 def _aggregates(process: Process) -> list[str]:
     milestones = list(enumerate(process.milestones))
     amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency))"
+    amounts = (f"groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))" for i, _ in milestones)
+    judged = (f"minIf(Judged, {reached(i)})" if _judged(one) else "0" for i, one in milestones)
     columns = [
         "Root",
         "any(RootLevel) AS root_level",
@@ -131,8 +138,8 @@ def _aggregates(process: Process) -> list[str]:
         f"{_array(f'countIf({reached(i)})' for i, _ in milestones)} AS seen",
         f"{_array(f'minIf(First, {reached(i)})' for i, _ in milestones)} AS seen_first",
         f"{_array(f'maxIf(Last, {reached(i)})' for i, _ in milestones)} AS seen_last",
-        f"{_array(f'minIf(Judged, {reached(i)})' if _judged(one) else '0' for i, one in milestones)} AS seen_judged",
-        f"{_array(f'groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))' for i, _ in milestones)} AS seen_amounts",
+        f"{_array(judged)} AS seen_judged",
+        f"{_array(amounts)} AS seen_amounts",
     ]
     if process.dropped_by:
         columns += ["countIf(drops) AS drop_count", "minIf(Micros, drops) AS dropped"]
@@ -158,16 +165,20 @@ def _terms(process: Process) -> list[Term]:
 
 
 def _withdrawn(process: Process) -> list[list[str]]:
-    """What is left of each milestone: an occurrence counts while one of its subject objects has no later undoing event.
+    """What is left of each milestone: an occurrence counts while one of its subject objects has no later
+    undoing event.
 
     1. Occurrences and undoings are laid out per subject object, latest first.
-    2. Each occurrence sees the last undoing before it in that order (arrayFill), and goes if that is one of its own object.
+    2. Each occurrence sees the last undoing before it in that order (arrayFill), and goes if that is one of
+       its own object.
     3. Where the journey holds an undoing, what is left replaces what was seen.
     """
     names = ("count", "first", "last", "judged", "amounts")
     if not undoing(process):
-        return [[f"seen{'' if name == 'count' else f'_{name}'} AS {name}s" for name in names[:-1]]
-                + ["seen_amounts AS amounts"]]
+        return [
+            [f"seen{'' if name == 'count' else f'_{name}'} AS {name}s" for name in names[:-1]]
+            + ["seen_amounts AS amounts"]
+        ]
     fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
     laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
@@ -248,21 +259,27 @@ def _states(process: Process) -> list[list[str]]:
     ends = [names.index(name) + 1 for name in process.completed_by]
     state = (
         f"multiIf(m AND k AND ifNull(j > d, 0), {_STATES['met_late']}, m, {_STATES['met']}, "
-        f"completed OR (isNull(d) AND later), {_STATES['skipped']}, u, {_STATES['unknown_start']}, {_STATES['pending']})"
+        f"completed OR (isNull(d) AND later), {_STATES['skipped']}, u, {_STATES['unknown_start']}, "
+        f"{_STATES['pending']})"
     )
-    waits = _array(str(0 if not _judged(one) else 1 if one.on_late == "stuck" else 2) for one in process.milestones)
+    lists = "met, known, judgeds, due, later_met, unknown_start"
+    waits = _array(
+        str(0 if not _judged(one) else 1 if one.on_late == "stuck" else 2) for one in process.milestones
+    )
     amount, currency = "CAST(NULL, 'Nullable(Decimal(38, 6))')", "''"
     if process.amount_of:
         index = names.index(process.amount_of) + 1
         amount, currency = f"totals[{index}]", f"currencies[{index}]"
-    earliest = f"arrayMin((s, d, w) -> if(s = 0 AND w = {{}}, ifNull(d, {_NEVER}), {_NEVER}), states, due, {waits})"
+    earliest = (
+        f"arrayMin((s, d, w) -> if(s = 0 AND w = {{}}, ifNull(d, {_NEVER}), {_NEVER}), states, due, {waits})"
+    )
     return [
         [
             f"{' AND '.join(f'met[{end}]' for end in ends) or '0'} AS completed",
             f"arrayMax({_array(f'met_at[{end}]' for end in ends) if ends else '[0]'}) AS completed_at",
         ],
         [
-            f"arrayMap((m, k, j, d, later, u) -> {state}, met, known, judgeds, due, later_met, unknown_start) AS states",
+            f"arrayMap((m, k, j, d, later, u) -> {state}, {lists}) AS states",
             f"{amount} AS Amount",
             f"{currency} AS Currency",
             *(f"latest_{name} AS {name}" for name in _DIMENSIONS),

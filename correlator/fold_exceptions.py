@@ -2,12 +2,15 @@
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
+from collections.abc import Mapping
+
 from throughline.correlator.definition import Process
-from throughline.correlator.expressions import quoted
-from throughline.correlator.fold_input import FRESH, rows_of
+from throughline.correlator.expression_parts import quoted
+from throughline.correlator.fold_input import rows_of
 
 _UUID = r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
-# What differs between two messages of one cause, in this order: quoted values, ids, anything with a digit in it.
+# What differs between two messages of one cause, in this order: quoted values, ids, anything with a digit in
+# it.
 _VARIABLE = (
     (r"""(^|[^\w])('[^']*'|"[^"]*"|`[^`]*`)""", r"\1?"),
     (_UUID, "#"),
@@ -29,13 +32,15 @@ def fingerprint(kind_event: str, klass: str, code: str, message: str) -> str:
     return f"sipHash64({{process:String}}, {kind_event}, {klass}, {code}, {_normalised(message)})"
 
 
-def EVENT_EXCEPTIONS(process: Process, rows: str) -> str:  # noqa: N802
+def event_exceptions(process: Process, rows: str) -> str:
     """One row per (journey, subject object, event) that ever failed.
 
-    Of the history of failures and successes by time, the last run of failures is the exception: opened by its first,
-    resolved by the success behind it.
+    Of the history of failures and successes by time, the last run of failures is the exception: opened by
+    its first, resolved by the success behind it.
     """
-    failing = f"\n    AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE {rows} AND Failed = 1)"
+    failing = (
+        f"\n    AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE {rows} AND Failed = 1)"
+    )
     blocking = sorted({one.event for one in process.milestones})
     indented = rows_of(rows, failing).replace("\n", "\n        ")
     return f"""SELECT
@@ -50,7 +55,7 @@ def EVENT_EXCEPTIONS(process: Process, rows: str) -> str:  # noqa: N802
     intDiv(earliest.1, 1000) AS Opened,
     if(length(history) > last_failure, intDiv(history[last_failure + 1].1, 1000), NULL) AS Resolved,
     last_failure - success_before AS Occurrences,
-    Event IN ({', '.join(quoted(event) for event in blocking)}) AS Blocking
+    Event IN ({", ".join(quoted(event) for event in blocking)}) AS Blocking
 FROM (
     SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
     FROM (
@@ -69,7 +74,7 @@ def exceptions_sql(process: Process, rows: str) -> str:
     names = {event: process.milestones[index].name for event, index in first_with.items()}
     default = process.owner or ""
     owners = {event: process.milestones[index].owner or default for event, index in first_with.items()}
-    exceptions = EVENT_EXCEPTIONS(process, rows).replace("\n", "\n    ")
+    exceptions = event_exceptions(process, rows).replace("\n", "\n    ")
     alive = f"\nWHERE Root IN (SELECT Root FROM {_alive(rows)})" if process.scope else ""
     fingerprinted = fingerprint("Event", "class", "latest.5", "latest.6")
     statement = f"""INSERT INTO exception_state (
@@ -80,7 +85,8 @@ def exceptions_sql(process: Process, rows: str) -> str:
 SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
     Root, sipHash64({{tenant:String}}, {{process:String}}, 'event', Event, Subject), Subject, 'event',
-    Event, {_by("Event", names, "")} AS milestone, if(latest.4 = '', 'technical', latest.4) AS class, latest.5, latest.6,
+    Event, {_by("Event", names, "")} AS milestone,
+    if(latest.4 = '', 'technical', latest.4) AS class, latest.5, latest.6,
     {fingerprinted},
     {_by("Event", owners, default)}, if(Blocking, 'high', 'medium'), Blocking, latest.7, latest.8,
     fromUnixTimestamp64Micro(Opened, 'UTC'), fromUnixTimestamp64Micro(Resolved, 'UTC'), Occurrences,
@@ -105,10 +111,12 @@ def _checks(process: Process, rows: str) -> str:
     Root, sipHash64({{tenant:String}}, {{process:String}}, 'check', check, Root), Root, 'check',
     '', {_by("check", milestones, "")}, {_by("check", classes, "")}, check, {_by("check", messages, "")},
     {fingerprint("'check'", _by("check", classes, ""), "check", "''")},
-    {_by("check", owners, default)}, {_by("check", severities, "")}, {f"check IN ({blocking})" if blocking else "0"},
+    {_by("check", owners, default)}, {_by("check", severities, "")},
+    {f"check IN ({blocking})" if blocking else "0"},
     Amount, Currency, since, NULL, 1, toUInt128(0), toUInt128(0), {{version:UInt64}}, 0
 FROM (
-    SELECT Root, Amount, Currency, arrayJoin(FailedChecks) AS failed, toString(failed.1) AS check, failed.2 AS since
+    SELECT Root, Amount, Currency, arrayJoin(FailedChecks) AS failed,
+        toString(failed.1) AS check, failed.2 AS since
     FROM {_alive(rows)}
 )"""
 
@@ -118,12 +126,9 @@ def _alive(rows: str) -> str:
     return f"(SELECT * FROM journey_state WHERE {rows} AND Version = {{version:UInt64}} AND Deleted = 0)"
 
 
-def _by(column: str, values: dict[str, str], default: str) -> str:
+def _by(column: str, values: Mapping[str, str], default: str) -> str:
     """A look-up in a fixed table."""
     if set(values.values()) <= {default}:
         return quoted(default)
     keys, results = (", ".join(quoted(text) for text in side) for side in (values.keys(), values.values()))
     return f"transform(toString({column}), [{keys}], [{results}], {quoted(default)})"
-
-
-__all__ = ["EVENT_EXCEPTIONS", "FRESH", "exceptions_sql", "fingerprint"]

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
 from throughline.correlator.definition import Process
-from throughline.correlator.expressions import quoted
+from throughline.correlator.expression_parts import quoted
 
 _FAR = 10**18
 _DAY = 86_400_000_000
@@ -13,8 +13,9 @@ _PROCESS = "Tenant = {tenant:String} AND Process = {process:String} AND Generati
 FRESH = f"{_PROCESS} AND Root BETWEEN {{lo:UInt64}} AND {{hi:UInt64}}"
 
 _COLUMNS = (
-    "Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, "
-    "Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes"
+    "Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, "
+    "Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, "
+    "ExceptionClass, ExceptionCode, ExceptionMessage, Attributes"
 )
 
 
@@ -24,7 +25,9 @@ def live(source: str) -> str:
 
 
 def rows_of(rows: str, more: str = "") -> str:
-    """The current rows among `rows` (FRESH or live(...)); `more` narrows by columns that never change for an event."""
+    """The current rows among `rows` (FRESH or live(...)); `more` narrows by columns that never change for an
+    event.
+    """
     if rows == FRESH:
         return f"SELECT {_COLUMNS} FROM journey_events WHERE {rows} AND Deleted = 0{more}"
     return f"""SELECT {_COLUMNS}
@@ -55,10 +58,11 @@ def undoing(process: Process) -> list[str]:
 def events(process: Process, rows: str) -> str:
     """Step 1: the events with their instants, and what each counts for.
 
-    First and Last stand far behind and far before every known instant if the time is unknown. Judged is what lateness is
-    judged by: of a fact known by its day, the start of the day, so that it is in time on the day it was due. Moment is
-    (time, event id) as one number: comparing tuples costs three times as much.
+    First and Last stand far behind and far before every known instant if the time is unknown. Judged is what
+    lateness is judged by: of a fact known by its day, the start of the day, so that it is in time on the day
+    it was due. Moment is (time, event id) as one number: comparing tuples costs three times as much.
     """
+    positive = f"bitXor(toUInt64(Nanos), {2**63})"  # in the order of time, before 1970 too
     columns = [
         "*",
         "toUnixTimestamp64Nano(Time) AS Nanos",
@@ -66,7 +70,7 @@ def events(process: Process, rows: str) -> str:
         f"if(TimePrecision = 'unknown', Micros + {_FAR}, Micros) AS First",
         f"if(TimePrecision = 'unknown', Micros - {_FAR}, Micros) AS Last",
         f"if(TimePrecision = 'day', Micros - positiveModulo(Micros, {_DAY}), First) AS Judged",
-        f"bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), {2**63})), 128), toUInt256(EventId)) AS Moment",
+        f"bitOr(bitShiftLeft(toUInt256({positive}), 128), toUInt256(EventId)) AS Moment",
         "arrayMin(Subjects) AS Owner",
     ]
     for index, one in enumerate(process.milestones):

@@ -39,6 +39,16 @@ __all__ = [
 
 SHIPPED = Path(__file__).parent / "processes"
 _MERGED_BY_NAME = ("milestones", "checks")
+_WANTED = {
+    "int_type": "a whole number of 1 or more",
+    "greater_than_equal": "a whole number of 1 or more",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "too_short": "a list of at least one",
+    "model_type": "a mapping of fields",
+    "model_attributes_type": "a mapping of fields",
+    "dict_type": "a mapping of fields",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,9 @@ def load_process(source: Path | str, *, shipped: Path = SHIPPED) -> Process:
 
 
 def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedProcesses:
-    """Read the shipped library and `<config_dir>/processes/*.yaml`; there a file of the same name replaces the shipped one."""
+    """Read the shipped library and `<config_dir>/processes/*.yaml`; there a file of the same name replaces
+    the shipped one.
+    """
     files = {path.name: path for path in sorted(shipped.glob("*.yaml"))}
     if config_dir is not None:
         files |= {path.name: path for path in sorted((config_dir / "processes").glob("*.yaml"))}
@@ -131,14 +143,20 @@ def _extended(tree: yaml_lines.Mapping, file: str, shipped: Path) -> yaml_lines.
     library = {path.stem: path for path in shipped.glob("*.yaml")}
     if name not in library:
         close = get_close_matches(str(name), library, n=1)
-        sentence = f"no shipped process is named '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
+        sentence = f"no shipped process is named '{name}'" + (
+            f"; did you mean '{close[0]}'?" if close else ""
+        )
         raise InvalidProcess([Problem(*place, sentence)])
     base = _tree(library[name], str(library[name]), shipped)
     return _merged(base, tree, by_name=True)
 
 
-def _merged(base: yaml_lines.Mapping, change: yaml_lines.Mapping, *, by_name: bool = False) -> yaml_lines.Mapping:
-    """Lay `change` over `base`: each field replaces the base's, an empty one removes it, milestones and checks go by name."""
+def _merged(
+    base: yaml_lines.Mapping, change: yaml_lines.Mapping, *, by_name: bool = False
+) -> yaml_lines.Mapping:
+    """Lay `change` over `base`: each field replaces the base's, an empty one removes it, milestones and
+    checks go by name.
+    """
     result = yaml_lines.Mapping()
     result.update(base)
     result.places.update(base.places)
@@ -175,7 +193,9 @@ def _problems(details: ErrorDetails, tree: Any, file: str) -> list[Problem]:
     path, cause = details["loc"], details.get("ctx", {}).get("error")
     if isinstance(cause, InconsistentError):
         return [
-            Problem(*yaml_lines.place_of(tree, (*path, *inner), (file, 1)), f"{_spelled(inner, tree)}: {sentence}")
+            Problem(
+                *yaml_lines.place_of(tree, (*path, *inner), (file, 1)), f"{_spelled(inner, tree)}: {sentence}"
+            )
             for inner, sentence in cause.findings
         ]
     place = yaml_lines.place_of(tree, path, (file, 1))
@@ -184,38 +204,39 @@ def _problems(details: ErrorDetails, tree: Any, file: str) -> list[Problem]:
 
 def _sentence(details: ErrorDetails, path: tuple[str | int, ...], tree: Any) -> str:
     kind, given, context = details["type"], details["input"], details.get("ctx", {})
-    where = _spelled(path, tree)
+    where, around = _spelled(path, tree), _spelled(path[:-1], tree)
+    shown = _shown(given)
     match kind:
         case "extra_forbidden":
             known = _fields_at(path)
             close = get_close_matches(str(path[-1]), known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
-            return f"unknown field '{path[-1]}' in {_spelled(path[:-1], tree)}; {hint}"
+            sentence = f"unknown field '{path[-1]}' in {around}; {hint}"
         case "missing":
-            return f"{_spelled(path[:-1], tree)} needs the field '{path[-1]}'"
+            sentence = f"{around} needs the field '{path[-1]}'"
         case "literal_error":
-            close = get_close_matches(str(given), str(context["expected"]).replace("'", "").split(" "), n=1)
+            choices = str(context["expected"]).replace("'", "").replace(",", "").split(" ")
+            close = get_close_matches(str(given), choices, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
-            return f"{where} must be {context['expected']}, not '{given}'{hint}"
+            sentence = f"{where} must be {context['expected']}, not {shown}{hint}"
         case "string_type":
-            return f"{where} must be text, not {_shown(given)}; put quotes around it if it is meant as text"
-        case "int_type" | "bool_type" | "greater_than_equal":
-            wanted = "true or false" if kind == "bool_type" else "a whole number of 1 or more"
-            return f"{where} must be {wanted}, not {_shown(given)}"
-        case "tuple_type":
-            return f"{where} must be a list, not {_shown(given)}"
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return f"{where} must be a mapping of fields, not {_shown(given)}"
-        case "too_short":
-            return f"{where} must not be empty"
+            sentence = f"{where} must be text, not {shown}; put quotes around it if it is meant as text"
         case "value_error":
-            return f"{where}: {context['error']}"
-    return f"{where}: {details['msg']}"
+            sentence = f"{where}: {context['error']}"
+        case _ if kind in _WANTED:
+            sentence = f"{where} must be {_WANTED[kind]}, not {shown}"
+        case _:
+            sentence = f"{where}: {details['msg']}"
+    return sentence
 
 
 def _shown(given: object) -> str:
-    return "empty" if given is None else "a list" if isinstance(given, list) else (
-        "a mapping" if isinstance(given, dict) else f"'{given}'"
+    return (
+        "empty"
+        if given is None
+        else "a list"
+        if isinstance(given, list)
+        else ("a mapping" if isinstance(given, dict) else f"'{given}'")
     )
 
 
@@ -225,16 +246,21 @@ def _spelled(path: tuple[str | int, ...], tree: Any) -> str:
         return "the definition"
     words: list[str] = []
     for step in path:
-        tree = tree[step] if isinstance(tree, (dict, list)) and _has(tree, step) else None
+        tree = _child(tree, step)
         named = isinstance(step, int) and isinstance(tree, dict) and isinstance(tree.get("name"), str)
-        words.append(f"[{tree['name']}]" if named else f"[{step + 1}]" if isinstance(step, int) else f".{step}")
+        words.append(
+            f"[{tree['name']}]" if named else f"[{step + 1}]" if isinstance(step, int) else f".{step}"
+        )
     return f"`{''.join(words).lstrip('.')}`"
 
 
-def _has(tree: dict[str, Any] | list[Any], step: str | int) -> bool:
+def _child(tree: Any, step: str | int) -> Any:
+    """What stands at this step, or None."""
     if isinstance(tree, dict):
-        return step in tree
-    return isinstance(step, int) and step < len(tree)
+        return tree.get(step)
+    if isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+        return tree[step]
+    return None
 
 
 def _fields_at(path: tuple[str | int, ...]) -> list[str]:

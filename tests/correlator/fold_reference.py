@@ -95,7 +95,9 @@ Expect = Mapping[str, Callable[[Sequence[Event], Decimal | None], bool]]
 
 
 def fold(process: Process, events: Sequence[Event], where: Where, expect: Expect) -> Journey | None:
-    """Fold one journey; `where` and `expect` say in Python what each expression says. None: nothing, or out of scope."""
+    """Fold one journey; `where` and `expect` say in Python what each expression says. None: nothing, or out
+    of scope.
+    """
     if not events:
         return None
     events = sorted(events, key=lambda one: one.moment)
@@ -103,14 +105,18 @@ def fold(process: Process, events: Sequence[Event], where: Where, expect: Expect
     for one in process.milestones:
         _time(process, one, milestones)
     ends = [milestones[name] for name in process.completed_by]
-    completed = max(one.met_at for one in ends if one.met_at) if ends and all(one.count for one in ends) else None
+    completed = (
+        max(one.met_at for one in ends if one.met_at) if ends and all(one.count for one in ends) else None
+    )
     for index, one in enumerate(process.milestones):
         later = any(milestones[other.name].count for other in process.milestones[index + 1 :])
         milestones[one.name].state = _state(process, one, milestones, completed is not None, later)
     money = milestones[process.amount_of] if process.amount_of else Met()
     if process.scope and not expect[process.scope](events, money.amount):
         return None
-    exceptions = _event_exceptions(process, events) + _check_exceptions(process, events, milestones, money, expect)
+    exceptions = _event_exceptions(process, events) + _check_exceptions(
+        process, events, milestones, money, expect
+    )
     still_open = [one for one in exceptions if one["resolved_at"] is None]
     drops = [one.time for one in events if not one.failed and one.event in process.dropped_by]
     return Journey(
@@ -149,7 +155,8 @@ def _reach(milestone: Milestone, events: Sequence[Event], where: Where) -> Met:
     def stands(hit: Event) -> bool:
         """Some subject object of it has no later undoing event."""
         return any(
-            not any(subject in one.subjects and one.moment > hit.moment for one in undoing) for subject in hit.subjects
+            not any(subject in one.subjects and one.moment > hit.moment for one in undoing)
+            for subject in hit.subjects
         )
 
     live = [one for one in hits if stands(one)]
@@ -187,7 +194,9 @@ def _time(process: Process, milestone: Milestone, milestones: dict[str, Met]) ->
         milestones[milestone.name].due_at = since + timedelta(seconds=milestone.within.duration.seconds)
 
 
-def _state(process: Process, milestone: Milestone, milestones: dict[str, Met], completed: bool, later: bool) -> str:
+def _state(
+    process: Process, milestone: Milestone, milestones: dict[str, Met], completed: bool, later: bool
+) -> str:
     met, clock = milestones[milestone.name], _clock(process, milestone)
     if met.count:
         if met.due_at is None or not met.known:
@@ -233,7 +242,8 @@ def _event_exceptions(process: Process, events: Sequence[Event]) -> list[dict[st
         milestone = next((one for one in process.milestones if one.event == event), None)
         latest = episode[-1]
         found.append({
-            "kind": "event", "event": event, "subject": subject, "milestone": milestone.name if milestone else "",
+            "kind": "event", "event": event, "subject": subject,
+            "milestone": milestone.name if milestone else "",
             "class": latest.klass or "technical", "code": latest.code, "message": latest.message,
             "owner": (milestone.owner if milestone else None) or process.owner or "",
             "severity": "high" if milestone else "medium", "blocking": milestone is not None,
@@ -244,7 +254,11 @@ def _event_exceptions(process: Process, events: Sequence[Event]) -> list[dict[st
 
 
 def _check_exceptions(
-    process: Process, events: Sequence[Event], milestones: dict[str, Met], money: Met, expect: Expect,
+    process: Process,
+    events: Sequence[Event],
+    milestones: dict[str, Met],
+    money: Met,
+    expect: Expect,
 ) -> list[dict[str, Any]]:
     found = []
     for check in process.checks:
@@ -252,9 +266,11 @@ def _check_exceptions(
         if (after and not after.count) or expect[check.expect](events, money.amount):
             continue
         found.append({
-            "kind": "check", "event": "", "subject": None, "milestone": check.after or "", "class": check.class_,
+            "kind": "check", "event": "", "subject": None, "milestone": check.after or "",
+            "class": check.class_,
             "code": check.name, "message": f"{check.name} does not hold: {check.expect}",
-            "owner": check.owner or process.owner or "", "severity": check.severity, "blocking": check.blocking,
+            "owner": check.owner or process.owner or "", "severity": check.severity,
+            "blocking": check.blocking,
             "amount": money.amount, "currency": money.currency,
             "opened_at": after.met_at if after else events[0].time,
             "resolved_at": None, "occurrences": 1, "first": 0, "last": 0,

@@ -12,10 +12,13 @@ from throughline.correlator.definition import Process
 from throughline.correlator.fold import fold_sql
 
 COLUMNS = [
-    "Tenant", "Process", "Generation", "Root", "RootLevel", "EventId", "Time", "ReceivedAt", "Source", "Event", "Failed",
-    "Subjects", "Objects", "Amount", "Currency", "Customer", "Entity", "Region", "ServiceLine", "TimePrecision",
+    "Tenant", "Process", "Generation", "Root", "RootLevel", "EventId", "Time", "ReceivedAt", "Source",
+    "Event", "Failed",
+    "Subjects", "Objects", "Amount", "Currency", "Customer", "Entity", "Region", "ServiceLine",
+    "TimePrecision",
     "ExceptionClass", "ExceptionCode", "ExceptionMessage", "Attributes", "Version", "Deleted",
 ]  # fmt: skip
+MILESTONE_PARTS = ("State", "MetAt", "LastAt", "DueAt", "Count", "Amount", "Currency")
 LAST_ROOT = 2**64 - 1
 EPOCH = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -32,12 +35,21 @@ class Folding:
         """Start with no journeys."""
         self.store, self.process, self.tenant = store, process, tenant
         self.version = 0
-        store.command("CREATE TABLE IF NOT EXISTS dirty (Root UInt64) ENGINE = MergeTree ORDER BY Root", role=Role.CORRELATOR)
+        store.command(
+            "CREATE TABLE IF NOT EXISTS dirty (Root UInt64) ENGINE = MergeTree ORDER BY Root",
+            role=Role.CORRELATOR,
+        )
 
-    def put(self, journeys: Mapping[int, Sequence[Event]], *, deleted: bool = False, generation: int = 1) -> None:
+    def put(
+        self, journeys: Mapping[int, Sequence[Event]], *, deleted: bool = False, generation: int = 1
+    ) -> None:
         """Store membership rows, as linking does."""
         self.version += 1
-        rows = [self._row(root, event, deleted, generation) for root, events in journeys.items() for event in events]
+        rows = [
+            self._row(root, event, deleted, generation)
+            for root, events in journeys.items()
+            for event in events
+        ]
         if rows:
             self.store.insert_rows("journey_events", rows, COLUMNS, role=Role.CORRELATOR)
 
@@ -61,7 +73,8 @@ class Folding:
             names = row.pop("Milestones.Name")
             parts = {key.split(".")[1]: row.pop(key) for key in list(row) if key.startswith("Milestones.")}
             row["milestones"] = {
-                name: {part: values[index] for part, values in parts.items()} for index, name in enumerate(names)
+                name: {part: values[index] for part, values in parts.items()}
+                for index, name in enumerate(names)
             }
             result[row["Root"]] = row
         return result
@@ -81,9 +94,10 @@ class Folding:
 
     def _row(self, root: int, event: Event, deleted: bool, generation: int) -> list[Any]:
         return [
-            self.tenant, self.process.id, generation, root, 0, event.id, event.time, EPOCH, "log", event.event,
-            int(event.failed), list(event.subjects), list(event.objects), event.amount, event.currency, event.customer,
-            event.entity, event.region, event.service_line, event.precision, event.klass, event.code, event.message,
+            self.tenant, self.process.id, generation, root, 0, event.id, event.time, EPOCH, "log",
+            event.event, int(event.failed), list(event.subjects), list(event.objects), event.amount,
+            event.currency, event.customer, event.entity, event.region, event.service_line, event.precision,
+            event.klass, event.code, event.message,
             dict(event.attributes), self.version, int(deleted),
         ]  # fmt: skip
 
@@ -98,15 +112,18 @@ class Folding:
 
     def _latest(self, table: str, key: str, generation: int) -> list[dict[str, Any]]:
         result = self.store.query(
-            f"SELECT * FROM (SELECT * FROM {table} WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} "
-            f"AND Generation = {{generation:UInt32}} ORDER BY Version DESC LIMIT 1 BY {key}) WHERE Deleted = 0 ORDER BY {key}",
+            f"SELECT * FROM (SELECT * FROM {table} WHERE Tenant = {{tenant:String}} "
+            "AND Process = {process:String} AND Generation = {generation:UInt32} "
+            f"ORDER BY Version DESC LIMIT 1 BY {key}) WHERE Deleted = 0 ORDER BY {key}",
             self._scope(generation),
             role=Role.CORRELATOR,
         )
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
 
-def expected(process: Process, journeys: Mapping[int, Sequence[Event]], where: Where, expect: Expect) -> dict[int, Any]:
+def expected(
+    process: Process, journeys: Mapping[int, Sequence[Event]], where: Where, expect: Expect
+) -> dict[int, Any]:
     """What the reference says of these journeys."""
     folded = {root: fold(process, events, where, expect) for root, events in journeys.items()}
     return {root: _reference_facts(root, one) for root, one in folded.items() if one}
@@ -136,7 +153,7 @@ def _journey_facts(row: Mapping[str, Any]) -> dict[str, Any]:
         "customer": row["Customer"], "entity": row["Entity"], "region": row["Region"],
         "service_line": row["ServiceLine"], "events": row["Events"], "open_exceptions": row["OpenExceptions"],
         "milestones": {
-            name: tuple(one[part] for part in ("State", "MetAt", "LastAt", "DueAt", "Count", "Amount", "Currency"))
+            name: tuple(one[part] for part in MILESTONE_PARTS)
             for name, one in row["milestones"].items()
         },
         "exceptions": [],

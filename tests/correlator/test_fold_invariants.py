@@ -1,4 +1,6 @@
-"""For any events: the folded journeys equal the plain-Python reference, live and fresh, in one step or several."""
+"""For any events: the folded journeys equal the plain-Python reference, live and fresh, in one step or
+several.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,11 @@ milestones:
   - {name: created, event: created, within: {time: 4h, of: won}, on_late: stuck}
   - {name: approved, event: approved, optional: true, within: 2h, undone_by: [unapproved, reverted]}
   - {name: noted, event: noted}
-  - {name: posted, event: posted, where: "amount > 0", within: {time: 3h, of: approved.last}, undone_by: credited}
+  - name: posted
+    event: posted
+    where: "amount > 0"
+    within: {time: 3h, of: approved.last}
+    undone_by: credited
   - {name: checked, event: posted, within: {time: 1d, of: paid}}
   - {name: paid, event: paid, within: {time: 5h, of: posted}, undone_by: reverted}
 completed_by: [posted, paid]
@@ -42,7 +48,10 @@ dropped_by: [lost]
 checks:
   - {name: has-plan, after: created, expect: "attr('plan') != ''", blocking: true, severity: high, owner: pmo}
   - {name: one-project, expect: "keys('project') <= 1"}
-  - {name: not-over, after: posted, expect: "sumIf(amount, event = 'posted' and not failed) <= amount", class: technical}
+  - name: not-over
+    after: posted
+    expect: "sumIf(amount, event = 'posted' and not failed) <= amount"
+    class: technical
 """)
 
 WHERE = {"amount > 0": lambda event: event.amount is not None and event.amount > 0}
@@ -53,19 +62,35 @@ def _attribute(events: Sequence[Event], name: str) -> str:
 
 
 def _posted(events: Sequence[Event]) -> Decimal:
-    return sum((one.amount or Decimal(0) for one in events if one.event == "posted" and not one.failed), Decimal(0))
+    return sum(
+        (one.amount or Decimal(0) for one in events if one.event == "posted" and not one.failed), Decimal(0)
+    )
 
 
 EXPECT = {
     "attr('billable') != 'false'": lambda events, _: _attribute(events, "billable") != "false",
     "attr('plan') != ''": lambda events, _: _attribute(events, "plan") != "",
-    "keys('project') <= 1": lambda events, _: len({o for e in events for ns, o in e.objects if ns == "project"}) <= 1,
+    "keys('project') <= 1": lambda events, _: (
+        len({o for e in events for ns, o in e.objects if ns == "project"}) <= 1
+    ),
     "sumIf(amount, event = 'posted' and not failed) <= amount": lambda events, amount: (
         amount is not None and _posted(events) <= amount
     ),
 }
 
-NAMES = ("won", "created", "approved", "unapproved", "noted", "posted", "credited", "reverted", "paid", "lost", "other")
+NAMES = (
+    "won",
+    "created",
+    "approved",
+    "unapproved",
+    "noted",
+    "posted",
+    "credited",
+    "reverted",
+    "paid",
+    "lost",
+    "other",
+)
 AMOUNTS = (None, None, Decimal(-1), Decimal("0.1"), Decimal("0.2"), Decimal("100.5"))
 
 
@@ -100,7 +125,9 @@ def _journeys(draw: Random) -> dict[int, list[Event]]:
     return found
 
 
-def _differences(found: dict[int, Any], wanted: dict[int, Any], journeys: dict[int, list[Event]]) -> list[object]:
+def _differences(
+    found: dict[int, Any], wanted: dict[int, Any], journeys: dict[int, list[Event]]
+) -> list[object]:
     """The shortest journey that differs: its events, and the two results."""
     wrong = [root for root in journeys if found.get(root) != wanted.get(root)]
     if not wrong:
@@ -111,7 +138,9 @@ def _differences(found: dict[int, Any], wanted: dict[int, Any], journeys: dict[i
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One store for all examples, each in a tenant of its own; both engines run the same SQL in test_fold.py."""
+    """One store for all examples, each in a tenant of its own; both engines run the same SQL in
+    test_fold.py.
+    """
     directory: Path = tmp_path_factory.mktemp("fold")
     opened = Store.open(str(directory / "store"))
     opened.migrate()
@@ -120,7 +149,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
 def test_folding_equals_the_reference(kept: Store, seed: int) -> None:
     """Live folding, live folding after some events left, and a fresh rebuild all equal the reference."""
     draw = Random(seed)
@@ -130,7 +161,9 @@ def test_folding_equals_the_reference(kept: Store, seed: int) -> None:
     folding.fold(list(first))
     assert _differences(folding.facts(), expected(PROCESS, first, WHERE, EXPECT), first) == []
 
-    remaining = {root: draw.randrange(len(events) + 1) for root, events in first.items() if draw.random() < 0.3}
+    remaining = {
+        root: draw.randrange(len(events) + 1) for root, events in first.items() if draw.random() < 0.3
+    }
     after = {root: events[: remaining.get(root, len(events))] for root, events in first.items()}
     leaving = {root: first[root][number:] for root, number in remaining.items()}
     folding.put(leaving, deleted=True)

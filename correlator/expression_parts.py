@@ -1,0 +1,75 @@
+"""What expressions are made of: names, functions, types, literals."""
+
+from dataclasses import dataclass
+
+_ESCAPED = "\\'{}%;\x7f"
+
+TEXT, NUMBER, TRUTH = "text", "number", "true or false"
+
+EVENT_COLUMNS = {
+    "event": (TEXT, "toString(Event)"),
+    "system": (TEXT, "toString(System)"),
+    "platform": (TEXT, "toString(Platform)"),
+    "connection": (TEXT, "toString(Connection)"),
+    "amount": (NUMBER, "toFloat64(Amount)"),
+    "currency": (TEXT, "toString(Currency)"),
+    "customer": (TEXT, "Customer"),
+    "entity": (TEXT, "toString(Entity)"),
+    "region": (TEXT, "toString(Region)"),
+    "service_line": (TEXT, "toString(ServiceLine)"),
+    "failed": (TRUTH, "(Failed = 1)"),
+}
+JOURNEY_COLUMNS = {
+    name: EVENT_COLUMNS[name]
+    for name in ("amount", "currency", "customer", "entity", "region", "service_line")
+}
+AGGREGATES = ("count", "sum", "min", "max", "avg", "uniq")
+# name -> types of the arguments, type of the result, text
+FUNCTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "lower": ((TEXT,), TEXT, "lowerUTF8({})"),
+    "upper": ((TEXT,), TEXT, "upperUTF8({})"),
+    "trim": ((TEXT,), TEXT, "trimBoth({})"),
+    "length": ((TEXT,), NUMBER, "toFloat64(lengthUTF8({}))"),
+    "empty": ((TEXT,), TRUTH, "({} = '')"),
+    "starts_with": ((TEXT, TEXT), TRUTH, "startsWith({}, {})"),
+    "ends_with": ((TEXT, TEXT), TRUTH, "endsWith({}, {})"),
+    "contains": ((TEXT, TEXT), TRUTH, "(position({}, {}) > 0)"),
+    "number": ((TEXT,), NUMBER, "toFloat64(toDecimal128OrNull({}, 6))"),
+    "abs": ((NUMBER,), NUMBER, "abs({})"),
+    "floor": ((NUMBER,), NUMBER, "floor({})"),
+    "ceil": ((NUMBER,), NUMBER, "ceil({})"),
+}
+
+
+class ExpressionError(ValueError):
+    """An expression is not allowed; the sentence says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An aggregate over a journey's events, under the name by which the expression refers to it."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression: ClickHouse text that is 0 or 1 for every row, never NULL."""
+
+    sql: str
+    terms: tuple[Term, ...] = ()
+    attributes: frozenset[str] = frozenset()
+
+
+def quoted(text: str) -> str:
+    """A ClickHouse string literal of this text, whatever it holds."""
+    escaped = (
+        f"\\x{ord(one):02x}"
+        if one in "{}%;\x7f" or ord(one) < ord(" ")
+        else f"\\{one}"
+        if one in _ESCAPED
+        else one
+        for one in text
+    )
+    return f"'{''.join(escaped)}'"
