@@ -67,3 +67,43 @@ def place_of(tree: Any, path: tuple[str | int, ...], default: Place) -> Place:
             break
         place = tree.places[step]
         tree = tree[str(step)] if isinstance(tree, Mapping) else list(tree)[int(step)]
+    return place
+
+
+def text_of(path: Path) -> str:
+    """Read a file that must be UTF-8.
+
+    Raises:
+        BadYamlError: it is not.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadYamlError(1, "the file is not UTF-8 text") from error
+
+
+def _plain(node: Any, file: str, budget: Iterator[int], depth: int) -> Any:
+    if next(budget, None) is None or depth > _DEEPEST:
+        raise BadYamlError(1, "this is nested too deeply or too long for a definition")
+    if isinstance(node, CommentedMap):
+        mapping = Mapping()
+        for key, value in node.items():
+            line = node.lc.data[key][0] + 1 if key in (node.lc.data or {}) else node.lc.line + 1
+            mapping[str(key)] = _plain(value, file, budget, depth + 1)
+            mapping.places[str(key)] = (file, line)
+        return mapping
+    if isinstance(node, CommentedSeq):
+        sequence = Sequence()
+        for index, value in enumerate(node):
+            line = node.lc.data[index][0] + 1 if index in (node.lc.data or {}) else node.lc.line + 1
+            sequence.append(_plain(value, file, budget, depth + 1))
+            sequence.places[index] = (file, line)
+        return sequence
+    return _scalar(node)
+
+
+def _scalar(node: Any) -> Any:
+    for kind in (str, bool, int, float):
+        if isinstance(node, kind) and type(node) is not kind and type(node) is not bool:
+            return kind(node)
+    return node
