@@ -170,13 +170,12 @@ class Deal:
         self.say("crm", v.OPPORTUNITY_LOST, at, {self.namespace: self.opportunity}, amount=self.amount)
         return at
 
-    def project_created(self, at: datetime, *, scheduled: bool = True, **more: Any) -> datetime:
+    def project_created(self, at: datetime, **more: Any) -> datetime:
         """The middleware has the PSA create the project."""
         keys = {self.namespace: self.opportunity, v.CERTINIA_PROJECT: self.project, **more.pop("keys", {})}
-        attributes = {"billing_schedule": "monthly"} if scheduled else {}
         self.say(
             "psa", v.PROJECT_CREATED, at, keys,
-            via=("middleware",), trace=f"{self.label}/won", attributes=attributes,
+            via=("middleware",), trace=f"{self.label}/won", attributes={"billing_schedule": "monthly"},
             baggage={self.namespace: self.opportunity}, **more,
         )  # fmt: skip
         return at

@@ -74,10 +74,11 @@ CAST = (
     Casting("migrated", stories.migrated, 6, 7 * WEEKS, 10),
     Casting("stuck", stories.stuck, 13, 12, 3, "stuck"),
     Casting("rejected", stories.rejected, 4, 9, 3, "stuck", "UK01"),
-    Casting("unscheduled", stories.unscheduled, 6, 10, 1, "stuck"),
+    Casting("split", stories.split, 5, 30, 2),
     Casting("late-invoice", stories.late_invoice, 9, 45, 28, "late"),
-    Casting("late-payment", stories.late_payment, 8, 56, 52, "late"),
-    Casting("failing", stories.untaxed, 7, 0, 0, "in_flight", "DE01"),
+    Casting("late-payment", stories.late_payment, 8, 66, 60, "late"),
+    Casting("failing", stories.untaxed, 6, 1.2, 0.05, "in_flight", "DE01"),
+    Casting("blocked", stories.untaxed, 5, 9, 3.5, "stuck", "DE01"),
     Casting("recovered", stories.recovered, 16, 50, 25),
     Casting("duplicated", stories.duplicated, 12, 50, 3),
     Casting("resent", stories.resent, 6, 50, 20),
@@ -86,7 +87,7 @@ CAST = (
     Casting("lost", stories.lost, 14, 50, 1, "dropped"),
     Casting("cancelled", stories.cancelled, 5, 50, 25, "dropped"),
     Casting("internal", stories.internal, 4, 40, 5, "absent"),
-    Casting("orphan", stories.orphan, 5, 4, 3, "in_flight"),
+    Casting("orphan", stories.orphan, 5, 12, 1, "in_flight"),
     Casting("adopted", stories.adopted, 5, 50, 30),
     Casting("placeholder", stories.placeholder, 6, 50, 5),
 )
@@ -151,7 +152,7 @@ def live_stories(seed: int, label: str) -> Iterator[tuple[str, list[PlannedEvent
 
 _LIVE = {
     "healthy": 50, "hubspot": 8, "stuck": 12, "failing": 8, "recovered": 12, "duplicated": 5, "credited": 5,
-    "lost": 4, "unscheduled": 4, "out-of-order": 3,
+    "lost": 4, "split": 4, "out-of-order": 3,
 }  # fmt: skip
 """Weight of each story while live."""
 
@@ -159,7 +160,7 @@ _LIVE = {
 def _tell(casting: Casting, rng: random.Random, now: datetime, label: str) -> Deal:
     entity = _entity(casting.entity) or rng.choice(ENTITIES)
     if casting.story is stories.untaxed:
-        return _fresh_failure(rng, entity, now, label)
+        return _recent_failure(casting, rng, entity, now, label)
     deal = Deal(label, rng, entity=entity)
     won = now - timedelta(days=rng.uniform(casting.youngest, casting.oldest))
     won = working(won, entity, rng)
@@ -169,11 +170,12 @@ def _tell(casting: Casting, rng: random.Random, now: datetime, label: str) -> De
     return deal
 
 
-def _fresh_failure(rng: random.Random, entity: Entity, now: datetime, label: str) -> Deal:
-    """An invoice refused within the last two days: tell the story, then move it as a whole."""
+def _recent_failure(casting: Casting, rng: random.Random, entity: Entity, now: datetime, label: str) -> Deal:
+    """An invoice last refused so many days ago: tell the story, then move it as a whole."""
     deal = Deal(label, rng, entity=entity)
     stories.untaxed(deal, working(now - timedelta(days=20), entity, rng))
-    shift = now - timedelta(hours=rng.uniform(1, 40)) - max(event.time for event in deal.events)
+    last = now - timedelta(days=rng.uniform(casting.youngest, casting.oldest))
+    shift = last - max(event.time for event in deal.events)
     deal.events = [moved(event, event.time + shift) for event in deal.events]
     return deal
 

@@ -26,9 +26,12 @@ def begin(deal: Deal, won: datetime) -> datetime:
 
 
 def work(deal: Deal, moment: datetime) -> datetime:
-    """Two to four approved timecards, well within the invoice clock; returns when the last was approved."""
+    """Two to four approved timecards, within the billing clock; returns when the last was approved."""
     for number in range(deal.rng.randint(2, 4)):
-        moment = deal.time_approved(deal.after(moment, 12, 40))
+        approved = deal.after(moment, 12, 24)
+        if approved - moment > timedelta(days=2.5):  # somebody cannot wait for Monday
+            approved = moment + timedelta(hours=deal.rng.uniform(20, 50))
+        moment = deal.time_approved(approved)
         if number == 0 and deal.rng.random() < 0.1:  # noqa: PLR2004 one deal in ten
             back = moment + timedelta(minutes=deal.rng.uniform(5, 50))
             moment = deal.time_taken_back(back, back + timedelta(minutes=20))
@@ -37,9 +40,14 @@ def work(deal: Deal, moment: datetime) -> datetime:
 
 def bill(deal: Deal, moment: datetime) -> tuple[datetime, str]:
     """Released and posted; returns when, and the invoice."""
-    released = deal.billing_released(deal.after(moment, 2, 20))
+    released = deal.billing_released(deal.after(moment, 1, 5))
     invoice = deal.next_invoice()
-    return deal.invoice_posted(deal.after(released, 0.5, 10), invoice), invoice
+    return deal.invoice_posted(_by_machine(deal, released), invoice), invoice
+
+
+def _by_machine(deal: Deal, moment: datetime) -> datetime:
+    """Some hours later, at any time of the day or week: what runs by itself does not wait for an office."""
+    return moment + timedelta(hours=deal.rng.uniform(0.5, 8))
 
 
 def finish(deal: Deal, moment: datetime) -> None:
@@ -82,10 +90,14 @@ def rejected(deal: Deal, won: datetime) -> None:
         moment = deal.project_failed(moment + timedelta(minutes=deal.rng.uniform(5, 40)), TEMPLATE)
 
 
-def unscheduled(deal: Deal, won: datetime) -> None:
-    """The project has no billing schedule: a check finds out before finance does."""
-    deal.closed_won(won)
-    deal.project_created(won + timedelta(minutes=30), scheduled=False)
+def split(deal: Deal, won: datetime) -> None:
+    """Somebody clicked twice: two projects for one deal, which a check finds."""
+    created = begin(deal, won)
+    first = deal.project
+    deal.project = f"{first}B"
+    deal.project_created(created + timedelta(minutes=3))
+    deal.project = first
+    finish(deal, created)
 
 
 def late_invoice(deal: Deal, won: datetime) -> None:
@@ -114,9 +126,9 @@ def recovered(deal: Deal, won: datetime) -> None:
         again = deal.project_failed(won + timedelta(minutes=deal.rng.uniform(2, 10)), ROW_LOCK)
         finish(deal, deal.project_created(again + timedelta(minutes=deal.rng.uniform(5, 60))))
         return
-    released = deal.billing_released(deal.after(work(deal, begin(deal, won)), 2, 20))
+    released = deal.billing_released(deal.after(work(deal, begin(deal, won)), 1, 5))
     invoice = deal.next_invoice()
-    failed = deal.invoice_failed(deal.after(released, 0.5, 2), invoice, TIMEOUT)
+    failed = deal.invoice_failed(_by_machine(deal, released), invoice, TIMEOUT)
     posted = deal.invoice_posted(failed + timedelta(minutes=deal.rng.uniform(10, 50)), invoice)
     deal.paid(deal.after(posted, 5 * 24, 24 * 24), invoice)
 
@@ -151,7 +163,7 @@ def credited(deal: Deal, won: datetime) -> None:
     posted, invoice = bill(deal, work(deal, begin(deal, won)))
     back = deal.invoice_credited(deal.after(posted, 20, 60), invoice)
     again = deal.next_invoice()
-    posted = deal.invoice_posted(deal.after(back, 1, 8), again)
+    posted = deal.invoice_posted(_by_machine(deal, back), again)
     deal.paid(deal.after(posted, 5 * 24, 20 * 24), again)
 
 
@@ -181,7 +193,6 @@ def orphan(deal: Deal, won: datetime) -> None:
         "psa", v.PROJECT_CREATED, won, {v.CERTINIA_PROJECT: deal.project},
         attributes={"billing_schedule": "monthly", "created_by": "hand"},
     )  # fmt: skip
-    deal.time_approved(deal.after(won, 12, 40))
 
 
 def adopted(deal: Deal, won: datetime) -> None:
@@ -218,7 +229,7 @@ def consolidated(deals: list[Deal], won: datetime) -> None:
     for deal in deals:
         deal.billing_released(closing + timedelta(minutes=deal.rng.uniform(10, 50)))
     invoice = first.next_invoice()
-    posted = first.after(closing, 1, 3)
+    posted = _by_machine(first, closing + timedelta(hours=1))
     roots = tuple(deal.root for deal in deals)
     total = sum((deal.amount for deal in deals), Decimal(0))
     keys: dict[str, Any] = {
@@ -245,7 +256,7 @@ def batched(deals: list[Deal], won: datetime) -> None:
     deals[0].say("middleware", "", night + timedelta(minutes=30), keys, via=("middleware",), journeys=())
     for deal in deals:
         invoice = deal.next_invoice()
-        posted = deal.invoice_posted(deal.after(night, 1, 6), invoice)
+        posted = deal.invoice_posted(_by_machine(deal, night), invoice)
         deal.paid(deal.after(posted, 5 * 24, 20 * 24), invoice)
 
 
