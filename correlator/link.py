@@ -46,6 +46,12 @@ def link_statements(process: Process, attributes: Collection[str]) -> dict[str, 
     return {name: expand(text, blocks, macros) for name, text in blocks.items() if "$1" not in text}
 
 
+def ancestry_statements() -> dict[str, str]:
+    """Return the statements that no process changes: which events are at hand, and what stands above them."""
+    blocks = load_queries("throughline.correlator", "ancestry")
+    return {name: expand(text, blocks, {}) for name, text in blocks.items()}
+
+
 def link_parameters(process: Process, attributes: Collection[str]) -> dict[str, Any]:
     """Return the parameters that those statements share."""
     names = list(process.namespaces)

@@ -21,7 +21,7 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
 
     1. Take the facts of the new events.
     2. Climb hop by hop through spans that are no events.
-    3. Keep what was reached, and what is awaited.
+    3. Keep what was reached, and what was passed or awaited.
     4. Add the events below, whose keys may follow, with the lineage stored for them.
     """
     run.do("facts_all" if fresh else "facts")
@@ -49,7 +49,7 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
 def write_lineage(run: Run) -> None:
     """Store lineage, effects first."""
     if run.count("lineage") or run.count("lineage_before"):
-        run.write("write_waiting", "write_descendants", "write_ancestors")
+        run.write("write_watched", "write_descendants", "write_ancestors")
 
 
 def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
 from throughline.correlator.fold import fold_sql
-from throughline.correlator.link import link_parameters, link_statements, shares_levels
+from throughline.correlator.link import ancestry_statements, link_parameters, link_statements, shares_levels
 from throughline.correlator.workspace import Run, Workspace
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Correlator:
         self._checkpoint = checkpoint
         self._batch = batch
         self._queries = load_queries("throughline.correlator", "worker")
-        self._ancestry = load_queries("throughline.correlator", "ancestry") | self._queries
+        self._ancestry = ancestry_statements() | self._queries
         tag = _schema_tag()
         self._live = Workspace(store, f"live_{tag}_", on_disk=False)
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
@@ -148,7 +148,7 @@ class Correlator:
         if stragglers:
             run.do("stragglers", since=since, batch=self._batch)
         run.do("seen", "affected_new")
-        run.do("affected_waiting", since=EPOCH if stragglers else since)
+        run.do("affected_watching", since=EPOCH if stragglers else since)
         events = run.count("new_events")
         more = events >= self._batch
         if more:
@@ -260,7 +260,7 @@ class Correlator:
         run = self._run(tenant, version)
         run.do("recent", since=since)
         run.do("affected_new")
-        run.do("affected_waiting", since=since)
+        run.do("affected_watching", since=since)
         if run.count("affected"):
             passes.find_lineage(run, fresh=False)
             self._link(tenant, process_id, generation, version)

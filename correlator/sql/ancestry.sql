@@ -34,32 +34,35 @@ INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM @new_events
 -- affected_all --
 INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM business_events WHERE Tenant = {tenant:String}
 
--- affected_waiting --
--- Events whose awaited span has arrived. Spans of the overlap window are looked at every time: they are not marked.
+-- affected_watching --
+-- Events of which a watched span has arrived, or has arrived again with other parents. Spans of the overlap window are looked
+-- at every time: what was seen of them tells whether they are news.
 INSERT INTO @affected
-SELECT DISTINCT EventId, 0
+SELECT DISTINCT w.EventId, 0
 FROM
 (
-    SELECT Trace, Span, EventId, Deleted
-    FROM waiting_spans
-    WHERE Tenant = {tenant:String}
-      AND Trace IN (
-          SELECT Trace FROM trace_inbox
-          WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')})
+    SELECT Trace, Span, EventId, Seen, Deleted
+    FROM watched_spans
+    WHERE Tenant = {tenant:String} AND Trace IN (${recent_traces})
     ORDER BY Version DESC
     LIMIT 1 BY Trace, Span, EventId
-)
-WHERE NOT Deleted
-  AND EventId NOT IN (SELECT EventId FROM @affected)
-  AND (Trace, Span) IN (
-      SELECT Trace, Span FROM span_edges
-      WHERE Tenant = {tenant:String}
-        AND Trace IN (
-            SELECT Trace FROM waiting_spans
-            WHERE Tenant = {tenant:String}
-              AND Trace IN (
-                  SELECT Trace FROM trace_inbox
-                  WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')})))
+) AS w
+INNER JOIN
+(
+    SELECT Trace, Span, ${seen_of_span} AS Seen
+    FROM span_edges
+    WHERE Tenant = {tenant:String}
+      AND Trace IN (SELECT Trace FROM watched_spans WHERE Tenant = {tenant:String} AND Trace IN (${recent_traces}))
+    GROUP BY Trace, Span
+) AS s ON s.Trace = w.Trace AND s.Span = w.Span
+WHERE NOT w.Deleted AND s.Seen != w.Seen AND w.EventId NOT IN (SELECT EventId FROM @affected)
+
+-- recent_traces --
+SELECT Trace FROM trace_inbox WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}
+
+-- seen_of_span --
+-- All that is known of a span, rows of one span united.
+cityHash64(max(IsEvent), arraySort(arrayDistinct(arrayFlatten(groupArray(Parents)))))
 
 -- affected_below --
 -- Events below those of the last round: their effective keys may follow.
@@ -104,7 +107,7 @@ WHERE EventId IN (SELECT EventId FROM @affected WHERE Round = 0)
 -- spans --
 -- The spans of this hop that are stored. A span counts as an event even before its business_events row is visible.
 INSERT INTO @spans
-SELECT Trace, Span, max(IsEvent), arrayDistinct(arrayFlatten(groupArray(Parents))), 1
+SELECT Trace, Span, max(IsEvent), arrayDistinct(arrayFlatten(groupArray(Parents))), ${seen_of_span}
 FROM span_edges
 WHERE Tenant = {tenant:String}
   AND (Trace, Span) IN (SELECT Trace, Span FROM @climbs WHERE Hop = {hop:UInt16})
@@ -126,15 +129,17 @@ WHERE (EventId, parent.1, parent.2) NOT IN (SELECT EventId, Trace, Span FROM @cl
 
 -- lineage --
 INSERT INTO @lineage
-SELECT c.EventId, arraySort(groupUniqArrayIf(c.Span, s.IsEvent = 1)), arraySort(groupUniqArrayIf((c.Trace, c.Span), s.Here = 0))
+SELECT
+    c.EventId,
+    arraySort(groupUniqArrayIf(c.Span, s.IsEvent = 1)),
+    arraySort(groupUniqArrayIf((c.Trace, c.Span, s.Seen), s.IsEvent = 0))
 FROM @climbs AS c
 LEFT ANY JOIN @spans AS s ON s.Trace = c.Trace AND s.Span = c.Span
 GROUP BY c.EventId
-HAVING max(s.IsEvent = 1 OR s.Here = 0)
 
 -- lineage_before --
 INSERT INTO @lineage_before
-SELECT EventId, Ancestors, Waiting
+SELECT EventId, Ancestors, Watched
 FROM event_ancestors
 WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @affected)
 ORDER BY Version DESC
@@ -143,20 +148,21 @@ LIMIT 1 BY EventId
 -- lineage_stored --
 -- Of events in later rounds the stored lineage holds.
 INSERT INTO @lineage
-SELECT EventId, Ancestors, Waiting
+SELECT EventId, Ancestors, Watched
 FROM @lineage_before
 WHERE EventId IN (SELECT EventId FROM @affected WHERE Round > 0) AND notEmpty(Ancestors)
 
--- write_waiting --
-INSERT INTO waiting_spans (Tenant, Trace, Span, EventId, Version, Deleted)
-SELECT {tenant:String}, span.1, span.2, EventId, {version:UInt64}, span.3
+-- write_watched --
+INSERT INTO watched_spans (Tenant, Trace, Span, EventId, Seen, Version, Deleted)
+SELECT {tenant:String}, span.1, span.2, EventId, span.3, {version:UInt64}, span.4
 FROM
 (
     SELECT
         a.EventId AS EventId,
+        arrayMap(s -> (s.1, s.2), n.Watched) AS now,
         arrayJoin(arrayConcat(
-            arrayMap(s -> (s.1, s.2, 0), arrayFilter(s -> NOT has(b.Waiting, s), n.Waiting)),
-            arrayMap(s -> (s.1, s.2, 1), arrayFilter(s -> NOT has(n.Waiting, s), b.Waiting)))) AS span
+            arrayMap(s -> (s.1, s.2, s.3, 0), arrayFilter(s -> NOT has(b.Watched, s), n.Watched)),
+            arrayMap(s -> (s.1, s.2, 0, 1), arrayFilter(s -> NOT has(now, (s.1, s.2)), b.Watched)))) AS span
     FROM (SELECT EventId FROM @affected WHERE Round = 0) AS a
     LEFT ANY JOIN @lineage AS n ON n.EventId = a.EventId
     LEFT ANY JOIN @lineage_before AS b ON b.EventId = a.EventId
@@ -178,12 +184,12 @@ FROM
 )
 
 -- write_ancestors --
-INSERT INTO event_ancestors (Tenant, EventId, Ancestors, Waiting, Version)
-SELECT {tenant:String}, a.EventId, n.Ancestors, n.Waiting, {version:UInt64}
+INSERT INTO event_ancestors (Tenant, EventId, Ancestors, Watched, Version)
+SELECT {tenant:String}, a.EventId, n.Ancestors, n.Watched, {version:UInt64}
 FROM (SELECT EventId FROM @affected WHERE Round = 0) AS a
 LEFT ANY JOIN @lineage AS n ON n.EventId = a.EventId
 LEFT ANY JOIN @lineage_before AS b ON b.EventId = a.EventId
-WHERE n.Ancestors != b.Ancestors OR n.Waiting != b.Waiting
+WHERE n.Ancestors != b.Ancestors OR n.Watched != b.Watched
 
 -- write_processed --
 INSERT INTO processed (Tenant, IngestedAt, EventId, ContentHash)

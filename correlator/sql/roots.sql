@@ -84,8 +84,16 @@ FROM
     UNION ALL
     SELECT edge.4, edge.2
     FROM (${changed_edges})
+    WHERE ${is_object(edge.2)}
 )
 GROUP BY Object
+
+-- is_object --
+-- A cut may name what is no object.
+($1 IN (SELECT arrayJoin(${named_objects}) FROM @linked) OR $1 IN (SELECT Object FROM @objects_before))
+
+-- named_objects --
+arrayConcat(arrayMap(o -> o.3, Objects), arrayMap(o -> o.2, arrayFilter(o -> o.3, Extra)))
 
 -- changed_edges --
 -- Edges of events whose edges differ from the stored ones, or that state links: their time counts.
@@ -103,7 +111,7 @@ INSERT INTO @recount SELECT DISTINCT edge.1 FROM (${changed_edges})
 INSERT INTO @dirty
 SELECT edge.1, any(edge.3)
 FROM (${changed_edges})
-WHERE edge.1 NOT IN (SELECT Object FROM @dirty) AND edge.1 NOT IN (SELECT Object FROM @gone)
+WHERE edge.1 NOT IN (SELECT Object FROM @dirty) AND edge.1 NOT IN (SELECT Object FROM @gone) AND ${is_object(edge.1)}
 GROUP BY edge.1
 
 -- objects_before_linked --

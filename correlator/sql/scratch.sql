@@ -23,14 +23,14 @@ EventId UInt128, Trace UInt64, Span UInt128, Hop UInt16
 
 -- spans --
 -- The stored spans among them.
-Trace UInt64, Span UInt128, IsEvent UInt8, Parents Array(Tuple(Trace UInt64, Span UInt128)), Here UInt8
+Trace UInt64, Span UInt128, IsEvent UInt8, Parents Array(Tuple(Trace UInt64, Span UInt128)), Seen UInt64
 
 -- lineage --
 -- Nearest event spans above each affected event.
-EventId UInt128, Ancestors Array(UInt128), Waiting Array(Tuple(Trace UInt64, Span UInt128))
+EventId UInt128, Ancestors Array(UInt128), Watched Array(Tuple(Trace UInt64, Span UInt128, Seen UInt64))
 
 -- lineage_before --
-EventId UInt128, Ancestors Array(UInt128), Waiting Array(Tuple(Trace UInt64, Span UInt128))
+EventId UInt128, Ancestors Array(UInt128), Watched Array(Tuple(Trace UInt64, Span UInt128, Seen UInt64))
 
 -- facts_renamed --
 -- The same of events that are not affected themselves, but an alias they name is.

@@ -210,6 +210,15 @@ def rows_of_one_span_are_united() -> Case:
 
 
 @case(CASES)
+def a_later_row_of_a_span_adds_its_parents() -> Case:
+    """Also when the span was known, and passed on the way up, long before."""
+    yield say(Said("t/1", event="", keys=("crm.deal:a",)), Said("u/1", event="", keys=("crm.deal:b",)))
+    yield say(Span("t/2", ("t/1",)), Said("t/3", parents=("t/2",)))
+    found = yield say(Span("t/2", ("u/1",)))
+    assert found.journeys == {"crm.deal:a": {"t/3"}, "crm.deal:b": {"t/3"}}
+
+
+@case(CASES)
 def only_the_winning_version_of_an_event_names_its_parents() -> Case:
     """Its older version's parents are forgotten."""
     yield say(

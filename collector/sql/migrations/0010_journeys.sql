@@ -5,13 +5,14 @@
 -- readers take the latest row per key (ORDER BY Version DESC LIMIT 1 BY key), never FINAL: ten times slower for look-ups.
 -- Object, Key and Root are sipHash64(Tenant, Process, Namespace, Value); lower(hex(Root)) is a journey's id.
 
--- The event or evidence spans nearest above each event, and the spans it waits for. Rows only for events that have either.
+-- The event or evidence spans nearest above each event, and the other spans looked at on the way. Rows only for events that
+-- have either. Seen is 0 for a span that has not arrived, else a hash of what was known of it.
 CREATE TABLE event_ancestors
 (
     Tenant LowCardinality(String),
     EventId UInt128,
     Ancestors Array(UInt128),
-    Waiting Array(Tuple(Trace UInt64, Span UInt128)),
+    Watched Array(Tuple(Trace UInt64, Span UInt128, Seen UInt64)),
     Version UInt64
 )
 ENGINE = ReplacingMergeTree(Version)
@@ -31,13 +32,14 @@ ENGINE = ReplacingMergeTree(Version)
 ORDER BY (Tenant, Ancestor, EventId)
 SETTINGS index_granularity = 1024, min_compress_block_size = 16384;
 
--- Spans that were looked for and have not arrived, with the event that looked.
-CREATE TABLE waiting_spans
+-- event_ancestors by watched span: when a span arrives, or arrives again with other parents, these events look anew.
+CREATE TABLE watched_spans
 (
     Tenant LowCardinality(String),
     Trace UInt64,
     Span UInt128,
     EventId UInt128,
+    Seen UInt64,
     Version UInt64,
     Deleted UInt8
 )
