@@ -137,9 +137,15 @@ SELECT
     Tenant,
     trace_id(Tenant, TraceId) AS Trace,
     span_id(Tenant, TraceId, SpanId) AS Span,
-    arraySort(arrayDistinct(arrayConcat(
-        if(ParentSpanId = '', [], [(trace_id(Tenant, TraceId), span_id(Tenant, TraceId, ParentSpanId))]),
-        arrayMap((t, s) -> (trace_id(Tenant, t), span_id(Tenant, t, s)), Links.TraceId, Links.SpanId)))) AS Parents,
+    multiIf(
+        notEmpty(Links.TraceId), arraySort(arrayDistinct(arrayConcat(
+            if(ParentSpanId = '', [], [(trace_id(Tenant, TraceId), span_id(Tenant, TraceId, ParentSpanId))]),
+            arrayMap((t, s) -> (trace_id(Tenant, t), span_id(Tenant, t, s)), Links.TraceId, Links.SpanId)))),
+        ParentSpanId = '', [],
+        [(trace_id(Tenant, TraceId), span_id(Tenant, TraceId, ParentSpanId))]) AS Parents,
+    -- The condition of otel_traces_to_business_events: this row may be visible before that view's.
+    arrayExists(k -> startsWith(k, 'business.key.') OR k IN ('business.event', 'business.link', 'business.link.cut'),
+        mapKeys(SpanAttributes)) AS IsEvent,
     IngestedAt
 FROM otel_traces
 WHERE TraceId != '' AND SpanId != '';
