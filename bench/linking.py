@@ -110,12 +110,18 @@ def measure() -> list[Row]:
             rows += [
                 Row(f"link: first tick, {of}, all processes", round(first, 1), "s", None, None),
                 Row(
-                    f"link: rebuild of {PROCESS}, {of}", round(rate), "events/s", f">= {REBUILD_BUDGET:,}",
+                    f"link: rebuild of {PROCESS}, {of}",
+                    round(rate),
+                    "events/s",
+                    f">= {REBUILD_BUDGET:,}",
                     rate >= REBUILD_BUDGET,
                 ),
                 Row(
                     f"link: live batches of {BATCH:,}, {len(bench.processes)} processes, on {of}",
-                    round(BATCH / batch), "events/s", f">= {LIVE_BUDGET:,}", batch <= BATCH / LIVE_BUDGET,
+                    round(BATCH / batch),
+                    "events/s",
+                    f">= {LIVE_BUDGET:,}",
+                    batch <= BATCH / LIVE_BUDGET,
                 ),
             ]
         bench.store.close()
@@ -125,7 +131,10 @@ def measure() -> list[Row]:
         *rows,
         Row(
             f"link: live cost per event at {EVENTS / 1e6:g} M / at {EVENTS / 1e7:g} M events",
-            round(growth, 2), "x", f"<= {GROWTH_BUDGET}", growth <= GROWTH_BUDGET,
+            round(growth, 2),
+            "x",
+            f"<= {GROWTH_BUDGET}",
+            growth <= GROWTH_BUDGET,
         ),
         Row("link: peak memory of the measuring process", round(peak), "MiB", None, None),
     ]

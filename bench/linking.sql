@@ -74,13 +74,13 @@ FROM (/*source*/)
 ARRAY JOIN if(hidden, [0, 1], [0]) AS evidence
 
 -- block: into_span_edges --
-INSERT INTO span_edges (Tenant, Trace, Span, Parents, IngestedAt)
+INSERT INTO span_edges (Tenant, Trace, Span, Parents, IsEvent, IngestedAt)
 WITH
     lower(hex(sipHash128('trace', id))) AS trace_id,
     lower(hex(sipHash64('span', id))) AS span_id
 SELECT
     {tenant:String}, sipHash64({tenant:String}, trace_id),
-    reinterpretAsUInt128(sipHash128('span', {tenant:String}, trace_id, span_id)), [], now64(6)
+    reinterpretAsUInt128(sipHash128('span', {tenant:String}, trace_id, span_id)), [], 1, now64(6)
 FROM (/*source*/)
 WHERE hidden
 
