@@ -224,7 +224,8 @@ LEFT JOIN (
         HAVING last_failure > 0
     )
     GROUP BY Root
-) AS failing ON folded.Root = failing.Root;
+) AS failing ON folded.Root = failing.Root
+SETTINGS query_plan_merge_expressions = 0;
 
 INSERT INTO exception_state (
     Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
