@@ -32,46 +32,43 @@ CREATE TABLE IF NOT EXISTS landing_traces (
     tenant LowCardinality(String), segment LowCardinality(String), number UInt32, received_unix_nano UInt64
 ) ENGINE = Null;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_otel_traces TO otel_traces AS
+-- Decoded once; what is sane is stored, the rest is kept as dead letters.
+CREATE TABLE IF NOT EXISTS decoded_traces AS otel_traces ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_decoded_traces TO decoded_traces AS
 WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
+    -- How Go prints a float64 (encoding/json); what is no number as pcommon.Value.AsString prints it.
+    (d -> if(isFinite(d), replaceRegexpOne(toString(d), 'e(\\d)', 'e+\\1'), concat('json: unsupported value: ',
+        transform(toString(d), ['nan', 'inf', '-inf'], ['NaN', '+Inf', '-Inf'])))) AS go_double,
+    (v -> multiIf(v.value = 'int', toString(v.int_value), v.value = 'double', go_double(v.double_value),
+        v.value = 'bool', if(v.bool_value, 'true', 'false'), 'null')) AS number_text,
+    -- Of equal keys the last counts; keys sorted.
+    (a -> arraySort(arrayFilter((x, n) -> n = 1, arrayReverse(arrayMap(x -> (x.key, x.value), a)),
+        arrayEnumerateUniq(arrayReverse(a.key))))) AS members_of_map,
+    -- JSON as Go writes it: '/' as it is, '<', '>' and '&' escaped; empty if a member is NaN or infinite.
+    ((open, members, close) -> if(arrayExists(y -> not isFinite(y.2.double_value), members), '',
+        replaceAll(replaceAll(replaceAll(replaceAll(concat(open, arrayStringConcat(arrayMap(y -> concat(
+            if(open = '{', concat(toJSONString(y.1), ':'), ''),
+            multiIf(y.2.value = 'string', toJSONString(y.2.string_value),
+                y.2.value = 'bytes', concat('"', base64Encode(y.2.bytes_value), '"'), number_text(y.2))),
+            members), ','), close), '\\/', '/'), '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026'))) AS json_text,
+    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'bytes', base64Encode(v.bytes_value),
+        v.value = 'none', '',
+        v.value >= 'array' AND v.value <= 'map', json_text(if(v.value = 'array', '[', '{'),
+            if(v.value = 'array', arrayMap(m -> ('', m), v.array_value.values),
+                members_of_map(v.kvlist_value.values)), if(v.value = 'array', ']', '}')),
+        number_text(v))) AS value_text,
+    -- Any value, the last of equal keys: right for all, several times slower.
+    (a -> CAST(arrayReverse(arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, value_text(p.value)), a)),
+        arrayEnumerateUniq(arrayReverse(a.key)))), 'Map(LowCardinality(String), String)')) AS any_map,
     -- Distinct keys, plain scalars: no branch per value.
     (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
         repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
         repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
+    (a -> if((arrayUniq(a.key) != length(a.key))
         OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+        any_map(a), plain_map(a))) AS attributes,
+    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id
 SELECT
     fromUnixTimestamp64Nano(toInt64(span.start_time_unix_nano)) AS Timestamp,
     hex_id(span.trace_id) AS TraceId,
@@ -112,8 +109,13 @@ FROM (
             FROM landing_traces
         )
     )
-)
-WHERE sane(span.start_time_unix_nano, received_unix_nano);
+);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_traces_to_otel_traces TO otel_traces AS
+SELECT *
+FROM decoded_traces
+WHERE toUnixTimestamp64Nano(Timestamp) >= 631152000000000000
+    AND toUnixTimestamp64Nano(Timestamp) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_received TO received_requests AS
 SELECT
@@ -125,71 +127,22 @@ SELECT
     fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt
 FROM landing_traces;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_traces_to_dead_letters TO dead_letters AS
-WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
-    -- Distinct keys, plain scalars: no branch per value.
-    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
-        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
-        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
-        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_traces_to_dead_letters TO dead_letters AS
 SELECT
-    tenant AS Tenant,
-    reinterpretAsUInt128(sipHash128('dead', segment, number, span.trace_id, span.span_id, span.name)) AS Id,
-    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
+    Tenant,
+    reinterpretAsUInt128(sipHash128('dead', Segment, Request, TraceId, SpanId, Body)) AS Id,
+    ReceivedAt,
     'traces' AS Signal,
-    segment AS Segment,
-    number AS Request,
+    Segment,
+    Request,
     1 AS Items,
     'timestamp' AS Reason,
-    concat('the span starts at ', toString(span.start_time_unix_nano),
+    concat('the span starts at ', toString(toUInt64(toUnixTimestamp64Nano(Timestamp))),
         ' ns since 1970: before 1990 or more than a day after it was received') AS Detail,
-    toJSONString(tuple(hex_id(span.trace_id), hex_id(span.span_id), hex_id(span.parent_span_id), span.name,
-        span.start_time_unix_nano, span.end_time_unix_nano, span.status.code, span.status.message,
-        attributes(span.attributes), attributes(resource))::Tuple(trace_id String, span_id String,
-        parent_span_id String, name String, start_time_unix_nano UInt64, end_time_unix_nano UInt64, status_code Int32,
+    toJSONString(tuple(TraceId, SpanId, ParentSpanId, SpanName, toUInt64(toUnixTimestamp64Nano(Timestamp)), Duration,
+        StatusCode, StatusMessage, SpanAttributes, ResourceAttributes)::Tuple(trace_id String, span_id String,
+        parent_span_id String, name String, start_time_unix_nano UInt64, duration UInt64, status_code String,
         status_message String, attributes Map(String, String), resource Map(String, String))) AS Body
-FROM (
-    SELECT tenant, segment, number, received_unix_nano, resource, arrayJoin(scope.spans) AS span
-    FROM (
-        SELECT tenant, segment, number, received_unix_nano, resource_spans.resource.attributes AS resource,
-            arrayJoin(resource_spans.scope_spans) AS scope
-        FROM (
-            SELECT tenant, segment, number, received_unix_nano, arrayJoin(request.resource_spans) AS resource_spans
-            FROM landing_traces
-        )
-    )
-)
-WHERE NOT sane(span.start_time_unix_nano, received_unix_nano);
+FROM decoded_traces
+WHERE NOT (toUnixTimestamp64Nano(Timestamp) >= 631152000000000000
+    AND toUnixTimestamp64Nano(Timestamp) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000);

@@ -85,138 +85,89 @@ CREATE TABLE IF NOT EXISTS landing_metrics (
     tenant LowCardinality(String), segment LowCardinality(String), number UInt32, received_unix_nano UInt64
 ) ENGINE = Null;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_gauge TO otel_metrics_gauge AS
-WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
-    -- Distinct keys, plain scalars: no branch per value.
-    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
-        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
-        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
-        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
-SELECT
-    resource_attributes AS ResourceAttributes,
-    resource_schema_url AS ResourceSchemaUrl,
-    scope_name AS ScopeName,
-    scope_version AS ScopeVersion,
-    scope_attributes AS ScopeAttributes,
-    scope_dropped AS ScopeDroppedAttrCount,
-    scope_schema_url AS ScopeSchemaUrl,
-    resource_attributes['service.name'] AS ServiceName,
-    name AS MetricName,
-    description AS MetricDescription,
-    unit AS MetricUnit,
-    attributes(point.attributes) AS Attributes,
-    fromUnixTimestamp64Nano(toInt64(point.start_time_unix_nano)) AS StartTimeUnix,
-    fromUnixTimestamp64Nano(toInt64(point.time_unix_nano)) AS TimeUnix,
-    -- One of the two is set; the other is 0.
-    point.as_double + point.as_int AS Value,
-    point.flags AS Flags,
-    arrayMap(a -> attributes(a), point.exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-    arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t)), point.exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-    arrayMap(e -> e.as_double + e.as_int, point.exemplars) AS `Exemplars.Value`,
-    arrayMap(i -> if(empty(i), repeat('0', 16), lower(hex(i))), point.exemplars.span_id) AS `Exemplars.SpanId`,
-    arrayMap(i -> if(empty(i), repeat('0', 32), lower(hex(i))), point.exemplars.trace_id) AS `Exemplars.TraceId`,
-    tenant AS Tenant,
-    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
-    segment AS Segment,
-    number AS Request
-FROM (
-    SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url, scope_name,
-        scope_version, scope_attributes, scope_dropped, scope_schema_url, metric.name AS name,
-        metric.description AS description, metric.unit AS unit,
-        arrayJoin(metric.gauge.data_points) AS point
-    FROM (
-        SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url,
-            scope.scope.name AS scope_name, scope.scope.version AS scope_version,
-            attributes(scope.scope.attributes) AS scope_attributes, scope.scope.dropped_attributes_count AS scope_dropped,
-            scope.schema_url AS scope_schema_url, arrayJoin(scope.metrics) AS metric
-        FROM (
-            SELECT tenant, segment, number, received_unix_nano, resource_metrics.schema_url AS resource_schema_url,
-                attributes(resource_metrics.resource.attributes) AS resource_attributes,
-                arrayJoin(resource_metrics.scope_metrics) AS scope
-            FROM (
-                SELECT tenant, segment, number, received_unix_nano,
-                    arrayJoin(request.resource_metrics) AS resource_metrics
-                FROM landing_metrics
-            )
-        )
-    )
-)
-WHERE sane(point.time_unix_nano, received_unix_nano);
+-- A data point of any kind, decoded once; Kind says which columns count.
+CREATE TABLE IF NOT EXISTS decoded_metrics (
+    Kind Enum8('gauge' = 1, 'sum' = 2, 'histogram' = 3, 'exponential_histogram' = 4, 'summary' = 5),
+    ResourceAttributes Map(LowCardinality(String), String),
+    ResourceSchemaUrl String,
+    ScopeName String,
+    ScopeVersion String,
+    ScopeAttributes Map(LowCardinality(String), String),
+    ScopeDroppedAttrCount UInt32,
+    ScopeSchemaUrl String,
+    ServiceName LowCardinality(String),
+    MetricName String,
+    MetricDescription String,
+    MetricUnit String,
+    Attributes Map(LowCardinality(String), String),
+    StartTimeUnix DateTime64(9),
+    TimeUnix DateTime64(9),
+    Value Float64,
+    Flags UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9)),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    AggregationTemporality Int32,
+    IsMonotonic Bool,
+    Count UInt64,
+    Sum Float64,
+    Min Float64,
+    Max Float64,
+    BucketCounts Array(UInt64),
+    ExplicitBounds Array(Float64),
+    Scale Int32,
+    ZeroCount UInt64,
+    PositiveOffset Int32,
+    PositiveBucketCounts Array(UInt64),
+    NegativeOffset Int32,
+    NegativeBucketCounts Array(UInt64),
+    `ValueAtQuantiles.Quantile` Array(Float64),
+    `ValueAtQuantiles.Value` Array(Float64),
+    Tenant LowCardinality(String),
+    ReceivedAt DateTime64(6),
+    IngestedAt DateTime64(6) DEFAULT now64(6),
+    Segment LowCardinality(String),
+    Request UInt32
+) ENGINE = Null;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_sum TO otel_metrics_sum AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_decoded_metrics TO decoded_metrics AS
 WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
+    -- How Go prints a float64 (encoding/json); what is no number as pcommon.Value.AsString prints it.
+    (d -> if(isFinite(d), replaceRegexpOne(toString(d), 'e(\\d)', 'e+\\1'), concat('json: unsupported value: ',
+        transform(toString(d), ['nan', 'inf', '-inf'], ['NaN', '+Inf', '-Inf'])))) AS go_double,
+    (v -> multiIf(v.value = 'int', toString(v.int_value), v.value = 'double', go_double(v.double_value),
+        v.value = 'bool', if(v.bool_value, 'true', 'false'), 'null')) AS number_text,
+    -- Of equal keys the last counts; keys sorted.
+    (a -> arraySort(arrayFilter((x, n) -> n = 1, arrayReverse(arrayMap(x -> (x.key, x.value), a)),
+        arrayEnumerateUniq(arrayReverse(a.key))))) AS members_of_map,
+    -- JSON as Go writes it: '/' as it is, '<', '>' and '&' escaped; empty if a member is NaN or infinite.
+    ((open, members, close) -> if(arrayExists(y -> not isFinite(y.2.double_value), members), '',
+        replaceAll(replaceAll(replaceAll(replaceAll(concat(open, arrayStringConcat(arrayMap(y -> concat(
+            if(open = '{', concat(toJSONString(y.1), ':'), ''),
+            multiIf(y.2.value = 'string', toJSONString(y.2.string_value),
+                y.2.value = 'bytes', concat('"', base64Encode(y.2.bytes_value), '"'), number_text(y.2))),
+            members), ','), close), '\\/', '/'), '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026'))) AS json_text,
+    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'bytes', base64Encode(v.bytes_value),
+        v.value = 'none', '',
+        v.value >= 'array' AND v.value <= 'map', json_text(if(v.value = 'array', '[', '{'),
+            if(v.value = 'array', arrayMap(m -> ('', m), v.array_value.values),
+                members_of_map(v.kvlist_value.values)), if(v.value = 'array', ']', '}')),
+        number_text(v))) AS value_text,
+    -- Any value, the last of equal keys: right for all, several times slower.
+    (a -> CAST(arrayReverse(arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, value_text(p.value)), a)),
+        arrayEnumerateUniq(arrayReverse(a.key)))), 'Map(LowCardinality(String), String)')) AS any_map,
     -- Distinct keys, plain scalars: no branch per value.
     (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
         repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
         repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
+    (a -> if((arrayUniq(a.key) != length(a.key))
         OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+        any_map(a), plain_map(a))) AS attributes,
+    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id
 SELECT
+    point.1 AS Kind,
     resource_attributes AS ResourceAttributes,
     resource_schema_url AS ResourceSchemaUrl,
     scope_name AS ScopeName,
@@ -225,31 +176,63 @@ SELECT
     scope_dropped AS ScopeDroppedAttrCount,
     scope_schema_url AS ScopeSchemaUrl,
     resource_attributes['service.name'] AS ServiceName,
-    name AS MetricName,
-    description AS MetricDescription,
-    unit AS MetricUnit,
-    attributes(point.attributes) AS Attributes,
-    fromUnixTimestamp64Nano(toInt64(point.start_time_unix_nano)) AS StartTimeUnix,
-    fromUnixTimestamp64Nano(toInt64(point.time_unix_nano)) AS TimeUnix,
-    -- One of the two is set; the other is 0.
-    point.as_double + point.as_int AS Value,
-    point.flags AS Flags,
-    arrayMap(a -> attributes(a), point.exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-    arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t)), point.exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-    arrayMap(e -> e.as_double + e.as_int, point.exemplars) AS `Exemplars.Value`,
-    arrayMap(i -> if(empty(i), repeat('0', 16), lower(hex(i))), point.exemplars.span_id) AS `Exemplars.SpanId`,
-    arrayMap(i -> if(empty(i), repeat('0', 32), lower(hex(i))), point.exemplars.trace_id) AS `Exemplars.TraceId`,
-    temporality AS AggregationTemporality,
-    monotonic AS IsMonotonic,
+    metric.name AS MetricName,
+    metric.description AS MetricDescription,
+    metric.unit AS MetricUnit,
+    -- Sorted: the tables' order begins a series with it.
+    mapSort(attributes(point.2)) AS Attributes,
+    fromUnixTimestamp64Nano(toInt64(point.4)) AS StartTimeUnix,
+    fromUnixTimestamp64Nano(toInt64(point.5)) AS TimeUnix,
+    point.6 AS Flags,
+    -- Of an integer and a floating-point value one is set, the other is 0.
+    point.7 AS Value,
+    arrayMap(e -> attributes(e.filtered_attributes), point.3) AS `Exemplars.FilteredAttributes`,
+    arrayMap(e -> fromUnixTimestamp64Nano(toInt64(e.time_unix_nano)), point.3) AS `Exemplars.TimeUnix`,
+    arrayMap(e -> e.as_double + e.as_int, point.3) AS `Exemplars.Value`,
+    arrayMap(e -> if(empty(e.span_id), repeat('0', 16), lower(hex(e.span_id))), point.3) AS `Exemplars.SpanId`,
+    arrayMap(e -> if(empty(e.trace_id), repeat('0', 32), lower(hex(e.trace_id))), point.3) AS `Exemplars.TraceId`,
+    multiIf(point.1 = 'sum', metric.sum.aggregation_temporality,
+        point.1 = 'histogram', metric.histogram.aggregation_temporality,
+        point.1 = 'exponential_histogram', metric.exponential_histogram.aggregation_temporality,
+        0) AS AggregationTemporality,
+    metric.sum.is_monotonic AS IsMonotonic,
+    point.8 AS Count,
+    point.9 AS Sum,
+    point.10 AS Min,
+    point.11 AS Max,
+    point.12 AS BucketCounts,
+    point.13 AS ExplicitBounds,
+    point.14 AS Scale,
+    point.15 AS ZeroCount,
+    point.16 AS PositiveOffset,
+    point.17 AS PositiveBucketCounts,
+    point.18 AS NegativeOffset,
+    point.19 AS NegativeBucketCounts,
+    arrayMap(q -> q.1, point.20) AS `ValueAtQuantiles.Quantile`,
+    arrayMap(q -> q.2, point.20) AS `ValueAtQuantiles.Value`,
     tenant AS Tenant,
     fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
     segment AS Segment,
     number AS Request
 FROM (
     SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url, scope_name,
-        scope_version, scope_attributes, scope_dropped, scope_schema_url, metric.name AS name,
-        metric.description AS description, metric.unit AS unit, metric.sum.aggregation_temporality AS temporality, metric.sum.is_monotonic AS monotonic,
-        arrayJoin(metric.sum.data_points) AS point
+        scope_version, scope_attributes, scope_dropped, scope_schema_url, metric,
+        arrayJoin(arrayConcat(
+            arrayMap(p -> ('gauge', p.attributes, p.exemplars, p.start_time_unix_nano, p.time_unix_nano, p.flags, p.as_double + p.as_int,
+                0, 0., 0., 0., [], [], 0, 0,
+                0, [], 0, [], []), metric.gauge.data_points),
+            arrayMap(p -> ('sum', p.attributes, p.exemplars, p.start_time_unix_nano, p.time_unix_nano, p.flags, p.as_double + p.as_int,
+                0, 0., 0., 0., [], [], 0, 0,
+                0, [], 0, [], []), metric.sum.data_points),
+            arrayMap(p -> ('histogram', p.attributes, p.exemplars, p.start_time_unix_nano, p.time_unix_nano, p.flags, 0.,
+                p.count, p.sum, p.min, p.max, p.bucket_counts, p.explicit_bounds, 0, 0,
+                0, [], 0, [], []), metric.histogram.data_points),
+            arrayMap(p -> ('exponential_histogram', p.attributes, p.exemplars, p.start_time_unix_nano, p.time_unix_nano, p.flags, 0.,
+                p.count, p.sum, p.min, p.max, [], [], p.scale, p.zero_count,
+                p.positive.offset, p.positive.bucket_counts, p.negative.offset, p.negative.bucket_counts, []), metric.exponential_histogram.data_points),
+            arrayMap(p -> ('summary', p.attributes, [], p.start_time_unix_nano, p.time_unix_nano, p.flags, 0.,
+                p.count, p.sum, 0., 0., [], [], 0, 0,
+                0, [], 0, [], p.quantile_values), metric.summary.data_points))) AS point
     FROM (
         SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url,
             scope.scope.name AS scope_name, scope.scope.version AS scope_version,
@@ -266,292 +249,58 @@ FROM (
             )
         )
     )
-)
-WHERE sane(point.time_unix_nano, received_unix_nano);
+);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_histogram TO otel_metrics_histogram AS
-WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
-    -- Distinct keys, plain scalars: no branch per value.
-    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
-        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
-        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
-        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_metrics_to_gauge TO otel_metrics_gauge AS
 SELECT
-    resource_attributes AS ResourceAttributes,
-    resource_schema_url AS ResourceSchemaUrl,
-    scope_name AS ScopeName,
-    scope_version AS ScopeVersion,
-    scope_attributes AS ScopeAttributes,
-    scope_dropped AS ScopeDroppedAttrCount,
-    scope_schema_url AS ScopeSchemaUrl,
-    resource_attributes['service.name'] AS ServiceName,
-    name AS MetricName,
-    description AS MetricDescription,
-    unit AS MetricUnit,
-    attributes(point.attributes) AS Attributes,
-    fromUnixTimestamp64Nano(toInt64(point.start_time_unix_nano)) AS StartTimeUnix,
-    fromUnixTimestamp64Nano(toInt64(point.time_unix_nano)) AS TimeUnix,
-    point.count AS Count,
-    point.sum AS Sum,
-    point.bucket_counts AS BucketCounts,
-    point.explicit_bounds AS ExplicitBounds,
-    arrayMap(a -> attributes(a), point.exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-    arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t)), point.exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-    arrayMap(e -> e.as_double + e.as_int, point.exemplars) AS `Exemplars.Value`,
-    arrayMap(i -> if(empty(i), repeat('0', 16), lower(hex(i))), point.exemplars.span_id) AS `Exemplars.SpanId`,
-    arrayMap(i -> if(empty(i), repeat('0', 32), lower(hex(i))), point.exemplars.trace_id) AS `Exemplars.TraceId`,
-    point.flags AS Flags,
-    point.min AS Min,
-    point.max AS Max,
-    temporality AS AggregationTemporality,
-    tenant AS Tenant,
-    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
-    segment AS Segment,
-    number AS Request
-FROM (
-    SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url, scope_name,
-        scope_version, scope_attributes, scope_dropped, scope_schema_url, metric.name AS name,
-        metric.description AS description, metric.unit AS unit, metric.histogram.aggregation_temporality AS temporality,
-        arrayJoin(metric.histogram.data_points) AS point
-    FROM (
-        SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url,
-            scope.scope.name AS scope_name, scope.scope.version AS scope_version,
-            attributes(scope.scope.attributes) AS scope_attributes, scope.scope.dropped_attributes_count AS scope_dropped,
-            scope.schema_url AS scope_schema_url, arrayJoin(scope.metrics) AS metric
-        FROM (
-            SELECT tenant, segment, number, received_unix_nano, resource_metrics.schema_url AS resource_schema_url,
-                attributes(resource_metrics.resource.attributes) AS resource_attributes,
-                arrayJoin(resource_metrics.scope_metrics) AS scope
-            FROM (
-                SELECT tenant, segment, number, received_unix_nano,
-                    arrayJoin(request.resource_metrics) AS resource_metrics
-                FROM landing_metrics
-            )
-        )
-    )
-)
-WHERE sane(point.time_unix_nano, received_unix_nano);
+    ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl,
+    ServiceName, MetricName, MetricDescription, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Flags,
+    `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`,
+    Value, Tenant, ReceivedAt, IngestedAt, Segment, Request
+FROM decoded_metrics
+WHERE Kind = 'gauge' AND toUnixTimestamp64Nano(TimeUnix) >= 631152000000000000
+    AND toUnixTimestamp64Nano(TimeUnix) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_exponential_histogram TO otel_metrics_exponential_histogram AS
-WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
-    -- Distinct keys, plain scalars: no branch per value.
-    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
-        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
-        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
-        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_metrics_to_sum TO otel_metrics_sum AS
 SELECT
-    resource_attributes AS ResourceAttributes,
-    resource_schema_url AS ResourceSchemaUrl,
-    scope_name AS ScopeName,
-    scope_version AS ScopeVersion,
-    scope_attributes AS ScopeAttributes,
-    scope_dropped AS ScopeDroppedAttrCount,
-    scope_schema_url AS ScopeSchemaUrl,
-    resource_attributes['service.name'] AS ServiceName,
-    name AS MetricName,
-    description AS MetricDescription,
-    unit AS MetricUnit,
-    attributes(point.attributes) AS Attributes,
-    fromUnixTimestamp64Nano(toInt64(point.start_time_unix_nano)) AS StartTimeUnix,
-    fromUnixTimestamp64Nano(toInt64(point.time_unix_nano)) AS TimeUnix,
-    point.count AS Count,
-    point.sum AS Sum,
-    point.scale AS Scale,
-    point.zero_count AS ZeroCount,
-    point.positive.offset AS PositiveOffset,
-    point.positive.bucket_counts AS PositiveBucketCounts,
-    point.negative.offset AS NegativeOffset,
-    point.negative.bucket_counts AS NegativeBucketCounts,
-    arrayMap(a -> attributes(a), point.exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-    arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t)), point.exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-    arrayMap(e -> e.as_double + e.as_int, point.exemplars) AS `Exemplars.Value`,
-    arrayMap(i -> if(empty(i), repeat('0', 16), lower(hex(i))), point.exemplars.span_id) AS `Exemplars.SpanId`,
-    arrayMap(i -> if(empty(i), repeat('0', 32), lower(hex(i))), point.exemplars.trace_id) AS `Exemplars.TraceId`,
-    point.flags AS Flags,
-    point.min AS Min,
-    point.max AS Max,
-    temporality AS AggregationTemporality,
-    tenant AS Tenant,
-    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
-    segment AS Segment,
-    number AS Request
-FROM (
-    SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url, scope_name,
-        scope_version, scope_attributes, scope_dropped, scope_schema_url, metric.name AS name,
-        metric.description AS description, metric.unit AS unit, metric.exponential_histogram.aggregation_temporality AS temporality,
-        arrayJoin(metric.exponential_histogram.data_points) AS point
-    FROM (
-        SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url,
-            scope.scope.name AS scope_name, scope.scope.version AS scope_version,
-            attributes(scope.scope.attributes) AS scope_attributes, scope.scope.dropped_attributes_count AS scope_dropped,
-            scope.schema_url AS scope_schema_url, arrayJoin(scope.metrics) AS metric
-        FROM (
-            SELECT tenant, segment, number, received_unix_nano, resource_metrics.schema_url AS resource_schema_url,
-                attributes(resource_metrics.resource.attributes) AS resource_attributes,
-                arrayJoin(resource_metrics.scope_metrics) AS scope
-            FROM (
-                SELECT tenant, segment, number, received_unix_nano,
-                    arrayJoin(request.resource_metrics) AS resource_metrics
-                FROM landing_metrics
-            )
-        )
-    )
-)
-WHERE sane(point.time_unix_nano, received_unix_nano);
+    ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl,
+    ServiceName, MetricName, MetricDescription, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Flags,
+    `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`,
+    Value, AggregationTemporality, IsMonotonic, Tenant, ReceivedAt, IngestedAt, Segment, Request
+FROM decoded_metrics
+WHERE Kind = 'sum' AND toUnixTimestamp64Nano(TimeUnix) >= 631152000000000000
+    AND toUnixTimestamp64Nano(TimeUnix) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_summary TO otel_metrics_summary AS
-WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
-    -- Distinct keys, plain scalars: no branch per value.
-    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
-        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
-        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
-        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_metrics_to_histogram TO otel_metrics_histogram AS
 SELECT
-    resource_attributes AS ResourceAttributes,
-    resource_schema_url AS ResourceSchemaUrl,
-    scope_name AS ScopeName,
-    scope_version AS ScopeVersion,
-    scope_attributes AS ScopeAttributes,
-    scope_dropped AS ScopeDroppedAttrCount,
-    scope_schema_url AS ScopeSchemaUrl,
-    resource_attributes['service.name'] AS ServiceName,
-    name AS MetricName,
-    description AS MetricDescription,
-    unit AS MetricUnit,
-    attributes(point.attributes) AS Attributes,
-    fromUnixTimestamp64Nano(toInt64(point.start_time_unix_nano)) AS StartTimeUnix,
-    fromUnixTimestamp64Nano(toInt64(point.time_unix_nano)) AS TimeUnix,
-    point.count AS Count,
-    point.sum AS Sum,
-    point.quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
-    point.quantile_values.value AS `ValueAtQuantiles.Value`,
-    point.flags AS Flags,
-    tenant AS Tenant,
-    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
-    segment AS Segment,
-    number AS Request
-FROM (
-    SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url, scope_name,
-        scope_version, scope_attributes, scope_dropped, scope_schema_url, metric.name AS name,
-        metric.description AS description, metric.unit AS unit,
-        arrayJoin(metric.summary.data_points) AS point
-    FROM (
-        SELECT tenant, segment, number, received_unix_nano, resource_attributes, resource_schema_url,
-            scope.scope.name AS scope_name, scope.scope.version AS scope_version,
-            attributes(scope.scope.attributes) AS scope_attributes, scope.scope.dropped_attributes_count AS scope_dropped,
-            scope.schema_url AS scope_schema_url, arrayJoin(scope.metrics) AS metric
-        FROM (
-            SELECT tenant, segment, number, received_unix_nano, resource_metrics.schema_url AS resource_schema_url,
-                attributes(resource_metrics.resource.attributes) AS resource_attributes,
-                arrayJoin(resource_metrics.scope_metrics) AS scope
-            FROM (
-                SELECT tenant, segment, number, received_unix_nano,
-                    arrayJoin(request.resource_metrics) AS resource_metrics
-                FROM landing_metrics
-            )
-        )
-    )
-)
-WHERE sane(point.time_unix_nano, received_unix_nano);
+    ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl,
+    ServiceName, MetricName, MetricDescription, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Flags,
+    `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`,
+    Count, Sum, Min, Max, BucketCounts, ExplicitBounds, AggregationTemporality,
+    Tenant, ReceivedAt, IngestedAt, Segment, Request
+FROM decoded_metrics
+WHERE Kind = 'histogram' AND toUnixTimestamp64Nano(TimeUnix) >= 631152000000000000
+    AND toUnixTimestamp64Nano(TimeUnix) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_metrics_to_exponential_histogram TO otel_metrics_exponential_histogram AS
+SELECT
+    ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl,
+    ServiceName, MetricName, MetricDescription, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Flags,
+    `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`,
+    Count, Sum, Min, Max, Scale, ZeroCount, PositiveOffset, PositiveBucketCounts, NegativeOffset,
+    NegativeBucketCounts, AggregationTemporality, Tenant, ReceivedAt, IngestedAt, Segment, Request
+FROM decoded_metrics
+WHERE Kind = 'exponential_histogram' AND toUnixTimestamp64Nano(TimeUnix) >= 631152000000000000
+    AND toUnixTimestamp64Nano(TimeUnix) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_metrics_to_summary TO otel_metrics_summary AS
+SELECT
+    ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl,
+    ServiceName, MetricName, MetricDescription, MetricUnit, Attributes, StartTimeUnix, TimeUnix, Flags,
+    Count, Sum, `ValueAtQuantiles.Quantile`, `ValueAtQuantiles.Value`, Tenant, ReceivedAt, IngestedAt, Segment, Request
+FROM decoded_metrics
+WHERE Kind = 'summary' AND toUnixTimestamp64Nano(TimeUnix) >= 631152000000000000
+    AND toUnixTimestamp64Nano(TimeUnix) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_received TO received_requests AS
 SELECT
@@ -568,81 +317,21 @@ SELECT
     fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt
 FROM landing_metrics;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_metrics_to_dead_letters TO dead_letters AS
-WITH
-    -- How Go prints a float64 (encoding/json); what is no number prints as pcommon.Value.AsString does.
-    (d -> multiIf(isFinite(d), if(abs(d) >= 1e21, replaceOne(toString(d), 'e', 'e+'), toString(d)),
-        isNaN(d), 'json: unsupported value: NaN',
-        d > 0, 'json: unsupported value: +Inf', 'json: unsupported value: -Inf')) AS go_double,
-    -- How Go writes a JSON string: '/' as it is, '<', '>' and '&' escaped.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-        '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026')) AS go_string,
-    (m -> multiIf(m.value = 'string', go_string(m.string_value), m.value = 'int', toString(m.int_value),
-        m.value = 'double', go_double(m.double_value), m.value = 'bool', if(m.bool_value, 'true', 'false'),
-        m.value = 'bytes', concat('"', base64Encode(m.bytes_value), '"'), 'null')) AS member_text,
-    -- JSON has no NaN or infinity: the exporter's text of an array or map that holds one is empty.
-    (a -> if(arrayExists(m -> not isFinite(m.double_value), a), '',
-        concat('[', arrayStringConcat(arrayMap(m -> member_text(m), a), ','), ']'))) AS array_text,
-    -- Keys sorted; of equal keys the last counts.
-    (a -> if(arrayExists(p -> not isFinite(p.value.double_value), a), '',
-        concat('{', arrayStringConcat(arrayMap(p -> concat(go_string(p.1), ':', p.2), arraySort(p -> p.1,
-            arrayFilter((p, n) -> n = 1, arrayReverse(arrayMap(p -> (p.key, member_text(p.value)), a)),
-                arrayEnumerateUniq(arrayReverse(a.key))))), ','), '}'))) AS map_text,
-    (v -> multiIf(v.value = 'string', v.string_value, v.value = 'int', toString(v.int_value),
-        v.value = 'double', go_double(v.double_value), v.value = 'bool', if(v.bool_value, 'true', 'false'),
-        v.value = 'array', array_text(v.array_value.values), v.value = 'map', map_text(v.kvlist_value.values),
-        v.value = 'bytes', base64Encode(v.bytes_value), '')) AS value_text,
-    -- Any value, the last of equal keys: right for all, four times slower.
-    (a -> mapFromArrays(
-        CAST(arrayReverse(arrayFilter((k, n) -> n = 1, arrayReverse(a.key), arrayEnumerateUniq(arrayReverse(a.key)))),
-            'Array(LowCardinality(String))'),
-        arrayReverse(arrayFilter((v, n) -> n = 1, arrayReverse(arrayMap(v -> value_text(v), a.value)),
-            arrayEnumerateUniq(arrayReverse(a.key)))))) AS any_map,
-    -- Distinct keys, plain scalars: no branch per value.
-    (a -> mapFromArrays(CAST(a.key, 'Array(LowCardinality(String))'), arrayMap(v -> concat(v.string_value,
-        repeat(toString(v.int_value), v.value = 'int'), repeat(toString(v.double_value), v.value = 'double'),
-        repeat('true', v.bool_value), repeat('false', (v.value = 'bool') > v.bool_value)), a.value))) AS plain_map,
-    (a -> mapSort(if((arrayUniq(a.key) != length(a.key))
-        OR arrayExists(v -> bitOr(v.value >= 'array', not (abs(v.double_value) < 1e21)), a.value),
-        any_map(a), plain_map(a)))) AS attributes,
-    (i -> if(i = repeat('\0', length(i)), '', lower(hex(i)))) AS hex_id,
-    -- From 1990 to a day after receipt.
-    ((t, received) -> t >= 631152000000000000 AND t <= received + 86400000000000) AS sane
+CREATE MATERIALIZED VIEW IF NOT EXISTS decoded_metrics_to_dead_letters TO dead_letters AS
 SELECT
-    tenant AS Tenant,
-    reinterpretAsUInt128(sipHash128('dead', segment, number, Body)) AS Id,
-    fromUnixTimestamp64Nano(toInt64(received_unix_nano)) AS ReceivedAt,
+    Tenant,
+    reinterpretAsUInt128(sipHash128('dead', Segment, Request, Body)) AS Id,
+    ReceivedAt,
     'metrics' AS Signal,
-    segment AS Segment,
-    number AS Request,
+    Segment,
+    Request,
     1 AS Items,
     'timestamp' AS Reason,
-    concat('the data point is of ', toString(point.1),
+    concat('the data point is of ', toString(toUInt64(toUnixTimestamp64Nano(TimeUnix))),
         ' ns since 1970: before 1990 or more than a day after it was received') AS Detail,
-    toJSONString(tuple(metric.name, metric.unit, point.1, point.2, point.3, attributes(resource))::Tuple(name String,
-        unit String, time_unix_nano UInt64, value Float64, attributes Map(String, String),
-        resource Map(String, String))) AS Body
-FROM (
-    SELECT tenant, segment, number, received_unix_nano, resource, metric, arrayJoin(arrayConcat(
-        arrayMap(p -> (p.time_unix_nano, p.as_double + p.as_int, attributes(p.attributes)),
-            arrayFilter(p -> NOT sane(p.time_unix_nano, received_unix_nano), metric.gauge.data_points)),
-        arrayMap(p -> (p.time_unix_nano, p.as_double + p.as_int, attributes(p.attributes)),
-            arrayFilter(p -> NOT sane(p.time_unix_nano, received_unix_nano), metric.sum.data_points)),
-        arrayMap(p -> (p.time_unix_nano, p.sum, attributes(p.attributes)),
-            arrayFilter(p -> NOT sane(p.time_unix_nano, received_unix_nano), metric.histogram.data_points)),
-        arrayMap(p -> (p.time_unix_nano, p.sum, attributes(p.attributes)),
-            arrayFilter(p -> NOT sane(p.time_unix_nano, received_unix_nano), metric.exponential_histogram.data_points)),
-        arrayMap(p -> (p.time_unix_nano, p.sum, attributes(p.attributes)),
-            arrayFilter(p -> NOT sane(p.time_unix_nano, received_unix_nano), metric.summary.data_points)))) AS point
-    FROM (
-        SELECT tenant, segment, number, received_unix_nano, resource, arrayJoin(scope.metrics) AS metric
-        FROM (
-            SELECT tenant, segment, number, received_unix_nano, resource_metrics.resource.attributes AS resource,
-                arrayJoin(resource_metrics.scope_metrics) AS scope
-            FROM (
-                SELECT tenant, segment, number, received_unix_nano, arrayJoin(request.resource_metrics) AS resource_metrics
-                FROM landing_metrics
-            )
-        )
-    )
-);
+    toJSONString(tuple(MetricName, MetricUnit, toUInt64(toUnixTimestamp64Nano(TimeUnix)), Value, Sum, Count, Attributes,
+        ResourceAttributes)::Tuple(name String, unit String, time_unix_nano UInt64, value Float64, sum Float64,
+        count UInt64, attributes Map(String, String), resource Map(String, String))) AS Body
+FROM decoded_metrics
+WHERE NOT (toUnixTimestamp64Nano(TimeUnix) >= 631152000000000000
+    AND toUnixTimestamp64Nano(TimeUnix) <= toUnixTimestamp64Micro(ReceivedAt) * 1000 + 86400000000000);
