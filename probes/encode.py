@@ -169,6 +169,11 @@ def pairs(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
+def trimmed(value: object) -> str:
+    """The value as text without the blanks around it."""
+    return text(value).strip()
+
+
 def _day(value: object) -> str:
     if isinstance(value, datetime):
         value = value.date()
@@ -179,33 +184,35 @@ def _currency(value: object) -> str:
     return text(value).strip().upper()
 
 
-WRITERS: Final[Mapping[str, tuple[str, Callable[[object], Any] | None]]] = {
-    "id": (v.EVENT_ID, None),
-    "subject": (v.SUBJECT, None),
+WRITERS: Final[Mapping[str, tuple[str, Callable[[object], Any]]]] = {
+    "id": (v.EVENT_ID, trimmed),
+    "subject": (v.SUBJECT, trimmed),
     "links": (v.LINK, pairs),
     "cuts": (v.LINK_CUT, pairs),
-    "link_reason": (v.LINK_REASON, None),
-    "system": (v.SYSTEM, None),
-    "platform": (v.PLATFORM, None),
-    "connection": (v.CONNECTION, None),
+    "link_reason": (v.LINK_REASON, trimmed),
+    "system": (v.SYSTEM, trimmed),
+    "platform": (v.PLATFORM, trimmed),
+    "connection": (v.CONNECTION, trimmed),
     "amount": (v.AMOUNT, amount),
     "currency": (v.CURRENCY, _currency),
-    "customer": (v.CUSTOMER, None),
-    "entity": (v.ENTITY, None),
-    "region": (v.REGION, None),
-    "service_line": (v.SERVICE_LINE, None),
-    "precision": (v.TIME_PRECISION, None),
+    "customer": (v.CUSTOMER, trimmed),
+    "entity": (v.ENTITY, trimmed),
+    "region": (v.REGION, trimmed),
+    "service_line": (v.SERVICE_LINE, trimmed),
+    "precision": (v.TIME_PRECISION, trimmed),
     "accounting_date": (v.ACCOUNTING_DATE, _day),
-    "exception_class": (v.EXCEPTION_CLASS, None),
-    "exception_code": (v.EXCEPTION_CODE, None),
-    "exception_message": (v.EXCEPTION_MESSAGE, None),
-    "run_id": (v.RUN_ID, None),
-    "run_url": (v.RUN_URL, None),
-    "idempotency_key": (v.IDEMPOTENCY_KEY, None),
-    "payload_ref": (v.PAYLOAD_REF, None),
-    "replay_id": (v.REPLAY_ID, None),
+    "exception_class": (v.EXCEPTION_CLASS, trimmed),
+    "exception_code": (v.EXCEPTION_CODE, trimmed),
+    "exception_message": (v.EXCEPTION_MESSAGE, trimmed),
+    "run_id": (v.RUN_ID, trimmed),
+    "run_url": (v.RUN_URL, trimmed),
+    "idempotency_key": (v.IDEMPOTENCY_KEY, trimmed),
+    "payload_ref": (v.PAYLOAD_REF, trimmed),
+    "replay_id": (v.REPLAY_ID, trimmed),
 }
-"""Fact -> its attribute and how to write it; None: as trimmed text."""
+"""Fact -> its attribute and how to write it."""
+TEXTS: Final = {name: attribute for name, (attribute, write) in WRITERS.items() if write is trimmed}
+"""Fact that is one text -> its attribute."""
 OWN_WAY: Final = frozenset({"keys", "context_keys", "attributes", "time", "failed", "exception"})
 """Facts that are not one attribute."""
 
@@ -232,23 +239,23 @@ def facts(given: Mapping[str, Any]) -> Clean:
     if given.get("context_keys") is not None:
         found.update(_safely(context_keys, given["context_keys"]) or {})
     for name, value in given.items():
-        if value is None or name in OWN_WAY:
-            continue
-        try:
-            attribute, write = WRITERS[name]
-            if write is not None:
-                said = write(value)
-            elif type(value) is str and len(value) <= MAX_TEXT and value.isascii():
-                said = value.strip()  # the usual case, quick
-            else:
-                said = text(value).strip()
+        if type(value) is str and name in TEXTS and len(value) <= MAX_TEXT and value.isascii():
+            said = value.strip()  # the usual case, quick
             if said:
-                found[attribute] = said
-        except KeyError:
-            complain(f"there is no fact named {text(name, 100)!r}")
-        except Exception as error:  # noqa: BLE001 foreign iterables may raise anything
-            swallow(error, f"writing the fact {name!r}")
+                found[TEXTS[name]] = said
+        elif value is not None and name not in OWN_WAY:
+            _write(name, value, found)
     return found
+
+
+def _write(name: str, value: object, found: Clean) -> None:
+    if name not in WRITERS:
+        complain(f"there is no fact named {text(name, 100)!r}")
+        return
+    attribute, write = WRITERS[name]
+    written = _safely(write, value)
+    if written:
+        found[attribute] = written
 
 
 def keys_of(given: Mapping[str, Any]) -> Clean:

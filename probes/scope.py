@@ -301,7 +301,7 @@ class Scope:
             self._ask(recording, self._result, result)
         if recording.failed:
             recording.attributes.setdefault(v.EXCEPTION_CLASS, v.ExceptionClass.TECHNICAL.value)
-        else:
+        elif not record.FAILURE.isdisjoint(recording.attributes):
             for name in record.FAILURE:
                 recording.attributes.pop(name, None)
 
