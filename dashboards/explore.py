@@ -12,6 +12,7 @@ from throughline.dashboards.settings import DashboardSettings
 from throughline.dashboards.sql_guard import QueryRefused, guard
 from throughline.probes.errors import StoreError
 
+_PARAMETER = re.compile(r"\{(?:tenant|now): ")
 _LIMIT_CODES = {159: "time", 241: "memory", 307: "rows", 396: "rows", 158: "rows"}
 _VERSION = re.compile(r"\(version [^)]*\)|\(official build\)|DB::Exception: |Code: \d+\. |\(for chDB\)")
 
@@ -41,7 +42,9 @@ def explore(store: Store, sql: str, *, tenant: str, now: datetime, settings: Das
         f"result_overflow_mode = 'throw', limit = {settings.query_rows + 1}, max_threads = 2, "
         "max_ast_depth = 500, readonly = 1"
     )
-    parameters = {"tenant": tenant, "now": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
+    bound = {"tenant": tenant, "now": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
+    # Given parameters for a text without any, the client would format it with `%`.
+    parameters = bound if _PARAMETER.search(safe) else None
     try:
         result = store.query(f"{safe} {limits}", parameters, role=Role.ADHOC)
         columns = list(result.column_names)

@@ -1,0 +1,93 @@
+"""Fixtures of API and pages: a seeded store with two tenants, and a client of each."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.dashboards.definition import definition
+from tests.dashboards.seed import NOW, Seeded, seed
+from throughline.collector.auth import ROLES, Access, Principal, Scope, Token
+from throughline.collector.store import Store
+from throughline.dashboards.api.app import create_api
+from throughline.dashboards.deps import Deps
+
+_NUMBERS = itertools.count(1)
+OURS, THEIRS, INGEST = "our-secret-token-0001", "their-secret-token-0002", "ingest-secret-token-0003"
+
+
+def token(secret: str, tenant: str, scopes: frozenset[Scope]) -> Token:
+    """Return a configured token."""
+    return Token(hashlib.sha256(secret.encode()).digest(), Principal(tenant, scopes, f"{tenant}-token"))
+
+
+ACCESS = Access(
+    (
+        token(OURS, "default", ROLES["viewer"]),
+        token(THEIRS, "rival", ROLES["viewer"]),
+        token(INGEST, "default", frozenset({Scope.INGEST})),
+    )
+)
+
+
+@dataclass
+class World:
+    """Two tenants in one store."""
+
+    deps: Deps
+    ours: Seeded
+    theirs: Seeded
+
+
+@pytest.fixture(scope="module", params=["embedded", "http"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Two tenants for all tests of a module that only read: our 60 journeys and a rival's 5."""
+    folder = tmp_path_factory.mktemp("shared")
+    url = str(folder / "store")
+    if request.param == "http":
+        port = request.getfixturevalue("clickhouse_port")
+        url = f"http://default:@127.0.0.1:{port}/shared_{next(_NUMBERS)}"
+    store = Store.open(url)
+    try:
+        store.migrate()
+        yield populated(store, folder)
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def world(store: Store, tmp_path: Path) -> World:
+    """The same, for a test that writes or closes the store."""
+    return populated(store, tmp_path)
+
+
+def populated(store: Store, folder: Path) -> World:
+    """Seed two tenants and configure tokens."""
+    deps = Deps(
+        store=store, access=ACCESS, spool=folder / "spool", processes=lambda: (definition(),), clock=lambda: NOW
+    )
+    return World(deps, seed(store, count=60), seed(store, tenant="rival", count=5, number=99))
+
+
+Client = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def client() -> Client:
+    """Return a maker of clients of an API: `async with client(deps, OURS) as http`."""
+
+    @asynccontextmanager
+    async def make(deps: Deps, secret: str | None = OURS) -> AsyncIterator[httpx.AsyncClient]:
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        transport = httpx.ASGITransport(app=create_api(deps), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as http:
+            yield http
+
+    return make

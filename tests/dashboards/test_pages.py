@@ -1,0 +1,226 @@
+"""Pages, run as Streamlit runs them, on seeded data and on none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboards.conftest import World
+from throughline.collector.auth import Access
+from throughline.collector.store import Store
+from throughline.dashboards import session
+from throughline.dashboards.deps import Deps
+from throughline.dashboards.pages import overview
+from throughline.dashboards.pages.parts import href, length, money, steps, text
+from throughline.dashboards.queries import Kept, PageQueries
+
+from tests.dashboards.definition import definition  # isort: skip
+from tests.dashboards.seed import NOW, Seeded, seed  # isort: skip
+
+MAIN = Path(session.__file__).parent / "pages" / "main.py"
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deps, Seeded]]:
+    """An open platform with 60 journeys, embedded."""
+    folder = tmp_path_factory.mktemp("pages")
+    store = Store.open(folder / "store")
+    try:
+        store.migrate()
+        processes = (definition(),)
+        deps = Deps(store=store, access=Access(), spool=folder, processes=lambda: processes, clock=lambda: NOW)
+        yield deps, seed(store, count=60)
+    finally:
+        store.close()
+
+
+def visit(deps: Deps, page: str = "", **parameters: str) -> tuple[AppTest, str]:
+    """Open a page; returns the test and all HTML on it."""
+    session.provide(deps)
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    if page:
+        app.switch_page(page)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception, app.exception
+    return app, body(app)
+
+
+def body(app: AppTest) -> str:
+    """All HTML on a page but the style sheet."""
+    return "".join(one.proto.body for one in app.get("html") if "<style>" not in one.proto.body)
+
+
+def test_the_overview_counts_and_leads_to_what_it_counts(seeded: tuple[Deps, Seeded]) -> None:
+    """Each status card shows the number of journeys and links to their list."""
+    deps, journeys = seeded
+    app, html = visit(deps)
+    stuck = sum(one["status"] == "stuck" for one in journeys.journeys)
+    assert f'href="/journeys?status=stuck"' in html  # noqa: F541 - reads like its neighbours
+    assert f'Stuck</div><div class="v">{stuck}</div>' in html
+    for expected in ("Closed won to project created", "Money at risk", "Correlated until", "Dead letters", "Unlinked"):
+        assert expected in html
+    assert len(app.get("plotly_chart")) == 4
+    assert f"/journey?id={journeys.first('stuck')['id']}" in html
+
+
+def test_journeys_are_filtered_by_the_address(seeded: tuple[Deps, Seeded]) -> None:
+    """Status and key in the address narrow the list; the widgets show them."""
+    deps, journeys = seeded
+    app, html = visit(deps, "journeys.py", status="stuck")
+    ids = {one["id"] for one in journeys.journeys if one["status"] == "stuck"}
+    assert all(f"/journey?id={one}" in html for one in ids)
+    assert html.count("/journey?id=") == len(ids)
+    assert app.selectbox(key="choose_status").value == "stuck"
+    one = journeys.first("completed")
+    _, html = visit(deps, "journeys.py", key=":".join(one["keys"][3]))
+    assert html.count("/journey?id=") == 1
+    assert f"/journey?id={one['id']}" in html
+
+
+def test_choosing_a_filter_changes_the_address(seeded: tuple[Deps, Seeded]) -> None:
+    """What is chosen stands in the address, so that a link shows the same; an old position is dropped."""
+    deps, _ = seeded
+    app, _ = visit(deps, "journeys.py", after="old")
+    app.selectbox(key="choose_status").set_value("late").run()
+    assert not app.exception
+    assert dict(app.query_params) == {"status": ["late"]}
+
+
+def test_older_journeys_are_a_link_away(seeded: tuple[Deps, Seeded]) -> None:
+    """Following "Older" to the end shows every journey once."""
+    deps, journeys = seeded
+    seen: list[str] = []
+    parameters: dict[str, str] = {}
+    while True:
+        _, html = visit(deps, "journeys.py", **parameters)
+        seen += [part[:16] for part in html.split("/journey?id=")[1:]]
+        if "Older" not in html:
+            break
+        parameters = {"after": html.split("after=")[1].split('"')[0]}
+    assert sorted(seen) == sorted(one["id"] for one in journeys.journeys)
+
+
+@pytest.mark.parametrize(("parameters", "says"), [({"key": "nocolon"}, "not a key"), ({"key": "a:b"}, "No journey matches")])
+def test_a_search_without_result_says_what_to_do(
+    seeded: tuple[Deps, Seeded], parameters: dict[str, str], says: str
+) -> None:
+    """A malformed key and an unknown one are told apart."""
+    assert says in visit(seeded[0], "journeys.py", **parameters)[1]
+
+
+def test_a_journey_shows_milestones_events_exceptions_and_reasons(seeded: tuple[Deps, Seeded]) -> None:
+    """Everything about one journey; each event leads to its trace."""
+    deps, journeys = seeded
+    one = next(one for one in journeys.journeys if one["failure"] and one["status"] == "completed")
+    app, html = visit(deps, "journey.py", id=one["id"])
+    assert len(app.get("plotly_chart")) == 1
+    assert one["failure"][2] in html
+    assert html.count(">Trace</a>") == len(one["times"]) + 1
+    assert all(":".join(key) in html for key in one["keys"])
+    assert "is the root" in html
+
+
+def test_the_trace_of_a_chosen_event_is_drawn(seeded: tuple[Deps, Seeded]) -> None:
+    """The address names the trace; one that is not of this journey is ignored."""
+    deps, journeys = seeded
+    one = journeys.first("completed")
+    _, html = visit(deps, "journey.py", id=one["id"])
+    trace = html.split("trace=")[1][:32]
+    app, html = visit(deps, "journey.py", id=one["id"], trace=trace)
+    assert len(app.get("plotly_chart")) == 2
+    assert '<tr class="on">' in html
+    app, _ = visit(deps, "journey.py", id=one["id"], trace="f" * 32)
+    assert len(app.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize(("identity", "says"), [("", "Which journey"), ("x", "Which journey"), ("0" * 16, "There is no journey")])
+def test_a_journey_page_without_a_journey_says_what_to_do(
+    seeded: tuple[Deps, Seeded], identity: str, says: str
+) -> None:
+    """No id, a malformed one, an unknown one."""
+    assert says in visit(seeded[0], "journey.py", id=identity)[1]
+
+
+@pytest.mark.parametrize("page", ["overview.py", "journeys.py", "journey.py"])
+def test_every_page_handles_an_empty_tenant(seeded: tuple[Deps, Seeded], page: str) -> None:
+    """A tenant without data is told how to send some; nothing of another tenant is shown."""
+    from tests.dashboards.conftest import token
+    from throughline.collector.auth import OPEN_PRINCIPAL
+
+    deps, journeys = seeded
+    access = _OpenFor(token("x" * 20, "nobody", OPEN_PRINCIPAL.scopes).principal)
+    _, html = visit(replace(deps, access=access), page)  # type: ignore[arg-type]
+    assert any(words in html for words in ("No data yet", "No journeys yet", "Which journey"))
+    assert not any(one["customer"] in html for one in journeys.journeys)
+
+
+class _OpenFor:
+    """Access that lets everybody in as one principal: what `Access()` does for the tenant `default`."""
+
+    open = True
+
+    def __init__(self, principal: object) -> None:
+        self._principal = principal
+
+    def authenticate(self, _: str | None) -> object:
+        return self._principal
+
+
+def test_with_tokens_a_visitor_is_asked_for_one(shared: World) -> None:
+    """Nothing but the form is shown."""
+    _, html = visit(shared.deps)
+    assert 'action="/login"' in html
+    assert "Stuck" not in html
+
+
+def test_answers_are_kept_per_tenant_and_parameters(seeded: tuple[Deps, Seeded]) -> None:
+    """A kept answer is never given to another tenant, and a fresh one is computed once it is old."""
+    deps, _ = seeded
+    clock = [0.0]
+    kept = Kept(3.0, lambda: clock[0])
+    ours = PageQueries(deps.store, deps.spool, kept, tenant="default", now=NOW)
+    theirs = PageQueries(deps.store, deps.spool, kept, tenant="nobody", now=NOW)
+    counts = ours.status_counts()
+    assert len(counts)
+    assert theirs.status_counts().empty
+    assert ours.status_counts() is counts
+    assert ours.status_counts("opportunity-to-invoice") is not counts
+    clock[0] = 3.0
+    assert ours.status_counts() is not counts
+
+
+def test_activation_is_measured_from_signature_to_project_or_along_the_first_promise() -> None:
+    """closed_won to project_created where both exist."""
+    assert overview.activation_pair(definition()) == ("closed_won", "project_created")
+
+
+def test_values_from_telemetry_are_escaped() -> None:
+    """No value becomes markup."""
+    assert text("<script>") == "&lt;script&gt;"
+    assert "<script>" not in steps({"<script>": {"state": "met"}})
+    assert href("/journeys", key='a:"><b>', status="") == "/journeys?key=a%3A%22%3E%3Cb%3E"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (money(1234.5, "EUR"), "€1,234.50"),
+        (money(None, "EUR"), "–"),
+        (money(1_234_567, "SEK", short=True), "SEK 1.2m"),
+        (length(0), "0 s"),
+        (length(0.02), "20 ms"),
+        (length(90), "90.0 s"),
+        (length(3 * 3600), "3.0 h"),
+        (length(5 * 86400), "5.0 d"),
+    ],
+)
+def test_amounts_and_lengths_read_well(shown: str, expected: str) -> None:
+    """Currency marks, thousands, the unit that fits."""
+    assert shown == expected
