@@ -66,6 +66,7 @@ async def _serve(
     settings: EdgeSettings, access: Access, fsync: Callable[[int], None], on_ready: Callable[[], None]
 ) -> None:
     """Open in order, serve, close in reverse."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # processes for heavy requests never use gRPC
     # Tried first: gRPC itself only writes to its log that a port is taken.
     _listening_socket(settings.host, settings.otlp_grpc, "THROUGHLINE_OTLP_GRPC").close()
     with _listening_socket(settings.host, settings.otlp_http, "THROUGHLINE_OTLP_HTTP") as listener:
@@ -99,12 +100,12 @@ async def _listen(
     grpc_server = make_server(intake)
     grpc_port = _bind_grpc(grpc_server, settings)
     http_server = _http_server(settings, intake)
+    http_server.on_ready = on_ready
     await grpc_server.start()
     serving = asyncio.create_task(http_server.serve(sockets=[listener]))
     helpers = [
         asyncio.create_task(sweep(http_server.server_state.connections)),
         asyncio.create_task(_reload_tokens(settings, intake)),
-        asyncio.create_task(_announce(http_server, on_ready)),
     ]
     http_port = listener.getsockname()[1]
     log.info(
@@ -121,14 +122,15 @@ async def _listen(
     log.info("Intake stopped; everything acknowledged is in the spool")
 
 
-async def _announce(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
-    while not server.started:
-        await asyncio.sleep(0.01)
-    on_ready()
-
-
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: one signal stops both servers here."""
+
+    on_ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell when requests are answered."""
+        await super().startup(sockets)
+        self.on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ ASK = struct.Struct("<IQQ")  # bytes of the JSON head, bytes of the body, receiv
 ANSWER = struct.Struct("<BIQ")  # outcome, items, bytes that follow
 SAME, CHANGED, FLATTENED, INVALID, NO_MEMORY = range(5)
 CHUNK = 1024 * 1024
+NEEDS_TOO_MUCH = "The body needs too much memory to be examined; send smaller batches."
 RETIRE_AFTER = 16 * 1024 * 1024  # a process that examined so large a body has grown: a fresh one is smaller
 
 
@@ -43,22 +44,26 @@ class Heavy:
         Raises: InvalidRequest, TooLarge when it needs more memory than a process may have.
         """
         process = await self._idle.get()
-        kept: asyncio.subprocess.Process | None = None
         try:
-            if process is None or process.returncode is not None:
-                process = await self._start()
-            examined = await self._ask(process, task)
-            kept = process if len(task.body) < RETIRE_AFTER else None
-        except InvalidRequest:
-            kept = process
-            raise
-        except (ConnectionError, asyncio.IncompleteReadError) as error:
-            raise TooLarge("The body needs too much memory to be examined; send smaller batches.") from error
-        finally:
-            if process is not None and kept is None:
+            if process is not None:
+                with contextlib.suppress(_Died):  # while nobody looked: not the fault of this request
+                    return await self._ask(process, task)
                 self._end(process)
-            self._idle.put_nowait(kept)
-        return examined
+            process = await self._start()
+            try:
+                return await self._ask(process, task)
+            except _Died as error:
+                raise TooLarge(NEEDS_TOO_MUCH) from error
+        except (_Died, TooLarge, asyncio.CancelledError):
+            if process is not None:
+                self._end(process)
+                process = None
+            raise
+        finally:
+            if process is not None and len(task.body) >= RETIRE_AFTER:
+                self._end(process)
+                process = None
+            self._idle.put_nowait(process)
 
     async def close(self) -> None:
         """End all processes."""
@@ -84,8 +89,21 @@ class Heavy:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
 
+    async def _ask(self, process: asyncio.subprocess.Process, task: Task) -> Examined:
+        """Send a task and wait. Raises: InvalidRequest, TooLarge, _Died."""
+        try:
+            outcome, items, content = await self._exchange(process, task)
+        except (ConnectionError, asyncio.IncompleteReadError, RuntimeError) as error:  # uvloop's closed pipe
+            raise _Died from error
+        if outcome == NO_MEMORY:
+            raise TooLarge(NEEDS_TOO_MUCH)
+        if outcome == INVALID:
+            raise InvalidRequest(content.decode())
+        request = task.body if outcome == SAME else content
+        return Examined(request, items, deep=outcome == FLATTENED)
+
     @staticmethod
-    async def _ask(process: asyncio.subprocess.Process, task: Task) -> Examined:
+    async def _exchange(process: asyncio.subprocess.Process, task: Task) -> tuple[int, int, bytes]:
         head = json.dumps([task.signal, task.encoding, task.content_type, task.headers]).encode()
         to, back = process.stdin, process.stdout
         if to is None or back is None:  # never: both are pipes
@@ -96,13 +114,11 @@ class Heavy:
             await to.drain()
         await to.drain()
         outcome, items, size = ANSWER.unpack(await back.readexactly(ANSWER.size))
-        content = await back.readexactly(size)
-        if outcome == INVALID:
-            raise InvalidRequest(content.decode())
-        if outcome == NO_MEMORY:
-            raise ConnectionResetError
-        request = task.body if outcome == SAME else content
-        return Examined(request, items, deep=outcome == FLATTENED)
+        return outcome, items, await back.readexactly(size)
+
+
+class _Died(Exception):
+    """The process ended before it answered."""
 
 
 def main() -> None:

@@ -127,7 +127,10 @@ class Intake:
             else self.settings.inline_json_bytes
         )
         if len(task.body) <= quick:
-            return examine(task)
+            try:
+                return examine(task)
+            except MemoryError as error:
+                raise TooLarge from error
         self.metrics.slow_path.labels(task.signal, "large").inc()
         return await self.heavy.examine(task)
 

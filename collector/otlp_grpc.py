@@ -125,6 +125,8 @@ async def _read(messages: AsyncIterator[bytes], seconds: float) -> bytes:
 async def _abort(intake: Intake, signal: Signal, error: IntakeError, context: Any) -> NoReturn:
     """End the call with a status; RetryInfo is what tells clients that sending again helps."""
     refusal = intake.refuse(signal.name, error)
+    if context.done() or context.cancelled():  # nobody listens any more
+        raise asyncio.CancelledError
     status = Status(code=refusal.code, message=str(error))
     if refusal.retry_after is not None:
         retry = RetryInfo()

@@ -137,12 +137,14 @@ OTLP: dict[str, Signal] = {signal.name: signal for signal in (TRACES, LOGS, METR
 def parse_shallow(signal: Signal, body: bytes) -> tuple[int, bool]:
     """Validate a protobuf request; return how many items it holds and whether any value is deep.
 
-    Raises: InvalidRequest.
+    Raises: InvalidRequest; MemoryError, where memory is limited and too little.
     """
     message = signal.shallow()
     try:
         message.ParseFromString(body)
     except DecodeError as error:
+        if "alloc failed" in str(error):
+            raise MemoryError from error
         raise InvalidRequest(f"The body is no valid {signal.request.DESCRIPTOR.name}: {error}.") from error
     deep = (len(body) <= SMALL or may_be_deep(body)) and not message.IsInitialized()
     return signal.count(message), deep
