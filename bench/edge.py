@@ -43,7 +43,7 @@ def make_request() -> bytes:
         for key in range(8):
             span.attributes.add(key=f"http.attribute.{key}").value.string_value = f"some value {number}"
         span.attributes.add(key="http.status_code").value.int_value = 200
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def cpu_seconds(process: int) -> float:

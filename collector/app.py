@@ -114,7 +114,7 @@ class EdgeApp:
         except IntakeError as error:
             await refuse(intake, "metrics_page", error, send, as_protobuf=False)
             return
-        intake.metrics.spool_bytes.set(intake.writer.bytes)
+        intake.metrics.spool_bytes.set(intake.writer.size)
         intake.metrics.spool_limit.set(intake.settings.spool_limit_bytes)
         intake.metrics.in_flight.set(intake.budget.used)
         await respond(send, 200, PROMETHEUS, intake.metrics.text())

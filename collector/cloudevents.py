@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes
@@ -61,6 +61,7 @@ class Literal(float):
     """A number with a fraction that remembers how it was written: amounts keep every digit."""
 
     __slots__ = ("text",)
+    text: str
 
     def __new__(cls, text: str) -> Self:
         """Read a JSON number."""
@@ -179,7 +180,7 @@ def _whole_text(text: str) -> bool:
     return True
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[str], str]] = {
     "specversion": lambda value: "" if value == "1.0" else "must be 1.0",
     "source": lambda value: "" if URI_REFERENCE.fullmatch(value) else "must be a URI reference",
     "dataschema": lambda value: (
@@ -207,7 +208,7 @@ def to_logs(events: Sequence[CloudEvent], received_unix_nano: int) -> bytes:
             _fill(scope.log_records.add(), event, received_unix_nano)
         except UnicodeEncodeError as error:
             raise InvalidRequest(f"event {index}: data holds half a surrogate pair.") from error
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def _fill(record: LogRecord, event: CloudEvent, received_unix_nano: int) -> None:

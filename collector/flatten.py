@@ -36,7 +36,7 @@ def flatten(signal: Signal, body: bytes) -> bytes:
         for value in _values(message):
             if _deep(value):
                 value.string_value = json_text(value)
-        return message.SerializeToString()
+        return bytes(message.SerializeToString())
     except (DecodeError, RecursionError) as error:
         raise InvalidRequest("The body nests values too deeply.") from error
 

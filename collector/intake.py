@@ -90,7 +90,7 @@ class Intake:
             raise SpoolBroken(self.writer.broken)
         if self.writer.full:
             raise SpoolFull
-        if self.writer.bytes > SCARCE * self.settings.spool_limit_bytes:
+        if self.writer.size > SCARCE * self.settings.spool_limit_bytes:
             tenants = {token.principal.tenant for token in self.access.tokens} or {principal.tenant}
             if self.writer.held_by(principal.tenant) > self.settings.spool_limit_bytes / len(tenants):
                 raise Busy

@@ -91,7 +91,7 @@ def _handler(intake: Intake, reads: Reads, signal: Signal) -> Handler:
             await _take(intake, reads, signal, messages, context)
         except IntakeError as error:
             await _abort(intake, signal, error, context)
-        return signal.response().SerializeToString()
+        return bytes(signal.response().SerializeToString())
 
     return export
 

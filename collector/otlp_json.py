@@ -77,7 +77,7 @@ def convert(signal: Signal, body: bytes) -> bytes:
     message = signal.request()
     try:
         _fill(message, content, _table(signal.request.DESCRIPTOR))
-        return message.SerializeToString()
+        return bytes(message.SerializeToString())
     except _Problem as problem:
         path = "".join(reversed(problem.path)).removeprefix(".")
         raise InvalidRequest(f"{path}: {problem.reason}.") from problem
@@ -231,7 +231,7 @@ def _integer(lowest: int, beyond: int) -> Convert:
             raise _Problem(f"{_shown(value)} is not a whole number")
         if not lowest <= number < beyond:
             raise _Problem(f"{_shown(value)} is out of range")
-        return number
+        return int(number)
 
     return convert_one
 
@@ -248,7 +248,7 @@ def _whole(text: str) -> int | None:
 
 
 def _enum(field: FieldDescriptor) -> Convert:
-    numbers = {name: value.number for name, value in field.enum_type.values_by_name.items()}
+    numbers: dict[str, int] = {name: value.number for name, value in field.enum_type.values_by_name.items()}
     kind = field.enum_type.name
     integer = _integer(-(2**31), 2**31)
 

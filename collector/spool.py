@@ -127,11 +127,6 @@ class SpoolWriter:
         self._thread.start()
 
     @property
-    def bytes(self) -> int:
-        """Bytes on disk, deletions by the loader noticed within a second."""
-        return self._bytes
-
-    @property
     def broken(self) -> str | None:
         """Why intake stopped for good, or None."""
         return self._broken
@@ -140,6 +135,11 @@ class SpoolWriter:
     def full(self) -> bool:
         """Whether the next small request would be refused for lack of space."""
         return self._bytes + self._queued_bytes >= self._limit or time.monotonic() < self._full_until
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, deletions by the loader noticed within a second."""
+        return self._bytes
 
     def held_by(self, tenant: str) -> int:
         """Bytes of one tenant that wait on disk, of those written since this writer began."""

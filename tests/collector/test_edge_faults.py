@@ -35,7 +35,7 @@ def named(name: str) -> bytes:
     request = ExportTraceServiceRequest()
     span = request.resource_spans.add().scope_spans.add().spans.add(name=name)
     span.attributes.add(key="weight").value.string_value = name * 50
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def names_of(edge: Edge) -> list[str]:
@@ -99,7 +99,7 @@ def test_failing_sync_stops_intake_until_restart(tmp_path: Path) -> None:
         "THROUGHLINE_SEGMENT_AGE_SECONDS": "0.02",
     }
     process = subprocess.Popen([sys.executable, "-c", FAILING, str(flag)], env=environment)
-    edge = Edge(process, tmp_path / "data", http_port, 0)  # type: ignore[arg-type]
+    edge = Edge(process, tmp_path / "data", http_port, 0)
     try:
         for _ in range(600):
             try:

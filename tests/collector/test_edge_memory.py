@@ -115,7 +115,7 @@ def ordinary() -> bytes:
     spans = request.resource_spans.add().scope_spans.add().spans
     for number in range(500):
         spans.add(name=f"span {number}", trace_id=os.urandom(16), span_id=os.urandom(8))
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 BOMB = b"".join([gzip.compress(bytes(128 * MIB))] * 8)

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from tests.collector.edge_process import SHARED, Edge, running
-from throughline.collector.otlp_messages import LOGS, METRICS
+from throughline.collector.otlp_messages import LOGS, METRICS, TRACES
 
 LIMIT = 4 * 1024 * 1024
 PROGRAM = """
@@ -66,10 +66,10 @@ def test_requests_are_spooled_untouched(edge: Edge, channel: grpc.Channel, compr
 
 def test_three_services(edge: Edge, channel: grpc.Channel) -> None:
     """Stock stubs of every signal are answered."""
-    TraceServiceStub(channel).Export(ExportTraceServiceRequest(), timeout=20)
-    LogsServiceStub(channel).Export(LOGS.request(), timeout=20)
-    response = MetricsServiceStub(channel).Export(METRICS.request(), timeout=20)
-    assert not response.HasField("partial_success")
+    stubs: list[Any] = [TraceServiceStub, LogsServiceStub, MetricsServiceStub]
+    for stub, signal in zip(stubs, (TRACES, LOGS, METRICS), strict=True):
+        response = stub(channel).Export(signal.request(), timeout=20)
+        assert not response.HasField("partial_success")
     assert sorted(record.signal for record in edge.take()) == ["logs", "metrics", "traces"]
 
 

@@ -166,7 +166,7 @@ def test_limit_refuses_until_the_loader_deletes(writer: Open, tmp_path: Path) ->
     for segment in spool.sealed(tmp_path):
         segment.path.unlink()
     for _ in range(500):
-        if open_spool.bytes < 20_000:
+        if open_spool.size < 20_000:
             break
         threading.Event().wait(0.01)
     open_spool.append("traces", "default", 1, bytes(2_000), 1).result(10)
@@ -217,8 +217,7 @@ def test_full_disk_is_retryable_and_leaves_no_half_record(tmp_path: Path) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))  # Python ignores SIGXFSZ: writes give EFBIG
         with pytest.raises(spool.SpoolFull):
             open_spool.append("traces", "default", 1, bytes(4_000), 2).result(10)
-        assert open_spool.broken is None
-        assert open_spool.full
+        assert (open_spool.broken, open_spool.full) == (None, True)
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         for _ in range(500):
             if not open_spool.full:
