@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OLDEST_VERSION = (26, 2)
 GIBIBYTE = 1024**3
+TABLE_ALREADY_EXISTS = 57
 
 
 class Role(StrEnum):
@@ -206,6 +207,8 @@ class Store:
             try:
                 self.command(statement, role=Role.LOADER)
             except StoreError as error:
+                if error.code == TABLE_ALREADY_EXISTS:  # this statement ran before a death
+                    continue
                 message = f"migration {migration.number:04d}_{migration.name}, statement {position}: {error}"
                 raise StoreError(message, permanent=error.permanent, code=error.code) from error
         row = (migration.number, migration.name)

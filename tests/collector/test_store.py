@@ -73,7 +73,9 @@ def test_limits_of_time_and_memory(store_url: str) -> None:
     store = Store.open(store_url, limits=StoreLimits(roles=tight))
     try:
         with pytest.raises(StoreError, match=r"(?i)timeout exceeded") as slow:
-            store.query("SELECT sleepEachRow(0.1) FROM numbers(50) SETTINGS max_block_size = 1", role=Role.PAGES)
+            store.query(
+                "SELECT sleepEachRow(0.1) FROM numbers(50) SETTINGS max_block_size = 1", role=Role.PAGES
+            )
         assert (slow.value.code, slow.value.permanent) == (159, False)
         with pytest.raises(StoreError, match=r"(?i)memory limit") as large:
             store.query("SELECT length(groupArray(number)) FROM numbers(50000000)", role=Role.PAGES)
@@ -93,7 +95,7 @@ def test_a_wrong_statement_is_a_permanent_error(store: Store) -> None:
 def test_a_directory_in_use_by_another_process(tmp_path: Path) -> None:
     """The second process is told to stop the first or to choose another directory."""
     code = (
-        "import sys; from throughline.collector.store import Store; Store.open(sys.argv[1]);"
+        "import sys; from throughline.collector.store import Store; store = Store.open(sys.argv[1]);"
         "print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -119,7 +121,9 @@ def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there() -> None:
     """Nobody listening: one sentence that says what to do, and retrying may help."""
-    with pytest.raises(StoreError, match=r"cannot reach ClickHouse at 127.0.0.1:9: start it or correct") as error:
+    with pytest.raises(
+        StoreError, match=r"cannot reach ClickHouse at 127.0.0.1:9: start it or correct"
+    ) as error:
         Store.open("http://127.0.0.1:9/x")
     assert not error.value.permanent
 
