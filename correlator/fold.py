@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from throughline.correlator.definition import Milestone, Process
 from throughline.correlator.expression_parts import Term, quoted
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import FRESH, events, live, reached, undoing, undone
+from throughline.correlator.fold_input import FRESH, Rows, events, live, reached, take, undoing, undone
 
 _FAR = 10**18
 _NEVER = 2**62
@@ -37,10 +37,11 @@ class FoldSql:
     """The statements of one fold, to be run in the order of `statements`.
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
-    root of a chunk. `version` must be one that no earlier attempt has used. The two that remove what has
-    vanished are empty when fresh.
+    root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events and
+    what removes the vanished are empty when fresh.
     """
 
+    take: str
     journeys: str
     exceptions: str
     vanished_journeys: str = ""
@@ -49,24 +50,27 @@ class FoldSql:
     @property
     def statements(self) -> tuple[str, ...]:
         """All of them that do something, in order."""
-        every = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
+        every = (self.take, self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
         return tuple(one for one in every if one)
 
 
-def fold_sql(process: Process, *, source: str, fresh: bool) -> FoldSql:
+def fold_sql(process: Process, *, source: str, rows: str, fresh: bool) -> FoldSql:
     """Generate the statements.
 
-    `source` is a table whose column Root lists the changed journeys (live). With `fresh`, `journey_events`
+    `source` is a table whose column Root lists the changed journeys, `rows` an empty one with the columns of
+    `folding` in scratch.sql (live). With `fresh`, `journey_events`
     holds one row per (journey, event) and `journey_state` holds nothing of this generation yet: the roots
     from lo to hi are folded.
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", source):
-        raise ValueError(f"'{source}' is no table name")
-    rows = FRESH if fresh else live(source)
-    journeys, exceptions = _journeys(process, rows), exceptions_sql(process, rows)
+    for name in (source, rows):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"'{name}' is no table name")
+    read = FRESH if fresh else live(source, rows)
+    journeys, exceptions = _journeys(process, read), exceptions_sql(process, read)
     if fresh:
-        return FoldSql(journeys, exceptions)
+        return FoldSql("", journeys, exceptions)
     return FoldSql(
+        take(source, rows),
         journeys,
         exceptions,
         _vanished("journey_state", "Root", source),
@@ -90,7 +94,7 @@ FROM (
 )"""
 
 
-def _journeys(process: Process, rows: str) -> str:
+def _journeys(process: Process, rows: Rows) -> str:
     """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer."""
     steps = events(process, rows)
     for columns, closing in (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
-from throughline.correlator.fold_input import rows_of
+from throughline.correlator.fold_input import Rows
 
 _UUID = r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
 # What differs between two messages of one cause, in this order: quoted values, ids, anything with a digit in
@@ -32,17 +32,15 @@ def fingerprint(kind_event: str, klass: str, code: str, message: str) -> str:
     return f"sipHash64({{process:String}}, {kind_event}, {klass}, {code}, {_normalised(message)})"
 
 
-def event_exceptions(process: Process, rows: str) -> str:
+def event_exceptions(process: Process, rows: Rows) -> str:
     """One row per (journey, subject object, event) that ever failed.
 
     Of the history of failures and successes by time, the last run of failures is the exception: opened by
     its first, resolved by the success behind it.
     """
-    failing = (
-        f"\n    AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE {rows} AND Failed = 1)"
-    )
+    failing = f"\n    AND (Root, Event) IN ({rows.select('Root, Event', ' AND Failed = 1')})"
     blocking = sorted({one.event for one in process.milestones})
-    indented = rows_of(rows, failing).replace("\n", "\n        ")
+    indented = rows.select(more=failing).replace("\n", "\n        ")
     return f"""SELECT
     Root, Subject, Event,
     arraySort(x -> (x.1, x.2), groupArray((
@@ -66,7 +64,7 @@ GROUP BY Root, Subject, Event
 HAVING last_failure > 0"""
 
 
-def exceptions_sql(process: Process, rows: str) -> str:
+def exceptions_sql(process: Process, rows: Rows) -> str:
     """The statement that writes exceptions, to be run after the journeys of the same version are written."""
     first_with: dict[str, int] = {}
     for index, one in enumerate(process.milestones):
@@ -97,7 +95,7 @@ FROM (
     return f"{statement}\nUNION ALL\n{_checks(process, rows)}" if process.checks else statement
 
 
-def _checks(process: Process, rows: str) -> str:
+def _checks(process: Process, rows: Rows) -> str:
     default = process.owner or ""
     checks = process.checks
     milestones = {one.name: one.after or "" for one in checks}
@@ -121,9 +119,9 @@ FROM (
 )"""
 
 
-def _alive(rows: str) -> str:
+def _alive(rows: Rows) -> str:
     """The journeys that this version has written."""
-    return f"(SELECT * FROM journey_state WHERE {rows} AND Version = {{version:UInt64}} AND Deleted = 0)"
+    return f"(SELECT * FROM journey_state WHERE {rows.journeys} AND Version = {{version:UInt64}} AND Deleted = 0)"
 
 
 def _by(column: str, values: Mapping[str, str], default: str) -> str:

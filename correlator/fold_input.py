@@ -2,6 +2,8 @@
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
+from dataclasses import dataclass
+
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
 
@@ -10,8 +12,6 @@ _DAY = 86_400_000_000
 
 _PROCESS = "Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}"
 
-FRESH = f"{_PROCESS} AND Root BETWEEN {{lo:UInt64}} AND {{hi:UInt64}}"
-
 _COLUMNS = (
     "Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, "
     "Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, "
@@ -19,22 +19,38 @@ _COLUMNS = (
 )
 
 
-def live(source: str) -> str:
-    """The condition for the rows of the journeys that `source` lists."""
-    return f"{_PROCESS} AND Root IN (SELECT Root FROM {source})"
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where the events to fold stand: a table, a condition on it, and the condition for their journeys' stored state."""
+
+    table: str
+    condition: str
+    journeys: str
+
+    def select(self, columns: str = _COLUMNS, more: str = "") -> str:
+        """The events, narrowed by `more`."""
+        return f"SELECT {columns} FROM {self.table} WHERE {self.condition}{more}"
 
 
-def rows_of(rows: str, more: str = "") -> str:
-    """The current rows among `rows` (FRESH or live(...)); `more` narrows by columns that never change for an
-    event.
-    """
-    if rows == FRESH:
-        return f"SELECT {_COLUMNS} FROM journey_events WHERE {rows} AND Deleted = 0{more}"
-    return f"""SELECT {_COLUMNS}
+_FRESH_ROOTS = f"{_PROCESS} AND Root BETWEEN {{lo:UInt64}} AND {{hi:UInt64}}"
+
+FRESH = Rows("journey_events", f"{_FRESH_ROOTS} AND Deleted = 0", _FRESH_ROOTS)
+"""A rebuild: each event stands once in journey_events."""
+
+
+def live(source: str, rows: str) -> Rows:
+    """The live path: the journeys that `source` lists, their current events taken into the table `rows` before."""
+    return Rows(rows, "1", f"{_PROCESS} AND Root IN (SELECT Root FROM {source})")
+
+
+def take(source: str, rows: str) -> str:
+    """Take the current events of the journeys that `source` lists into the table `rows`."""
+    return f"""INSERT INTO {rows} ({_COLUMNS})
+SELECT {_COLUMNS}
 FROM (
     SELECT {_COLUMNS}, Deleted
     FROM journey_events
-    WHERE {rows}{more}
+    WHERE {_PROCESS} AND Root IN (SELECT Root FROM {source})
     ORDER BY Version DESC LIMIT 1 BY Root, EventId
 )
 WHERE Deleted = 0"""
@@ -55,7 +71,7 @@ def undoing(process: Process) -> list[str]:
     return sorted({event for one in process.milestones for event in one.undone_by})
 
 
-def events(process: Process, rows: str) -> str:
+def events(process: Process, rows: Rows) -> str:
     """Step 1: the events with their instants, and what each counts for.
 
     First and Last stand far behind and far before every known instant if the time is unknown. Judged is what
@@ -82,10 +98,10 @@ def events(process: Process, rows: str) -> str:
     if process.dropped_by:
         columns.append(f"(Failed = 0 AND Event IN ({_list(process.dropped_by)})) AS drops")
     if names := undoing(process):
-        found = f"SELECT Root FROM journey_events WHERE {rows} AND Event IN ({_list(names)})"
+        found = rows.select("Root", f" AND Event IN ({_list(names)})")
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
-    return f"SELECT\n{listed}\nFROM (\n{rows_of(rows)}\n)"
+    return f"SELECT\n{listed}\nFROM (\n{rows.select()}\n)"
 
 
 def _list(texts: tuple[str, ...] | list[str]) -> str:

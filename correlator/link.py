@@ -137,7 +137,7 @@ def _macros(process: Process, attributes: Collection[str]) -> dict[str, Callable
         "of_relinked": lambda column: f"if(p.Relinked, l.{column}, b.{column})",
         "union_limit": lambda: str(max(level.max_roots for level in process.levels) + 1),
         "attributes": lambda: (
-            "mapFilter((name, value) -> has({attributes:Array(String)}, name), b.Attributes)"
+            "mapFilter((name, value) -> has({attributes:Array(String)}, name), Attributes)"
             if attributes
             else "CAST(map(), 'Map(LowCardinality(String), String)')"
         ),

@@ -193,10 +193,10 @@ class Correlator:
         run.do("to_fold", folded=folded)
         count = run.count("to_fold")
         if count:
-            sql = fold_sql(linker.process, source=self._live.resolve("@to_fold"), fresh=False)
+            source, rows = self._live.resolve("@to_fold"), self._live.resolve("@folding")
             self._checkpoint("fold")
-            for text in sql.statements:
-                self._store.command(text, scope | {"version": version}, role=Role.CORRELATOR)
+            for text in fold_sql(linker.process, source=source, rows=rows, fresh=False).statements:
+                run.execute(text)
             self._checkpoint("fold_progress")
             row = (tenant, process_id, generation, version)
             self._store.insert_rows(
@@ -246,7 +246,7 @@ class Correlator:
         return RebuildReport(events, generation)
 
     def _fold_fresh(self, linker: _Linker, scope: dict[str, object], events: int) -> None:
-        sql = fold_sql(linker.process, source="unused", fresh=True)
+        sql = fold_sql(linker.process, source="unused", rows="unused", fresh=True)
         chunks = max(1, -(-events // FOLD_CHUNK))
         bounds = [round(2**64 * number / chunks) for number in range(chunks + 1)]
         for low, high in zip(bounds, bounds[1:], strict=False):

@@ -62,7 +62,7 @@ class Workspace:
 
     def note_use(self, text: str) -> None:
         """Remember which working table a statement fills."""
-        self._used.update(re.findall(r"INSERT INTO @(\w+)", text))
+        self._used.update(re.findall(rf"INSERT INTO (?:@|{self._prefix})(\w+)", text))
 
 
 class Run:
@@ -88,14 +88,14 @@ class Run:
     def do(self, *names: str, **parameters: object) -> None:
         """Execute statements in order."""
         for name in names:
-            text = self._statements[name]
-            self._workspace.note_use(text)
-            self._store.command(
-                self._workspace.resolve(text),
-                self._parameters | parameters,
-                role=Role.CORRELATOR,
-                settings=self._settings,
-            )
+            self.execute(self._statements[name], **parameters)
+
+    def execute(self, text: str, **parameters: object) -> None:
+        """Execute a statement given as text."""
+        self._workspace.note_use(text)
+        self._store.command(
+            self._workspace.resolve(text), self._parameters | parameters, role=Role.CORRELATOR, settings=self._settings
+        )
 
     def write(self, *names: str, **parameters: object) -> None:
         """Execute statements that change stored tables; a checkpoint stands before each."""

@@ -157,3 +157,7 @@ EventId UInt128
 -- to_fold --
 -- Journeys to fold.
 Root UInt64
+
+-- folding --
+-- Their current events.
+Root UInt64, RootLevel UInt8, EventId UInt128, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Subjects Array(UInt64), Objects Array(Tuple(Namespace LowCardinality(String), Object UInt64)), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String, Attributes Map(LowCardinality(String), String)

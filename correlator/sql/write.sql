@@ -17,11 +17,13 @@ INSERT INTO journey_events (Tenant, Process, Generation, Root, RootLevel, EventI
     AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId, Attributes, Version, Deleted)
 SELECT {tenant:String}, {process:String}, {generation:UInt32}, m.Root, m.RootLevel, m.EventId, b.Time, b.ReceivedAt, b.Source, b.Event, b.Failed, b.System,
     b.Platform, b.Connection, m.Subjects, m.Objects, b.Amount, b.Currency, b.Customer, b.Entity, b.Region, b.ServiceLine, b.TimePrecision,
-    b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId, b.TraceId, b.SpanId, ${attributes}, {version:UInt64}, 0
+    b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId, b.TraceId, b.SpanId, b.Attributes, {version:UInt64}, 0
 FROM @members AS m
 INNER JOIN
 (
-    SELECT *
+    SELECT EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity,
+        Region, ServiceLine, TimePrecision, AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId,
+        SpanId, ${attributes} AS Attributes
     FROM business_events
     WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @members)
     ORDER BY EventId, Time DESC, ContentHash DESC

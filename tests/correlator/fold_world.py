@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.correlator.fold_reference import Event, Expect, Journey, Where, fold
-from throughline.collector.store import Role, Store
+from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.definition import Process
 from throughline.correlator.fold import fold_sql
 
@@ -39,6 +39,10 @@ class Folding:
             "CREATE TABLE IF NOT EXISTS dirty (Root UInt64) ENGINE = MergeTree ORDER BY Root",
             role=Role.CORRELATOR,
         )
+        columns = load_queries("throughline.correlator", "scratch")["folding"].split("\n", 1)[1]
+        store.command(
+            f"CREATE TABLE IF NOT EXISTS folding ({columns}) ENGINE = Memory", role=Role.CORRELATOR
+        )
 
     def put(
         self, journeys: Mapping[int, Sequence[Event]], *, deleted: bool = False, generation: int = 1
@@ -57,14 +61,15 @@ class Folding:
         """Fold these journeys as the live path does."""
         self.store.command("TRUNCATE TABLE dirty", role=Role.CORRELATOR)
         self.store.insert_rows("dirty", [[root] for root in roots], ["Root"], role=Role.CORRELATOR)
-        self._run(fold_sql(self.process, source="dirty", fresh=False).statements, 1, {})
+        self.store.command("TRUNCATE TABLE folding", role=Role.CORRELATOR)
+        self._run(fold_sql(self.process, source="dirty", rows="folding", fresh=False).statements, 1, {})
 
     def rebuild(self, generation: int = 1) -> None:
         """Fold everything as a rebuild does."""
         middle = LAST_ROOT // 2
         for low, high in ((0, middle), (middle + 1, LAST_ROOT)):
             chunk = {"lo": low, "hi": high}
-            self._run(fold_sql(self.process, source="unused", fresh=True).statements, generation, chunk)
+            self._run(fold_sql(self.process, source="unused", rows="unused", fresh=True).statements, generation, chunk)
 
     def journeys(self, generation: int = 1) -> dict[int, dict[str, Any]]:
         """The journeys as stored, by root; every column by its name, milestones by theirs."""

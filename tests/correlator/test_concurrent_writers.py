@@ -40,9 +40,9 @@ def told_by(writer: int, insert: int) -> list[Statement]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_row_is_missed(store: Store, seed: int) -> None:
+def test_no_row_is_missed(module_store: Store, seed: int) -> None:
     """Whatever the writers' clocks say, everything stored is linked, and nothing twice."""
-    world = World(store, f"writers-{next(TENANTS)}", LEVELS)
+    world = World(module_store, f"writers-{next(TENANTS)}", LEVELS)
     inserts = {(w, n): told_by(w, n) for w in range(WRITERS) for n in range(INSERTS)}
     for statements in inserts.values():
         world.remember(statements)
@@ -67,9 +67,9 @@ def test_no_row_is_missed(store: Store, seed: int) -> None:
     world.check()
 
 
-def test_an_insert_that_took_a_minute_is_taken(store: Store) -> None:
+def test_an_insert_that_took_a_minute_is_taken(module_store: Store) -> None:
     """After newer rows were taken and the watermark passed the time when it began."""
-    world = World(store, f"writers-{next(TENANTS)}", LEVELS)
+    world = World(module_store, f"writers-{next(TENANTS)}", LEVELS)
     world.say(Said("first", keys=("crm.deal:d",)), ingested=datetime.now(UTC))
     world.tick()
     world.say(Said("slow", keys=("crm.deal:d",)), ingested=datetime.now(UTC) - LONGEST_INSERT)
@@ -77,9 +77,9 @@ def test_an_insert_that_took_a_minute_is_taken(store: Store) -> None:
     assert world.in_words(world.check()) == {"crm.deal:d": {"first", "slow"}}
 
 
-def test_a_straggler_is_caught_by_the_sweep(store: Store) -> None:
+def test_a_straggler_is_caught_by_the_sweep(module_store: Store) -> None:
     """A row that became visible ten minutes after its time: ticks pass over it, the sweep takes it once."""
-    world = World(store, f"writers-{next(TENANTS)}", LEVELS)
+    world = World(module_store, f"writers-{next(TENANTS)}", LEVELS)
     world.say(Said("first", keys=("crm.deal:d",)), ingested=datetime.now(UTC))
     world.tick()
     world.say(Said("lost", keys=("crm.deal:d",)), ingested=datetime.now(UTC) - timedelta(minutes=10))

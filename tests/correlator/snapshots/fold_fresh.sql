@@ -162,7 +162,7 @@ FROM (
                                                     (Failed = 0 AND Event = 'posted' AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                     (Failed = 0 AND Event IN ('credited')) AS u1,
                                                     (Failed = 0 AND Event IN ('lost')) AS drops,
-                                                    Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Event IN ('credited')) AS Reversed
+                                                    Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Event IN ('credited')) AS Reversed
                                                 FROM (
                                                 SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0
                                                 )
@@ -203,7 +203,7 @@ LEFT JOIN (
             SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
             FROM (
                 SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0
-                    AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Failed = 1)
+                    AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Failed = 1)
             )
         )
         GROUP BY Root, Subject, Event
@@ -245,7 +245,7 @@ FROM (
         SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
         FROM (
             SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0
-                AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Failed = 1)
+                AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Failed = 1)
         )
     )
     GROUP BY Root, Subject, Event

@@ -1,3 +1,13 @@
+INSERT INTO folding (Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes)
+SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
+FROM (
+    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
+    FROM journey_events
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
+    ORDER BY Version DESC LIMIT 1 BY Root, EventId
+)
+WHERE Deleted = 0;
+
 INSERT INTO journey_state (
     Tenant, Process, Generation,
     `Root`,
@@ -162,16 +172,9 @@ FROM (
                                                     (Failed = 0 AND Event = 'posted' AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                     (Failed = 0 AND Event IN ('credited')) AS u1,
                                                     (Failed = 0 AND Event IN ('lost')) AS drops,
-                                                    Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Event IN ('credited')) AS Reversed
+                                                    Root IN (SELECT Root FROM folding WHERE 1 AND Event IN ('credited')) AS Reversed
                                                 FROM (
-                                                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
-                                                FROM (
-                                                    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
-                                                    FROM journey_events
-                                                    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
-                                                    ORDER BY Version DESC LIMIT 1 BY Root, EventId
-                                                )
-                                                WHERE Deleted = 0
+                                                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
                                                 )
                                             )
                                             GROUP BY Root
@@ -209,15 +212,8 @@ LEFT JOIN (
         FROM (
             SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
             FROM (
-                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
-                FROM (
-                    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
-                    FROM journey_events
-                    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
-                    AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Failed = 1)
-                    ORDER BY Version DESC LIMIT 1 BY Root, EventId
-                )
-                WHERE Deleted = 0
+                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
+                    AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE 1 AND Failed = 1)
             )
         )
         GROUP BY Root, Subject, Event
@@ -258,15 +254,8 @@ FROM (
     FROM (
         SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
         FROM (
-            SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
-            FROM (
-                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
-                FROM journey_events
-                WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
-                AND (Root, Event) IN (SELECT Root, Event FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Failed = 1)
-                ORDER BY Version DESC LIMIT 1 BY Root, EventId
-            )
-            WHERE Deleted = 0
+            SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
+                AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE 1 AND Failed = 1)
         )
     )
     GROUP BY Root, Subject, Event
