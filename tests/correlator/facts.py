@@ -127,6 +127,8 @@ class World:
         self.now = datetime.now(UTC)
         self._spans: dict[str, tuple[int, int]] = {}
         self._logs: dict[str, int] = {}
+        self._expected = (0, Result())
+        """The reference's result for so many statements: said once, asked for often."""
         self.correlator = Correlator(store, [self.process])
 
     # Saying
@@ -222,6 +224,11 @@ class World:
 
     def expected(self) -> Result:
         """What the reference makes of everything said."""
+        if self._expected[0] != len(self.said):
+            self._expected = len(self.said), self._linked()
+        return self._expected[1]
+
+    def _linked(self) -> Result:
         facts = [self._fact(one) for one in self.said if isinstance(one, Said)]
         spans = [one for one in self.said if isinstance(one, Span)]
         edges = [SpanEdge(self.number(one.name), self._numbers(one.parents)) for one in spans]

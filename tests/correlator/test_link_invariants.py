@@ -1,8 +1,8 @@
 """For any facts, in any order, batches, repetition and restarts: live = reference = rebuild.
 
 Each example runs several small worlds at once, each in four orders, side by side in one tenant: their names
-never meet, so that one pass of the correlator tries them all. `THROUGHLINE_LINK_EXAMPLES=3000` makes a long run,
-with new examples every time.
+never meet, so that one pass of the correlator tries them all. `THROUGHLINE_LINK_EXAMPLES=3000` makes a long
+run, with new examples every time.
 """
 
 from __future__ import annotations
