@@ -1,6 +1,7 @@
 """One ASGI application: pages by Streamlit, the API under `/api`, signing in under `/login`.
 
-Everything that depends on Streamlit's ASGI entry point (`streamlit.starlette.App`, young) stands in this file.
+Everything that depends on Streamlit's ASGI entry point (`streamlit.starlette.App`, young) stands in this
+file.
 """
 
 from __future__ import annotations
@@ -50,16 +51,13 @@ def create_app(deps: Deps) -> ASGIApp:
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
 
-    async def login(request: Request) -> Response:
-        return await _login(deps, request)
-
     return App(
         _SCRIPT,
         lifespan=lifespan,
         routes=[
             Route("/api", _to_docs),
             Mount("/api", app=api),
-            Route("/login", login, methods=["POST"]),
+            Route("/login", _login, methods=["POST"]),
             Route("/logout", _logout, methods=["GET", "POST"]),
         ],
         middleware=[Middleware(_KnownHost, open_access=lambda: deps.access.open)],
@@ -67,7 +65,9 @@ def create_app(deps: Deps) -> ASGIApp:
 
 
 class _KnownHost:
-    """While access is open, answer only to this machine's own names: a foreign page could point its name at us."""
+    """While access is open, answer only to this machine's own names: a foreign page could point its name at
+    us.
+    """
 
     def __init__(self, app: ASGIApp, open_access: object) -> None:
         self._app = app
@@ -88,7 +88,7 @@ async def _to_docs(_: Request) -> Response:
     return RedirectResponse("/api/docs")
 
 
-async def _login(deps: Deps, request: Request) -> Response:
+async def _login(request: Request) -> Response:
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -96,7 +96,7 @@ async def _login(deps: Deps, request: Request) -> Response:
             return answer(413, "Too large", "A token is at most a few hundred characters.")
     token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
     if not token.isascii() or not token.isprintable():
-        token = "?"
+        token = ""  # no token looks like this: ask again
     response = RedirectResponse("/", status_code=303)
     response.headers["set-cookie"] = session.cookie(token, secure=request.url.scheme == "https")
     log.info("a token was entered from %s", request.client.host if request.client else "?")

@@ -1,4 +1,6 @@
-"""How complete and how fresh a tenant's data are: counted from the spool, the raw tables and the correlator's watermark."""
+"""How complete and how fresh a tenant's data are: counted from the spool, the raw tables and the
+correlator's watermark.
+"""
 
 from __future__ import annotations
 

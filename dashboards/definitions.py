@@ -1,4 +1,6 @@
-"""Write what the definitions in use say about their milestones to the store, so that SQL views can show owners."""
+"""Write what the definitions in use say about their milestones to the store, so that SQL views can show
+owners.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ _COLUMNS = ("Tenant", "Process", "Name", "Position", "Owner", "Runbook", "Option
 
 
 def publish_definitions(store: Store, processes: Sequence[Process], now: datetime) -> None:
-    """Call at start and whenever a definition changed. A milestone that left its definition keeps its last owner.
+    """Call at start and whenever a definition changed. A milestone that left its definition keeps its last
+    owner.
 
     Raises: StoreError.
     """

@@ -29,16 +29,19 @@ class Answer:
 def explore(store: Store, sql: str, *, tenant: str, now: datetime, settings: DashboardSettings) -> Answer:
     """Check, bind to the tenant and run a query.
 
-    The limits stand in the query itself: they hold on every engine, and none is left behind on a shared connection.
+    The limits stand in the query itself: they hold on every engine, and none is left behind on a shared
+    connection.
     `readonly` makes the engine ignore the settings inside views, so theirs is repeated here (0011_views.sql).
 
-    Raises: QueryRefused when it is not allowed, wrong or too expensive; StoreError when the store does not answer.
+    Raises: QueryRefused when it is not allowed, wrong or too expensive; StoreError when the store does not
+    answer.
     """
     safe = guard(sql)
     limits = (
         "SETTINGS do_not_merge_across_partitions_select_final = 1, "
         f"max_execution_time = {settings.query_seconds}, timeout_overflow_mode = 'throw', "
-        f"max_memory_usage = {settings.query_memory_bytes}, max_result_bytes = {settings.query_result_bytes}, "
+        f"max_memory_usage = {settings.query_memory_bytes}, "
+        f"max_result_bytes = {settings.query_result_bytes}, "
         f"result_overflow_mode = 'throw', limit = {settings.query_rows + 1}, max_threads = 2, "
         "max_ast_depth = 500, readonly = 1"
     )
@@ -53,7 +56,7 @@ def explore(store: Store, sql: str, *, tenant: str, now: datetime, settings: Das
             columns = [str(row[0]) for row in described.result_rows]
     except StoreError as error:
         raise _refusal(error, settings) from error
-    rows = list(result.result_rows)
+    rows = [tuple(row) for row in result.result_rows]
     return Answer(columns, rows[: settings.query_rows], len(rows) > settings.query_rows)
 
 

@@ -28,14 +28,23 @@ def _figure(*, height: int, **layout: Any) -> go.Figure:
         margin={"l": 12, "r": 18, "t": 44, "b": 12},
         hoverlabel={"bgcolor": theme.INK, "bordercolor": theme.INK, "font": {"color": "#fff", "size": 13}},
         legend={
-            "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "traceorder": "normal",
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "bottom",
+            "traceorder": "normal",
             "font": {"color": theme.MUTED, "size": 13},
         },
         bargap=0.35,
         **layout,
     )
     figure.update_xaxes(
-        gridcolor="#eef1f7", linecolor=theme.LINE, zeroline=False, tickfont={"color": theme.MUTED}, automargin=True
+        gridcolor="#eef1f7",
+        linecolor=theme.LINE,
+        zeroline=False,
+        tickfont={"color": theme.MUTED},
+        automargin=True,
     )
     figure.update_yaxes(gridcolor="#eef1f7", zeroline=False, tickfont={"color": theme.MUTED}, automargin=True)
     return figure
@@ -174,7 +183,13 @@ def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime
     if open_end:
         figure.add_vline(x=now.timestamp() * 1000, line={"color": theme.INK, "width": 1, "dash": "dot"})
         figure.add_annotation(
-            x=now, y=1, yref="paper", yanchor="bottom", text="now", showarrow=False, font={"color": theme.MUTED}
+            x=now,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            text="now",
+            showarrow=False,
+            font={"color": theme.MUTED},
         )
     for state in dict.fromkeys(one["state"] for one in milestones.values()):
         figure.add_scatter(
@@ -280,7 +295,10 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
             marker={
                 "color": theme.SERVICE_COLOURS[position % len(theme.SERVICE_COLOURS)],
                 "cornerradius": 4,
-                "line": {"color": theme.STATUS_COLOURS["stuck"], "width": [2.5 if one else 0 for one in failed]},
+                "line": {
+                    "color": theme.STATUS_COLOURS["stuck"],
+                    "width": [2.5 if one else 0 for one in failed],
+                },
             },
             text=[
                 f"{duration:,.1f} ms{'  failed' if one else ''}"
@@ -292,7 +310,9 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
             constraintext="none",
             cliponaxis=False,
             customdata=part[["name", "status", "message"]].astype(str),
-            hovertemplate="%{customdata[0]}<br>%{text}, %{customdata[1]} %{customdata[2]}<extra>" + escape(service) + "</extra>",
+            hovertemplate="%{customdata[0]}<br>%{text}, %{customdata[1]} %{customdata[2]}<extra>"
+            + escape(service)
+            + "</extra>",
         )
     _span_names(figure, spans, chosen)
     figure.update_yaxes(showticklabels=False, showgrid=False, range=[len(spans) - 0.4, -0.6])
@@ -303,11 +323,14 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
 def _span_names(figure: go.Figure, spans: pd.DataFrame, chosen: str) -> None:
     """Write the names left of the bars, indented by depth: tick labels would be flush right."""
     names = [_short(name) for name in spans["name"]]
-    room = max(len(name) * 7.2 + depth * _INDENT for name, depth in zip(names, spans["depth"], strict=True)) + 24
+    room = (
+        max(len(name) * 7.2 + depth * _INDENT for name, depth in zip(names, spans["depth"], strict=True)) + 24
+    )
     figure.update_layout(margin_l=min(room, 420))
     for row, (name, depth, span) in enumerate(zip(names, spans["depth"], spans["span"], strict=True)):
         figure.add_annotation(
-            x=0, xref="paper", y=row, xanchor="left", xshift=depth * _INDENT - min(room, 420) + 6, showarrow=False,
+            x=0, xref="paper", xanchor="left", xshift=depth * _INDENT - min(room, 420) + 6,
+            y=row, showarrow=False,
             text=f"<b>{escape(name)}</b>" if span == chosen else escape(name),
             font={"color": theme.ACCENT if span == chosen else theme.INK},
         )  # fmt: skip

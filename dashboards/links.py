@@ -1,4 +1,6 @@
-"""Why an event belongs to a journey: event, subject object, and the shortest path of parent links up to the root."""
+"""Why an event belongs to a journey: event, subject object, and the shortest path of parent links up to the
+root.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ def explain(
     Args:
         root: the journey's root object.
         events: rows with `Id`, `Event` and `Subjects` (object hashes, of this and of other journeys).
-        parents: the links above each object that lead to the root: `Parent`, `Rule`, `Evidence` (event ids), `Statements`.
+        parents: the links above each object that lead to the root: `Parent`, `Rule`, `Evidence` (event
+        ids), `Statements`.
         names: `namespace:value` of each object.
     """
     paths: dict[int, list[Row] | None] = {}
@@ -40,7 +43,9 @@ def explain(
 def _path(
     subject: int, root: int, parents: Mapping[int, Sequence[Mapping[str, Any]]], names: Mapping[int, str]
 ) -> list[Row] | None:
-    """The shortest way up, breadth first; of equally short ones that over the smallest hashes. None: no way."""
+    """The shortest way up, breadth first; of equally short ones that over the smallest hashes. None: no
+    way.
+    """
     came: dict[int, tuple[int, Mapping[str, Any]]] = {}
     queue = deque([subject])
     seen = {subject}

@@ -75,7 +75,9 @@ class PageQueries:
         return self._frame("money", process=process)
 
     def activation(self, process: str, start: str, end: str) -> pd.DataFrame:
-        """Hours between two milestones by week: week, median, p90, journeys; the row without week is over all."""
+        """Hours between two milestones by week: week, median, p90, journeys; the row without week is over
+        all.
+        """
         return self._frame("activation", process=process, start=start, end=end)
 
     def overdue(self, process: str = "", limit: int = 12) -> pd.DataFrame:
@@ -125,7 +127,9 @@ class PageQueries:
         return self._kept.get(("journeys", self._tenant, wanted, limit, after), compute)
 
     def journey(self, root: int, *, events: int) -> Row | list[int] | None:
-        """A journey with its keys, events, links and exceptions; several roots if the id was absorbed; None if unknown."""
+        """A journey with its keys, events, links and exceptions; several roots if the id was absorbed; None
+        if unknown.
+        """
         return self._kept.get(("journey", self._tenant, root), lambda: self._journey(root, events))
 
     def _journey(self, root: int, limit: int) -> Row | list[int] | None:

@@ -1,4 +1,6 @@
-"""Read journeys, events, links and exceptions of one tenant: rows in, plain dictionaries of the API's shapes out."""
+"""Read journeys, events, links and exceptions of one tenant: rows in, plain dictionaries of the API's
+shapes out.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ class Reader:
         """What each journey's objects are called, root first, aliases included."""
         if not roots:
             return {}
-        objects = {row["Root"]: row["Found"] for row in self._rows("objects_of_roots", {"roots": list(roots)})}
+        objects = {
+            row["Root"]: row["Found"] for row in self._rows("objects_of_roots", {"roots": list(roots)})
+        }
         names = self.names({one for found in objects.values() for one in found} | set(roots))
         by_object: dict[int, list[Row]] = {}
         for row in names.values():
@@ -195,12 +199,25 @@ def milestones(row: Mapping[str, Any], now: datetime) -> dict[str, Row]:
     """The milestones of a journey in the definition's order, as the view `milestones` derives them."""
     closed: datetime | None = row["ClosedAt"]
     result: dict[str, Row] = {}
-    columns = ("MilestoneNames", "MilestoneStored", "MilestoneMetAt", "MilestoneLastAt", "MilestoneDueAt", "MilestoneCounts")
+    columns = (
+        "MilestoneNames",
+        "MilestoneStored",
+        "MilestoneMetAt",
+        "MilestoneLastAt",
+        "MilestoneDueAt",
+        "MilestoneCounts",
+    )
     for name, stored, met, last, due, count in zip(*(row[column] for column in columns), strict=True):
         state = stored
         if stored == "pending" and due is not None:
             state = "late" if _utc(due) < (closed or now) else "pending" if closed else "due"
-        result[name] = {"state": state, "met_at": _utc(met), "last_at": _utc(last), "due_at": _utc(due), "count": count}
+        result[name] = {
+            "state": state,
+            "met_at": _utc(met),
+            "last_at": _utc(last),
+            "due_at": _utc(due),
+            "count": count,
+        }
     return result
 
 

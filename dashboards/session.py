@@ -1,6 +1,7 @@
 """What one page run knows: who is looking, the clock, the questions it may ask, the definitions.
 
-Streamlit runs page files as scripts and hands them nothing, so the wired dependencies wait here: the one module-level
+Streamlit runs page files as scripts and hands them nothing, so the wired dependencies wait here: the one
+module-level
 variable of the project, set by `create_app` before the first page runs.
 """
 
@@ -81,12 +82,15 @@ def authenticate(deps: Deps, token: str | None) -> Principal:
 
 
 def cookie(token: str, *, secure: bool) -> str:
-    """Return the `Set-Cookie` value that keeps a token in a browser, out of reach of scripts; empty text removes it."""
+    """Return the `Set-Cookie` value that keeps a token in a browser, out of reach of scripts; empty text
+    removes it.
+    """
     jar: SimpleCookie = SimpleCookie()
     jar[COOKIE] = token
-    jar[COOKIE].update(
-        {"path": "/", "httponly": True, "samesite": "Strict", "max-age": COOKIE_SECONDS if token else 0}
-    )
+    jar[COOKIE]["path"] = "/"
+    jar[COOKIE]["httponly"] = True
+    jar[COOKIE]["samesite"] = "Strict"
+    jar[COOKIE]["max-age"] = COOKIE_SECONDS if token else 0
     if secure:
         jar[COOKIE]["secure"] = True
     return jar[COOKIE].OutputString()

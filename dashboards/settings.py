@@ -30,4 +30,6 @@ class DashboardSettings(BaseSettings):
     """Bytes an exploring query may return."""
 
     journey_events: int = Field(default=2_000, ge=1, le=100_000)
-    """Events of one journey that API and pages show, the latest ones; `events_total` says how many there are."""
+    """Events of one journey that API and pages show, the latest ones; `events_total` says how many there
+    are.
+    """

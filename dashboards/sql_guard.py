@@ -1,10 +1,12 @@
 """Make any SELECT safe to run for one tenant, or refuse it and say what is allowed.
 
-The text is parsed, checked and written anew from the parsed form, so that the engine sees only what was checked:
+The text is parsed, checked and written anew from the parsed form, so that the engine sees only what was
+checked:
 
 1. Exactly one SELECT (or UNION, INTERSECT, EXCEPT of some): no settings, output format, file or placeholder.
 2. Every function is on the list of pure ones (`functions.py`); table functions are refused.
-3. Common table expressions get new names, resolved by their scope: a name of ours or of the engine cannot be shadowed.
+3. Common table expressions get new names, resolved by their scope: a name of ours or of the engine cannot
+   be shadowed.
 4. Every other table must be documented, and becomes a sub-select that holds the tenant's rows alone.
 """
 
@@ -16,7 +18,7 @@ from collections.abc import Iterator, Mapping
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from throughline.dashboards.functions import is_function, is_word
 from throughline.probes.errors import ThroughlineError
@@ -38,10 +40,13 @@ RAW_TABLES = (
     "dead_letters",
 )
 # Views that cost a join for some columns: they have a lighter twin for queries that never name one of these.
-COSTLY: Mapping[str, frozenset[str]] = {"journeys": frozenset({"root"}), "events": frozenset({"keys", "attributes"})}
+COSTLY: Mapping[str, frozenset[str]] = {
+    "journeys": frozenset({"root"}),
+    "events": frozenset({"keys", "attributes"}),
+}
 LONGEST = 50_000
 _OPENING = frozenset({TokenType.L_PAREN})
-_REFUSED_NODES: tuple[tuple[type[exp.Expression], str], ...] = (
+_REFUSED_NODES: tuple[tuple[type[exp.Expr], str], ...] = (
     (exp.Placeholder, "parameters are not allowed: write the value"),
     (exp.Parameter, "parameters are not allowed: write the value"),
     (exp.Final, "FINAL is not needed: views show the latest rows"),
@@ -70,7 +75,9 @@ def guard(sql: str) -> str:
     for node in query.walk():
         _check(node)
     _Resolver(query).resolve()
-    text = query.sql(dialect=DIALECT, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
+    text = query.sql(
+        dialect=DIALECT, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE
+    )
     _check_calls(text)
     return text
 
@@ -88,18 +95,22 @@ def _parsed(sql: str) -> exp.Query:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).replace("\x1b[4m", "").replace("\x1b[0m", "").splitlines()[0] if str(error) else "too deep"
+    return (
+        str(error).replace("\x1b[4m", "").replace("\x1b[0m", "").splitlines()[0] if str(error) else "too deep"
+    )
 
 
-def _check(node: exp.Expression) -> None:
+def _check(node: exp.Expr) -> None:
     for kind, sentence in _REFUSED_NODES:
         if isinstance(node, kind):
             raise QueryRefused(sentence)
     if isinstance(node, exp.Query) and (node.args.get("settings") or node.args.get("format")):
         raise QueryRefused("SETTINGS and FORMAT are not allowed")
-    if isinstance(node, exp.Identifier) and any(not c.isprintable() or c in "\"`\\" for c in node.name):
+    if isinstance(node, exp.Identifier) and any(not c.isprintable() or c in '"`\\' for c in node.name):
         raise QueryRefused("names may not hold quotes, backslashes or control characters")
-    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.CombinedAggFunc) and not is_function(node.name):
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.CombinedAggFunc) and not is_function(
+        node.name
+    ):
         raise QueryRefused(f"the function {node.name} is not allowed: only pure functions over columns are")
     if isinstance(node, exp.In):
         _check_in(node)
@@ -114,12 +125,14 @@ def _check_in(node: exp.In) -> None:
 
 
 def _check_calls(text: str) -> None:
-    """Whatever the parser made of them: every name before a bracket must be a keyword, a type or a pure function."""
+    """Whatever the parser made of them: every name before a bracket must be a keyword, a type or a pure
+    function.
+    """
     tokens = sqlglot.tokenize(text, read=DIALECT)
     for before, token, after in _windows(tokens):
         if after.token_type not in _OPENING or not (token.text[:1].isalpha() or token.text[:1] == "_"):
             continue
-        quoted = text[token.start] in "\"`"
+        quoted = text[token.start] in '"`'
         named_by_us = before is not None and before.token_type == TokenType.ALIAS
         if token.token_type == TokenType.STRING or (named_by_us and not quoted):
             continue
@@ -138,7 +151,9 @@ def _windows(tokens: list[Token]) -> Iterator[tuple[Token | None, Token, Token]]
 
 
 class _Resolver:
-    """Give each common table expression a name of its own and each documented table its tenant's sub-select."""
+    """Give each common table expression a name of its own and each documented table its tenant's
+    sub-select.
+    """
 
     def __init__(self, query: exp.Query) -> None:
         self._query = query
@@ -151,7 +166,7 @@ class _Resolver:
         """Rewrite the query in place."""
         self._visit(self._query, {})
 
-    def _visit(self, node: exp.Expression, known: Mapping[str, str]) -> None:
+    def _visit(self, node: exp.Expr, known: Mapping[str, str]) -> None:
         """Depth first; `known` maps the common table expressions in scope to their new names."""
         scope = dict(known)
         clause = node.args.get("with_") if isinstance(node, exp.Query) else None
@@ -195,9 +210,9 @@ class _Resolver:
     def _source(self, name: str) -> str:
         if name in VIEWS:
             twin = "_unnamed" if name in COSTLY and not self._full[name] else ""
-            return f"SELECT * FROM {name}{twin}_at({CLOCK})"
+            return f"SELECT * FROM {name}{twin}_at({CLOCK})"  # noqa: S608 - one of VIEWS
         if name in RAW_TABLES:
-            return f"SELECT * FROM {name} WHERE Tenant = {{tenant:String}}"
+            return f"SELECT * FROM {name} WHERE Tenant = {{tenant:String}}"  # noqa: S608 - one of RAW_TABLES
         raise QueryRefused(f"there is no table {name}; {_offer()}")
 
 

@@ -40,10 +40,14 @@ class Context:
         return Reader(self.deps.store, principal.tenant, now or self.deps.clock())
 
     def threaded(self, handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-        """Run a handler off the event loop; at most `api_threads` of them at once, whatever else uses threads."""
+        """Run a handler off the event loop; at most `api_threads` of them at once, whatever else uses
+        threads.
+        """
 
         @functools.wraps(handler)
         async def run(*args: Any, **kwargs: Any) -> Any:
-            return await anyio.to_thread.run_sync(functools.partial(handler, *args, **kwargs), limiter=self._limiter)
+            return await anyio.to_thread.run_sync(
+                functools.partial(handler, *args, **kwargs), limiter=self._limiter
+            )
 
         return run

@@ -17,7 +17,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/exceptions", response_model=ExceptionPage)
     @context.threaded
-    def list_exceptions(
+    def list_exceptions(  # noqa: PLR0917 - FastAPI passes them by name
         principal: Annotated[Principal, Depends(context.principal(Scope.READ))],
         status: Annotated[ExceptionStatus | None, Query()] = None,
         process: Annotated[str, Query(max_length=200)] = "",
@@ -26,7 +26,12 @@ def router(context: Context) -> APIRouter:
         cursor: Annotated[str | None, Query()] = None,
     ) -> Json:
         """List exceptions, newest first; an exception that touches several journeys is listed once."""
-        filters = {"list": "exceptions", "process": process, "status": status or "", "fingerprint": fingerprint}
+        filters = {
+            "list": "exceptions",
+            "process": process,
+            "status": status or "",
+            "fingerprint": fingerprint,
+        }
         now, after = context.deps.clock(), None
         if cursor is not None:
             place = decode(cursor, tenant=principal.tenant, filters=filters)

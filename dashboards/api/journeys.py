@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
@@ -24,7 +24,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/journeys", response_model=JourneyPage)
     @context.threaded
-    def list_journeys(
+    def list_journeys(  # noqa: PLR0917 - FastAPI passes them by name
         principal: Reading,
         process: Annotated[str, Query(max_length=200)] = "",
         status: Annotated[Status | None, Query()] = None,
@@ -70,7 +70,11 @@ def router(context: Context) -> APIRouter:
     def one_journey(principal: Reading, identity: Annotated[str, Path(alias="id", max_length=64)]) -> Json:
         """Return one journey with its events, why each belongs, and its exceptions."""
         if not _ID.fullmatch(identity):
-            raise Problem(404, "Not found", "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key.")
+            raise Problem(
+                404,
+                "Not found",
+                "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key.",
+            )
         reader = context.reader(principal)
         root = int(identity, 16)
         journey = reader.journey(root)
@@ -149,7 +153,9 @@ def _key(text: str) -> tuple[str, str] | None:
         return None
     namespace, colon, value = text.partition(":")
     if not colon or not namespace.strip() or not value.strip():
-        raise Problem(400, "Bad key", "key must look like namespace:value, such as salesforce.opportunity:006A.")
+        raise Problem(
+            400, "Bad key", "key must look like namespace:value, such as salesforce.opportunity:006A."
+        )
     return namespace.strip(), value.strip()
 
 

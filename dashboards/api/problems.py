@@ -79,7 +79,9 @@ async def _unauthorized(_: Request, error: Exception) -> Response:
 
 async def _store(_: Request, error: Exception) -> Response:
     log.warning("the store did not answer: %s", error)
-    return answer(503, "Store unavailable", "The store did not answer; try again.", headers={"Retry-After": "5"})
+    return answer(
+        503, "Store unavailable", "The store did not answer; try again.", headers={"Retry-After": "5"}
+    )
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

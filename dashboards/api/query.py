@@ -23,7 +23,9 @@ def router(context: Context) -> APIRouter:
     def query(
         principal: Annotated[Principal, Depends(context.principal(Scope.READ))], request: QueryRequest
     ) -> Json:
-        """Run one SELECT over your own data; `sources`, `journeys`, `milestones`, `exceptions`, `events` and the raw tables."""
+        """Run one SELECT over your own data; `sources`, `journeys`, `milestones`, `exceptions`, `events`
+        and the raw tables.
+        """
         try:
             answer = explore(
                 deps.store, request.sql, tenant=principal.tenant, now=deps.clock(), settings=deps.settings

@@ -64,5 +64,5 @@ def describe(process: Process, active: dict[str, Any] | None) -> dict[str, Any]:
         "notices": list(process.notices),
         "generation": active["Generation"] if active else None,
         "activated_at": active["ActivatedAt"] if active else None,
-        "rebuild_needed": bool(active) and active["DefinitionHash"] != process.definition_hash,
+        "rebuild_needed": active is not None and active["DefinitionHash"] != process.definition_hash,
     }

@@ -12,9 +12,17 @@ _RESET = ("after",)
 
 
 def choose(
-    place: DeltaGenerator, label: str, known: Sequence[str], name: str, *, shown: Callable[[str], str], visible: bool = True
+    place: DeltaGenerator,
+    label: str,
+    known: Sequence[str],
+    name: str,
+    *,
+    shown: Callable[[str], str],
+    visible: bool = True,
 ) -> str:
-    """Offer values under a parameter of the address; the empty text means none. An unknown value asked for stays offered."""
+    """Offer values under a parameter of the address; the empty text means none. An unknown value asked for
+    stays offered.
+    """
     asked = st.query_params.get(name, "")
     options = ["", *known, *([asked] if asked and asked not in known else [])]
     key = f"choose_{name}"

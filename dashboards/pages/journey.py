@@ -31,8 +31,8 @@ def page() -> None:
         config=_NO_BAR,
         key="timeline",
     )
-    _exceptions(session, journey)
-    _events(session, journey)
+    _exceptions(journey)
+    _events(journey)
     _trace(session, journey)
     _links(journey)
 
@@ -45,7 +45,11 @@ def _load(session: Session, identity: str) -> Row | None:
         return None
     found = session.ask.journey(int(identity, 16), events=session.deps.settings.journey_events)
     if isinstance(found, list):
-        st.html(parts.title("This journey was absorbed", "Its root object has several parents, so it lives on in several."))
+        st.html(
+            parts.title(
+                "This journey was absorbed", "Its root object has several parents, so it lives on in several."
+            )
+        )
         ids = [journey_id(root) for root in found]
         st.html(parts.table(["Journey"], [[parts.link(one, parts.href("/journey", id=one))] for one in ids]))
         return None
@@ -59,7 +63,7 @@ def _load(session: Session, identity: str) -> Row | None:
 def _head(session: Session, journey: Row) -> None:
     name = journey["keys"][0] if journey["keys"] else journey["Id"]
     heading = journey["Customer"] or name
-    sub = f'{parts.status_pill(journey["Status"])} &nbsp;{parts.text(session.title(journey["Process"]))}'
+    sub = f"{parts.status_pill(journey['Status'])} &nbsp;{parts.text(session.title(journey['Process']))}"
     st.html(parts.title(heading, sub))
     place = " · ".join(one for one in (journey["Entity"], journey["Region"], journey["ServiceLine"]) if one)
     end = journey["CompletedAt"] or journey["DroppedAt"]
@@ -68,7 +72,9 @@ def _head(session: Session, journey: Row) -> None:
             {
                 "Amount": parts.text(parts.money(journey["Amount"], journey["Currency"])),
                 "Opened": parts.text(parts.when(journey["OpenedAt"])),
-                "Took" if end else "Open for": parts.text(parts.length((end or session.now) - journey["OpenedAt"])),
+                "Took" if end else "Open for": parts.text(
+                    parts.length((end or session.now) - journey["OpenedAt"])
+                ),
                 "Last event": parts.text(parts.ago(journey["LastEventAt"], session.now)),
                 "Where": parts.text(place),
                 "Events": f"{journey['events_total']:,}",
@@ -79,7 +85,7 @@ def _head(session: Session, journey: Row) -> None:
     )
 
 
-def _exceptions(session: Session, journey: Row) -> None:
+def _exceptions(journey: Row) -> None:
     rows = journey["exceptions"]
     if not rows:
         return
@@ -92,11 +98,10 @@ def _exceptions(session: Session, journey: Row) -> None:
                     parts.pill("Open", theme.STATUS_COLOURS["stuck"])
                     if row["status"] == "open"
                     else parts.pill("Resolved", theme.STATUS_COLOURS["completed"]),
-                    f"<b>{parts.text(row['code'] or row['class'] or 'unknown')}</b>"
-                    f'<div class="tl-soft">{parts.text(row["class"])}</div>',
+                    parts.strong(row["code"] or row["class"] or "unknown") + parts.soft(row["class"]),
                     parts.text(row["message"][:300]),
                     parts.text(row["milestone"].replace("_", " ")),
-                    parts.text(row["owner"] or "–"),
+                    parts.text(row["owner"] or parts.NOTHING),
                     parts.text(parts.when(row["opened_at"])),
                     parts.text(parts.when(row["resolved_at"])),
                     f"{row['occurrences']:,}",
@@ -109,9 +114,13 @@ def _exceptions(session: Session, journey: Row) -> None:
     )
 
 
-def _events(session: Session, journey: Row) -> None:
+def _events(journey: Row) -> None:
     events = journey["events"][-_EVENTS_SHOWN:]
-    more = f"the latest {len(events):,} of {journey['events_total']:,}" if journey["events_total"] > len(events) else ""
+    more = (
+        f"the latest {len(events):,} of {journey['events_total']:,}"
+        if journey["events_total"] > len(events)
+        else ""
+    )
     st.html(f'<div id="events">{parts.heading("Events", more)}</div>')
     chosen = st.query_params.get("trace", "")
     on = next((place for place, row in enumerate(events) if chosen and row["TraceId"] == chosen), -1)
@@ -132,9 +141,12 @@ def _event(journey: Row, row: Row) -> list[str]:
     trace = parts.href("/journey", id=journey["Id"], trace=row["TraceId"], span=row["SpanId"])
     return [
         f'<span style="white-space:nowrap">{parts.text(parts.when(row["Time"]))}</span>',
-        f"<b>{parts.text(row['Event'])}</b>" + (f'<div class="tl-soft">{parts.text(message[:160])}</div>' if failed else ""),
-        parts.pill("Failed", theme.STATUS_COLOURS["stuck"]) if failed else parts.pill("Done", theme.STATUS_COLOURS["completed"]),
-        f'{parts.text(where or "–")}<div class="tl-soft">{parts.text(row["ServiceName"])}</div>',
+        f"<b>{parts.text(row['Event'])}</b>"
+        + (f'<div class="tl-soft">{parts.text(message[:160])}</div>' if failed else ""),
+        parts.pill("Failed", theme.STATUS_COLOURS["stuck"])
+        if failed
+        else parts.pill("Done", theme.STATUS_COLOURS["completed"]),
+        f'{parts.text(where or parts.NOTHING)}<div class="tl-soft">{parts.text(row["ServiceName"])}</div>',
         parts.keys(row["Names"], most=4),
         parts.text(parts.money(row["Amount"], row["Currency"])),
         parts.link("Trace", f"{trace}#trace") if row["TraceId"] else "",
@@ -148,7 +160,9 @@ def _trace(session: Session, journey: Row) -> None:
     spans = session.ask.spans(trace)
     st.html(f'<div id="trace">{parts.heading("Trace", trace)}</div>')
     if spans.empty:
-        advice = "Its spans were not sent here, were sampled away or have expired; the business event outlives them."
+        advice = (
+            "They were not sent here, were sampled away or have expired; the business event outlives them."
+        )
         st.html(parts.empty("No spans of this trace are stored", advice))
         return
     chosen = st.query_params.get("span", "")
@@ -163,7 +177,10 @@ def _links(journey: Row) -> None:
             parts.table(
                 ["Event", "Because"],
                 [
-                    [f"<b>{parts.text(one['name'])}</b>", "".join(_path(because, names) for because in one["because"])]
+                    [
+                        f"<b>{parts.text(one['name'])}</b>",
+                        "".join(_path(because, names) for because in one["because"]),
+                    ]
                     for one in journey["links"]
                 ],
             )
@@ -172,17 +189,22 @@ def _links(journey: Row) -> None:
 
 def _path(because: Row, names: dict[str, str]) -> str:
     if not because["path"]:
-        return f'<div class="tl-path"><span class="tl-key">{parts.text(because["subject"])}</span><em>is the root</em></div>'
-    steps = [f'<span class="tl-key">{parts.text(because["subject"])}</span>']
+        return f'<div class="tl-path">{_key(because["subject"])}<em>is the root</em></div>'
+    steps = [_key(because["subject"])]
     for step in because["path"]:
         first = step["evidence"][0] if step["evidence"] else ""
         said = names.get(first, "evidence")
-        rule = {"own": "says", "inherited": "says, by its parent span,", "explicit": "says explicitly"}[step["rule"]]
+        rule = {"own": "says", "inherited": "says, by its parent span,", "explicit": "says explicitly"}[
+            step["rule"]
+        ]
         steps.append(
-            f'<em title="{parts.text(first)}">→ {parts.text(said)} {rule}</em>'
-            f'<span class="tl-key">{parts.text(step["parent"])}</span>'
+            f'<em title="{parts.text(first)}">→ {parts.text(said)} {rule}</em>' + _key(step["parent"])
         )
     return f'<div class="tl-path">{"".join(steps)}</div>'
+
+
+def _key(name: str) -> str:
+    return f'<span class="tl-key">{parts.text(name)}</span>'
 
 
 if __name__ == "__main__":

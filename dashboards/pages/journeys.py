@@ -19,7 +19,11 @@ _FILTERS = ("process", "status", "region", "entity", "key")
 def page() -> None:
     """Draw the page. Filters and position live in the address."""
     session = current()
-    st.html(parts.title("Journeys", "One row per journey, newest first. Search by any key, under any of its names."))
+    st.html(
+        parts.title(
+            "Journeys", "One row per journey, newest first. Search by any key, under any of its names."
+        )
+    )
     wanted = _filters(session)
     given = st.query_params.get("key", "")
     if given and wanted.key is None:
@@ -45,10 +49,18 @@ def _filters(session: Session) -> JourneyFilter:
         shown=lambda one: session.title(one) if one else "All processes",
     )
     status = address.choose(
-        middle[0], "Status", STATUSES, "status", shown=lambda one: theme.STATUS_LABELS.get(one, one or "Any status")
+        middle[0],
+        "Status",
+        STATUSES,
+        "status",
+        shown=lambda one: theme.STATUS_LABELS.get(one, one or "Any status"),
     )
-    region = address.choose(middle[1], "Region", known.get("regions", []), "region", shown=lambda one: one or "Any")
-    entity = address.choose(middle[2], "Entity", known.get("entities", []), "entity", shown=lambda one: one or "Any")
+    region = address.choose(
+        middle[1], "Region", known.get("regions", []), "region", shown=lambda one: one or "Any"
+    )
+    entity = address.choose(
+        middle[2], "Entity", known.get("entities", []), "entity", shown=lambda one: one or "Any"
+    )
     key = address.search(right, "Key", "key", hint="salesforce.opportunity:00D5e…/006…")
     return JourneyFilter(process=process, status=status, region=region, entity=entity, key=_key(key))
 
@@ -99,12 +111,14 @@ def _row(session: Session, row: Row, *, several: bool) -> list[str]:
         parts.link(row["Id"][:8], parts.href("/journey", id=row["Id"]))
         + f'<div class="tl-soft tl-mono">{parts.text(name)}</div>',
         parts.status_pill(row["Status"]),
-        f'{parts.text(row["Customer"] or "–")}<div class="tl-soft">{parts.text(place)}</div>',
+        f'{parts.text(row["Customer"] or parts.NOTHING)}<div class="tl-soft">{parts.text(place)}</div>',
         parts.steps(row["milestones"]),
         parts.text(parts.when(row["OpenedAt"])),
         parts.text(parts.ago(row["LastEventAt"], session.now)),
         parts.text(parts.money(row["Amount"], row["Currency"])),
-        parts.pill(f"{troubled:,} open", theme.STATUS_COLOURS["stuck"]) if troubled else '<span class="tl-soft">–</span>',
+        parts.pill(f"{troubled:,} open", theme.STATUS_COLOURS["stuck"])
+        if troubled
+        else parts.soft(parts.NOTHING),
     ]
     return [*cells, parts.text(session.title(row["Process"]))] if several else cells
 

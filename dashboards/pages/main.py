@@ -9,7 +9,8 @@ from throughline.dashboards.pages import parts
 from throughline.probes.errors import Unauthorized
 
 _LOGIN = """<form class="tl-login" method="post" action="/login">
-<p class="tl-title" style="font-size:22px">Sign in</p><p class="tl-sub" style="margin-bottom:16px">Paste a token that may read.</p>
+<p class="tl-title" style="font-size:22px">Sign in</p>
+<p class="tl-sub" style="margin-bottom:16px">Paste a token that may read.</p>
 {problem}<label class="tl-soft" for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button type="submit">Continue</button></form>"""
@@ -18,7 +19,7 @@ _LOGIN = """<form class="tl-login" method="post" action="/login">
 def main() -> None:
     """Draw the frame and run the chosen page."""
     st.set_page_config(page_title="Throughline", page_icon=theme.MARK, layout="wide")
-    st.html(theme.CSS)
+    st.html(theme.css())
     st.logo(theme.LOGO, size="large", link=None)
     token = st.context.cookies.get(session.COOKIE)
     pages = [
@@ -34,7 +35,10 @@ def main() -> None:
         st.html(_LOGIN.format(problem=problem))
         return
     if not session.is_open():
-        st.html(f'<div class="tl-who">{parts.text(who.name)} · {parts.text(who.tenant)} · <a href="/logout">Sign out</a></div>')
+        st.html(
+            f'<div class="tl-who">{parts.text(who.name)} · {parts.text(who.tenant)} · '
+            '<a href="/logout">Sign out</a></div>'
+        )
     st.navigation(pages, position="top").run()
 
 

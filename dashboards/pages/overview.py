@@ -42,7 +42,11 @@ def page() -> None:
 def _choose_process(session: Session) -> str:
     known = session.ask.dimensions().get("processes", [])
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.html(parts.title("Overview", f"As of {parts.when(session.now)} UTC, tenant {parts.text(session.principal.tenant)}"))
+    left.html(
+        parts.title(
+            "Overview", f"As of {parts.when(session.now)} UTC, tenant {parts.text(session.principal.tenant)}"
+        )
+    )
     if len(known) < 2:  # noqa: PLR2004 - nothing to choose from
         return ""
     return address.choose(
@@ -62,15 +66,17 @@ def _nothing_yet(session: Session) -> None:
         st.html(
             parts.empty(
                 "Telemetry arrives, but no journey has begun",
-                f"{received:,} items were received. A journey begins with a span, log record or CloudEvent that carries "
-                "<code>business.event</code> and a <code>business.key.*</code> that a process names.",
+                f"{received:,} items were received. A journey begins with a span, log record or CloudEvent "
+                "that carries <code>business.event</code> and a <code>business.key.*</code> "
+                "that a process names.",
             )
         )
     else:
         st.html(
             parts.empty(
                 "No data yet",
-                "Point an OpenTelemetry SDK here: <code>OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318</code>, "
+                "Point an OpenTelemetry SDK here: "
+                "<code>OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318</code>, "
                 "or watch a simulated firm with <code>throughline demo</code>.",
             )
         )
@@ -87,7 +93,9 @@ def _leading(session: Session, counts: pd.DataFrame, chosen: str) -> Process | N
 
 
 def activation_pair(process: Process) -> tuple[str, str] | None:
-    """From which milestone to which activation is measured: closed_won to project_created, else the first promise."""
+    """From which milestone to which activation is measured: closed_won to project_created, else the first
+    promise.
+    """
     names = [one.name for one in process.milestones]
     if {"closed_won", "project_created"} <= set(names):
         return "closed_won", "project_created"
@@ -140,7 +148,7 @@ def _figure_cards(
     members.append(
         parts.card(
             "Open journeys with an exception",
-            f"{troubled / running:.1%}" if running else "–",
+            f"{troubled / running:.1%}" if running else parts.NOTHING,
             f"{troubled:,} of {running:,}",
             to="#causes",
         )
@@ -186,7 +194,9 @@ def _charts(
         if len(activation) and activation["week"].notna().any():
             st.plotly_chart(figures.activation_trend(activation), config=_NO_BAR, key="activation")
         else:
-            st.html(parts.empty("Nothing activated yet", "The trend begins with the first activated journey."))
+            st.html(
+                parts.empty("Nothing activated yet", "The trend begins with the first activated journey.")
+            )
     with middle:
         st.html(parts.heading("Flow", "per week"))
         st.plotly_chart(figures.flow(session.ask.flow(chosen)), config=_NO_BAR, key="flow")
@@ -212,7 +222,7 @@ def _overdue(session: Session, chosen: str) -> None:
                 [
                     parts.link(row["id"][:8], parts.href("/journey", id=row["id"])),
                     parts.status_pill(row["status"]),
-                    parts.text(row["customer"] or "–"),
+                    parts.text(row["customer"] or parts.NOTHING),
                     parts.text(_words(row["milestone"]) or "a blocking exception"),
                     parts.text(parts.length(session.now - row["overdue_since"].to_pydatetime())),
                     parts.text(parts.money(row["amount"], row["currency"])),
@@ -239,11 +249,13 @@ def _causes(session: Session, chosen: str) -> None:
                 [
                     f"<b>{parts.text(row['code'] or row['class'] or 'unknown')}</b>",
                     parts.text(row["message"][:160]),
-                    parts.text(row["owner"] or "–"),
+                    parts.text(row["owner"] or parts.NOTHING),
                     f"{row['exceptions']:,}",
                     f"{row['occurrences']:,}",
                     parts.text(parts.ago(row["first_seen"].to_pydatetime(), session.now)),
-                    parts.link("Newest journey", parts.href("/journey", id=row["journey"])) if row["journey"] else "",
+                    parts.link("Newest journey", parts.href("/journey", id=row["journey"]))
+                    if row["journey"]
+                    else "",
                 ]
                 for _, row in causes.iterrows()
             ],
@@ -262,12 +274,22 @@ def _freshness(session: Session) -> None:
         return
     st.html(
         parts.table(
-            ["System", "Connection", "Service", "Last event", "Events in 24 h", "Failed in 24 h", "Events in all"],
+            [
+                "System",
+                "Connection",
+                "Service",
+                "Last event",
+                "Events in 24 h",
+                "Failed in 24 h",
+                "Events in all",
+            ],
             [
                 [
-                    parts.text(" / ".join(one for one in (row["system"], row["platform"]) if one) or "–"),
-                    parts.text(row["connection"] or "–"),
-                    parts.text(row["service"] or "–"),
+                    parts.text(
+                        " / ".join(one for one in (row["system"], row["platform"]) if one) or parts.NOTHING
+                    ),
+                    parts.text(row["connection"] or parts.NOTHING),
+                    parts.text(row["service"] or parts.NOTHING),
                     parts.text(parts.ago(row["last_event_at"].to_pydatetime(), session.now)),
                     f"{row['events_24h']:,}",
                     f"{row['failed_24h']:,}",
@@ -286,9 +308,17 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
     unlinked = status["ambiguous_links"] + status["detached"]
     return [
         parts.card("Received", f"{received:,}", f"{stored:,} rows stored"),
-        parts.card("In the spool", f"{status['spool_bytes'] / 1e6:,.1f} MB", f"correlation lags {parts.length(status['lag_seconds'])}"),
+        parts.card(
+            "In the spool",
+            f"{status['spool_bytes'] / 1e6:,.1f} MB",
+            f"correlation lags {parts.length(status['lag_seconds'])}",
+        ),
         parts.card("Dead letters", f"{status['dead_letters']:,}", "kept, with the reason"),
-        parts.card("Unlinked", f"{unlinked:,}", f"{status['ambiguous_links']:,} ambiguous pairs, {status['detached']:,} detached"),
+        parts.card(
+            "Unlinked",
+            f"{unlinked:,}",
+            f"{status['ambiguous_links']:,} ambiguous pairs, {status['detached']:,} detached",
+        ),
         parts.card("Hub keys", f"{status['hub_keys']:,}", "too common to link by"),
     ]
 

@@ -15,6 +15,8 @@ Html = str
 """Text that is HTML already; anything else goes through `text`."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+NOTHING = "\N{EN DASH}"
+"""What stands where there is no value."""
 _MARKS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CHF": "CHF "}
 
 
@@ -27,6 +29,16 @@ def href(page: str, **parameters: object) -> str:
     """Return the address of a page with its state; empty parameters are left out."""
     given = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
     return f"{page}?{urlencode(given)}" if given else page
+
+
+def strong(value: object) -> Html:
+    """Return a bold value."""
+    return f"<b>{text(value)}</b>"
+
+
+def soft(value: object) -> Html:
+    """Return a second, quieter line of a cell."""
+    return f'<div class="tl-soft">{text(value)}</div>'
 
 
 def link(label: object, address: str, *, strong: bool = True) -> Html:
@@ -52,7 +64,11 @@ def card(label: str, value: object, detail: str = "", *, to: str = "", colour: s
         f'<div class="l">{dot}{text(label)}</div><div class="v">{text(value)}</div>'
         f'<div class="d" title="{text(detail)}">{text(detail) or "&nbsp;"}</div>'
     )
-    return f'<a class="tl-card" href="{escape(to)}" target="_self">{body}</a>' if to else f'<div class="tl-card">{body}</div>'
+    return (
+        f'<a class="tl-card" href="{escape(to)}" target="_self">{body}</a>'
+        if to
+        else f'<div class="tl-card">{body}</div>'
+    )
 
 
 def cards(members: Iterable[Html]) -> Html:
@@ -84,10 +100,17 @@ def steps(milestones: Mapping[str, Mapping[str, Any]]) -> Html:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Html]], *, numeric: Iterable[int] = (), whole: Iterable[int] = (), on: int = -1
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Html]],
+    *,
+    numeric: Iterable[int] = (),
+    whole: Iterable[int] = (),
+    on: int = -1,
 ) -> Html:
-    """Return a table: `numeric` columns stand right, `whole` ones are never broken, `on` is the row to point out."""
-    style = {at: "nw" for at in whole} | {at: "num" for at in numeric}
+    """Return a table: `numeric` columns stand right, `whole` ones are never broken, `on` is the row to
+    point out.
+    """
+    style = dict.fromkeys(whole, "nw") | dict.fromkeys(numeric, "num")
     head = "".join(
         f'<th class="{style.get(place, "")}">{text(name)}</th>' for place, name in enumerate(columns)
     )
@@ -97,9 +120,8 @@ def table(
         + "</tr>"
         for place, row in enumerate(rows)
     )
-    return (
-        f'<div class="tl-panel"><table class="tl-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="tl-panel"><table class="tl-table">{inner}</table></div>'
 
 
 def empty(label: str, advice: Html) -> Html:
@@ -109,7 +131,9 @@ def empty(label: str, advice: Html) -> Html:
 
 def facts(members: Mapping[str, Html]) -> Html:
     """Return labelled facts in a row."""
-    inner = "".join(f"<div><span>{text(name)}</span>{value}</div>" for name, value in members.items() if value)
+    inner = "".join(
+        f"<div><span>{text(name)}</span>{value}</div>" for name, value in members.items() if value
+    )
     return f'<div class="tl-facts">{inner}</div>'
 
 
@@ -126,7 +150,7 @@ def keys(names: Sequence[str], *, most: int = 100) -> Html:
 def money(amount: Decimal | float | None, currency: str, *, short: bool = False) -> str:
     """Return an amount with its currency."""
     if amount is None or amount != amount:  # noqa: PLR0124 - NaN
-        return "–"
+        return NOTHING
     mark = _MARKS.get(currency, f"{currency} " if currency else "")
     if not short:
         return f"{mark}{amount:,.2f}"
@@ -151,7 +175,7 @@ def length(span: timedelta | float) -> str:
 
 def when(moment: datetime | None) -> str:
     """Return a moment in UTC."""
-    return "–" if moment is None else f"{moment:%d %b %Y, %H:%M}"
+    return NOTHING if moment is None else f"{moment:%d %b %Y, %H:%M}"
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

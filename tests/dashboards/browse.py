@@ -1,13 +1,14 @@
 """Walk through the pages in a real browser, as a visitor would, and keep pictures of what is seen.
 
-`browse(address, folder)` needs nothing but a running platform with journeys in it: tests use it on seeded data and on the demo.
+`browse(address, folder)` needs nothing but a running platform with journeys in it: tests use it on seeded
+data and on the demo.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def visitor(*, width: int = 1440, height: int = 1000) -> Iterator[Page]:
 
 
 def browse(address: str, folder: Path, *, prefix: str = "") -> dict[str, str]:
-    """Open every page and follow overview, journey, trace. Returns the addresses visited, by name of the picture."""
+    """Open every page and follow overview, journey, trace. Returns the addresses visited, by name of picture.
+
+    Raises: AssertionError when a page breaks, shows nothing, or asks another host for anything.
+    """
     visited: dict[str, str] = {}
     foreign: list[str] = []
     broken: list[str] = []
@@ -62,52 +66,58 @@ def browse(address: str, folder: Path, *, prefix: str = "") -> dict[str, str]:
         def shoot(name: str) -> None:
             settle(page)
             visited[name] = page.url
-            page.screenshot(path=folder / f"{prefix}{name}.png", full_page=False)
+            page.screenshot(path=folder / f"{prefix}{name}.png")
             _shoot_all(page, folder / f"{prefix}{name}-full.png")
 
-        page.goto(address)
-        expect(page.locator(".tl-card").first).to_be_visible()
-        expect(page.locator(".js-plotly-plot").first).to_be_visible()
-        shoot("overview")
-        settle(page)
-        journey = page.locator(".tl-table a[href^='/journey?id=']").first
-        journey.click()
-        expect(page.locator(".tl-h", has_text="Milestones")).to_be_visible()
-        expect(page.locator(".js-plotly-plot").first).to_be_visible()
-        shoot("journey")
-        page.get_by_role("link", name="Trace").first.click()
-        expect(page.locator("#trace")).to_be_visible()
-        expect(page.locator(".js-plotly-plot").nth(1)).to_be_visible()
-        shoot("trace")
-        page.goto(f"{address}/journeys")
-        expect(page.locator(".tl-table tbody tr").first).to_be_visible()
-        shoot("journeys")
-        page.goto(address)
-        expect(page.locator("#freshness")).to_be_visible()
-        settle(page)
-        page.locator("a.tl-card", has_text="Stuck").click()
-        expect(page).to_have_url(re.compile(r"status=stuck"))
-        expect(page.locator(".tl-table tbody tr").first).to_be_visible()
-        shoot("journeys-stuck")
-        page.goto(f"{address}/journeys?status=completed")
-        expect(page.locator(".tl-table tbody tr").first).to_be_visible()
-        settle(page)
-        page.locator(".tl-table a[href^='/journey?id=']").first.click()
-        expect(page.locator(".js-plotly-plot").first).to_be_visible()
-        settle(page)
-        page.get_by_role("link", name="Trace").last.click()
-        expect(page.locator(".js-plotly-plot").nth(1)).to_be_visible()
-        settle(page)
-        page.locator("[data-testid=stExpander] summary").click()
-        shoot("journey-completed")
+        _overview_to_trace(page, address, shoot)
+        _journeys(page, address, shoot)
         page.goto(f"{address}/api/docs")
         expect(page.locator("section").first).to_be_visible()
         shoot("api")
-    if foreign:
-        raise AssertionError(f"the pages asked other hosts: {foreign[:3]}")
-    if broken:
-        raise AssertionError(f"the pages broke: {broken[:3]}")
+    assert not foreign, f"the pages asked other hosts: {foreign[:3]}"
+    assert not broken, f"the pages broke: {broken[:3]}"
     return visited
+
+
+def _overview_to_trace(page: Page, address: str, shoot: Callable[[str], None]) -> None:
+    """From the overview to its first late journey, and to the trace of its first event."""
+    page.goto(address)
+    expect(page.locator("#freshness")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    shoot("overview")
+    page.locator(".tl-table a[href^='/journey?id=']").first.click()
+    expect(page.locator(".tl-h", has_text="Milestones")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    shoot("journey")
+    page.get_by_role("link", name="Trace").first.click()
+    expect(page.locator("#trace")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").nth(1)).to_be_visible()
+    shoot("trace")
+
+
+def _journeys(page: Page, address: str, shoot: Callable[[str], None]) -> None:
+    """The list, a list that a number of the overview leads to, and a completed journey with its reasons."""
+    page.goto(f"{address}/journeys")
+    expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+    shoot("journeys")
+    page.goto(address)
+    expect(page.locator("#freshness")).to_be_visible()
+    settle(page)
+    page.locator("a.tl-card", has_text="Stuck").click()
+    expect(page).to_have_url(re.compile(r"status=stuck"))
+    expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+    shoot("journeys-stuck")
+    page.goto(f"{address}/journeys?status=completed")
+    expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+    settle(page)
+    page.locator(".tl-table a[href^='/journey?id=']").first.click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    settle(page)
+    page.get_by_role("link", name="Trace").last.click()
+    expect(page.locator("#trace")).to_be_visible()
+    settle(page)
+    page.locator("[data-testid=stExpander] summary").click()
+    shoot("journey-completed")
 
 
 def settle(page: Page) -> None:
@@ -122,7 +132,8 @@ def _shoot_all(page: Page, path: Path) -> None:
     """Picture the whole page: Streamlit scrolls inside, so the window grows for a moment."""
     size = page.viewport_size or {"width": 1440, "height": 1000}
     height = page.evaluate(
-        "Math.max(document.body.scrollHeight, ...[...document.querySelectorAll('[data-testid=stMain]')].map(e => e.scrollHeight))"
+        "Math.max(...[document.body, ...document.querySelectorAll('[data-testid=stMain]')]"
+        ".map(element => element.scrollHeight))"
     )
     page.set_viewport_size({"width": size["width"], "height": min(max(int(height), size["height"]), 6000)})
     page.wait_for_timeout(500)

@@ -71,7 +71,11 @@ def world(store: Store, tmp_path: Path) -> World:
 def populated(store: Store, folder: Path) -> World:
     """Seed two tenants and configure tokens."""
     deps = Deps(
-        store=store, access=ACCESS, spool=folder / "spool", processes=lambda: (definition(),), clock=lambda: NOW
+        store=store,
+        access=ACCESS,
+        spool=folder / "spool",
+        processes=lambda: (definition(),),
+        clock=lambda: NOW,
     )
     return World(deps, seed(store, count=60), seed(store, tenant="rival", count=5, number=99))
 
@@ -81,13 +85,15 @@ Client = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @pytest.fixture
 def client() -> Client:
-    """Return a maker of clients of an API: `async with client(deps, OURS) as http`."""
+    """Give a maker of clients of an API, used as `async with`."""
 
     @asynccontextmanager
     async def make(deps: Deps, secret: str | None = OURS) -> AsyncIterator[httpx.AsyncClient]:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         transport = httpx.ASGITransport(app=create_api(deps), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as http:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", headers=headers
+        ) as http:
             yield http
 
     return make

@@ -1,4 +1,5 @@
-"""A small firm's journeys, written straight into the journey tables: weeks of history with every kind of trouble in it.
+"""A small firm's journeys, written straight into the journey tables: weeks of history with every kind of
+trouble in it.
 
 `seed(store)` is deterministic: the same seed gives the same rows for the same clock.
 """
@@ -27,16 +28,42 @@ SOURCES = (
     ("erp", "netsuite", "netsuite-group", "invoice-poster"),
     ("erp", "netsuite", "netsuite-group", "cash-application"),
 )
-NAMESPACES = ("salesforce.opportunity", "certinia.project", "certinia.timecard", "netsuite.invoice", "netsuite.payment")
+NAMESPACES = (
+    "salesforce.opportunity",
+    "certinia.project",
+    "certinia.timecard",
+    "netsuite.invoice",
+    "netsuite.payment",
+)
 CUSTOMERS = (
-    "Halden Robotics", "Northwind Energy", "Aurelia Health", "Bergmann Logistik", "Cobalt Insurance", "Delacroix & Fils",
-    "Everglade Foods", "Fjord Shipping", "Granite Bank", "Helios Solar", "Iris Biotech", "Juniper Retail",
-)  # fmt: skip
+    "Halden Robotics",
+    "Northwind Energy",
+    "Aurelia Health",
+    "Bergmann Logistik",
+    "Cobalt Insurance",
+    "Delacroix & Fils",
+    "Everglade Foods",
+    "Fjord Shipping",
+    "Granite Bank",
+    "Helios Solar",
+    "Iris Biotech",
+    "Juniper Retail",
+)
 PLACES = (("DE01", "EMEA", "EUR"), ("FR02", "EMEA", "EUR"), ("US01", "AMER", "USD"), ("UK01", "EMEA", "GBP"))
 LINES = ("Advisory", "Implementation", "Managed services")
 FAILURES = (
-    ("project.created", "remote", "UNABLE_TO_LOCK_ROW", "Certinia: unable to obtain exclusive access to this record"),
-    ("invoice.posted", "business", "INVALID_TAX_CODE", "NetSuite: tax code VAT_DE_19 is not valid for subsidiary US01"),
+    (
+        "project.created",
+        "remote",
+        "UNABLE_TO_LOCK_ROW",
+        "Certinia: unable to obtain exclusive access to this record",
+    ),
+    (
+        "invoice.posted",
+        "business",
+        "INVALID_TAX_CODE",
+        "NetSuite: tax code VAT_DE_19 is not valid for subsidiary US01",
+    ),
     ("project.created", "technical", "TIMEOUT", "Gateway timed out after 30 s"),
 )
 
@@ -65,7 +92,14 @@ def seed(
     number: int = 7,
 ) -> Seeded:
     """Write `count` journeys of one tenant and return them."""
-    made = _Maker(store, tenant, process, generation, now, random.Random(f"{tenant}{number}"))  # noqa: S311
+    made = _Maker(
+        store,
+        tenant,
+        process,
+        generation=generation,
+        now=now,
+        chance=random.Random(f"{tenant}{number}"),
+    )
     for index in range(count):
         made.journey(index)
     made.write(active=active)
@@ -74,18 +108,28 @@ def seed(
 
 class _Maker:
     def __init__(
-        self, store: Store, tenant: str, process: str, generation: int, now: datetime, chance: random.Random
+        self,
+        store: Store,
+        tenant: str,
+        process: str,
+        *,
+        generation: int,
+        now: datetime,
+        chance: random.Random,
     ) -> None:
-        self._store, self._tenant, self._process, self._generation = store, tenant, process, generation
+        self._store, self.tenant, self._process, self._generation = store, tenant, process, generation
         self._now, self._chance = now, chance
         self.journeys: list[dict[str, Any]] = []
-        self._names: list[tuple[str, str]] = []
 
     def journey(self, index: int) -> None:
         """Decide what happened to one engagement; rows are made at the end, when hashes are known."""
         chance = self._chance
         entity, region, currency = chance.choice(PLACES)
-        opened = self._now - timedelta(days=84) * (1 - (index / 220) ** 0.8) - timedelta(hours=chance.random() * 20)
+        opened = (
+            self._now
+            - timedelta(days=84) * (1 - (index / 220) ** 0.8)
+            - timedelta(hours=chance.random() * 20)
+        )
         gaps = (
             timedelta(0),
             timedelta(hours=min(chance.lognormvariate(0.7, 0.8), 30)),
@@ -102,7 +146,11 @@ class _Maker:
             if at > self._now:
                 break
             times.append(at)
-        dropped = opened + timedelta(days=3) if 0.13 <= fate < 0.16 and opened < self._now - timedelta(days=4) else None
+        dropped = (
+            opened + timedelta(days=3)
+            if 0.13 <= fate < 0.16 and opened < self._now - timedelta(days=4)
+            else None
+        )
         if dropped:
             times = [one for one in times if one < dropped]
         failure = chance.choice(FAILURES) if fate < 0.05 or 0.2 < fate < 0.3 else None
@@ -134,8 +182,15 @@ class _Maker:
         for key in keys:
             level = NAMESPACES.index(key[0])
             rows.setdefault("keys", []).append(
-                {"Key": hashes[key], "Level": level, "Rank": 0, "Namespace": key[0], "Value": key[1], "Object": hashes[key],
-                 "Alias": "none"}  # fmt: skip
+                {
+                    "Key": hashes[key],
+                    "Level": level,
+                    "Rank": 0,
+                    "Namespace": key[0],
+                    "Value": key[1],
+                    "Object": hashes[key],
+                    "Alias": "none",
+                }
             )
         for journey in self.journeys:
             _Rows(self, journey, [hashes[key] for key in journey["keys"]], rows).make()
@@ -155,8 +210,14 @@ class _Maker:
 
     def _hashes(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         result = self._store.query(
-            "SELECT arrayMap((n, v) -> sipHash64({t:String}, {p:String}, n, v), {n:Array(String)}, {v:Array(String)})",
-            {"t": self._tenant, "p": self._process, "n": [one[0] for one in keys], "v": [one[1] for one in keys]},
+            "SELECT arrayMap((namespace, value) -> sipHash64({t:String}, {p:String}, namespace, value), "
+            "{n:Array(String)}, {v:Array(String)})",
+            {
+                "t": self.tenant,
+                "p": self._process,
+                "n": [one[0] for one in keys],
+                "v": [one[1] for one in keys],
+            },
             role=Role.CORRELATOR,
         )
         return dict(zip(keys, result.result_rows[0][0], strict=True))
@@ -172,14 +233,20 @@ class _Maker:
 
     def _plain(self, table: str, members: Sequence[dict[str, Any]]) -> None:
         columns = ["Tenant", *members[0]]
-        self._store.insert_rows(table, [[self._tenant, *one.values()] for one in members], columns, role=Role.LOADER)
+        self._store.insert_rows(
+            table, [[self.tenant, *one.values()] for one in members], columns, role=Role.LOADER
+        )
 
 
 class _Rows:
     """The rows of one journey."""
 
     def __init__(
-        self, maker: _Maker, journey: dict[str, Any], objects: list[int], rows: dict[str, list[dict[str, Any]]]
+        self,
+        maker: _Maker,
+        journey: dict[str, Any],
+        objects: list[int],
+        rows: dict[str, list[dict[str, Any]]],
     ) -> None:
         self.maker, self.journey, self.objects, self.rows = maker, journey, objects, rows
         self.root = objects[0]
@@ -188,14 +255,27 @@ class _Rows:
         journey, objects = self.journey, self.objects
         journey["root"], journey["id"] = self.root, f"{self.root:016x}"
         for level, one in enumerate(objects):
-            state = {"Object": one, "Level": level, "Roots": [self.root], "State": "linked", "Children": int(level < 4)}
+            state = {
+                "Object": one,
+                "Level": level,
+                "Roots": [self.root],
+                "State": "linked",
+                "Children": int(level < 4),
+            }
             self._add("objects", state)
         ids = [self._event(step, at) for step, at in enumerate(journey["times"])]
         for step in range(1, len(objects)):
             self._add(
                 "edges",
-                {"Child": objects[step], "Parent": objects[step - 1], "EventId": ids[step], "Rule": "own",
-                 "Time": journey["times"][step], "ParentLevel": step - 1, "ChildLevel": step},  # fmt: skip
+                {
+                    "Child": objects[step],
+                    "Parent": objects[step - 1],
+                    "EventId": ids[step],
+                    "Rule": "own",
+                    "Time": journey["times"][step],
+                    "ParentLevel": step - 1,
+                    "ChildLevel": step,
+                },
             )
         self._exception(ids)
         self._state()
@@ -203,46 +283,93 @@ class _Rows:
     def _event(self, step: int, at: datetime, failure: tuple[str, str, str, str] | None = None) -> int:
         journey = self.journey
         system, platform, connection, service = SOURCES[step]
-        mark = hashlib.sha256(f"{self.maker._tenant}{journey['index']}{step}{bool(failure)}".encode()).hexdigest()
+        mark = hashlib.sha256(
+            f"{self.maker.tenant}{journey['index']}{step}{bool(failure)}".encode()
+        ).hexdigest()
         trace, span, identity = mark[:32], mark[32:48], int(mark[:32], 16)
         keys = sorted(key for key in journey["keys"][max(step - 1, 0) : step + 1])
         attributes = {f"business.key.{namespace}": value for namespace, value in keys}
         attributes |= {"business.event": EVENTS[step], "business.customer": journey["customer"]}
         money = journey["amount"] if step in {0, 3, 4} else None
         common = {
-            "EventId": identity, "Time": at, "ReceivedAt": at + timedelta(seconds=2), "Source": "span", "Event": EVENTS[step],
-            "Failed": int(bool(failure)), "System": system, "Platform": platform, "Connection": connection, "Amount": money,
-            "Currency": journey["currency"] if money else "", "Customer": journey["customer"], "Entity": journey["entity"],
-            "Region": journey["region"], "ServiceLine": journey["line"], "TimePrecision": "exact",
-            "ExceptionClass": failure[1] if failure else "", "ExceptionCode": failure[2] if failure else "",
-            "ExceptionMessage": failure[3] if failure else "", "ReplayId": "", "TraceId": trace, "SpanId": span,
+            "EventId": identity,
+            "Time": at,
+            "ReceivedAt": at + timedelta(seconds=2),
+            "Source": "span",
+            "Event": EVENTS[step],
+            "Failed": int(bool(failure)),
+            "System": system,
+            "Platform": platform,
+            "Connection": connection,
+            "Amount": money,
+            "Currency": journey["currency"] if money else "",
+            "Customer": journey["customer"],
+            "Entity": journey["entity"],
+            "Region": journey["region"],
+            "ServiceLine": journey["line"],
+            "TimePrecision": "exact",
+            "ExceptionClass": failure[1] if failure else "",
+            "ExceptionCode": failure[2] if failure else "",
+            "ExceptionMessage": failure[3] if failure else "",
+            "ReplayId": "",
+            "TraceId": trace,
+            "SpanId": span,
             "Attributes": attributes,
-        }  # fmt: skip
-        self._add("business_events", {**common, "ContentHash": identity % 2**64, "ServiceName": service, "Keys": keys})
+        }
+        self._add(
+            "business_events",
+            {**common, "ContentHash": identity % 2**64, "ServiceName": service, "Keys": keys},
+        )
         self._add(
             "journey_events",
-            {**common, "Root": self.root, "RootLevel": 0, "Subjects": [self.objects[max(step - 1, 0)]],
-             "Objects": [(key[0], one) for key, one in zip(journey["keys"], self.objects, strict=True)][: step + 1]},  # fmt: skip
+            {
+                **common,
+                "Root": self.root,
+                "RootLevel": 0,
+                "Subjects": [self.objects[max(step - 1, 0)]],
+                "Objects": [(key[0], one) for key, one in zip(journey["keys"], self.objects, strict=True)][
+                    : step + 1
+                ],
+            },
         )
         self._trace(trace, span, service, at, failed=bool(failure))
         return identity
 
     def _trace(self, trace: str, span: str, service: str, at: datetime, *, failed: bool) -> None:
         parent = ""
-        steps = (("middleware", "flow receive", 1850), ("middleware", "transform payload", 120), (service, "write record", 900))
+        steps = (
+            ("middleware", "flow receive", 1850),
+            ("middleware", "transform payload", 120),
+            (service, "write record", 900),
+        )
         start = at - timedelta(milliseconds=900)
         for position, (who, what, took) in enumerate(steps):
-            identity = span if position == len(steps) - 1 else hashlib.sha256(f"{span}{position}".encode()).hexdigest()[:16]
+            identity = (
+                span
+                if position == len(steps) - 1
+                else hashlib.sha256(f"{span}{position}".encode()).hexdigest()[:16]
+            )
             began = start + timedelta(milliseconds=(0, 80, 260)[position])
             code = "Error" if failed and position != 1 else "Ok"
             self._add(
                 "otel_traces",
-                {"Timestamp": began, "TraceId": trace, "SpanId": identity, "ParentSpanId": parent, "SpanName": what,
-                 "SpanKind": "Server", "ServiceName": who, "Duration": took * 1_000_000, "StatusCode": code,
-                 "SpanAttributes": {"http.response.status_code": "504" if failed else "200"}},  # fmt: skip
+                {
+                    "Timestamp": began,
+                    "TraceId": trace,
+                    "SpanId": identity,
+                    "ParentSpanId": parent,
+                    "SpanName": what,
+                    "SpanKind": "Server",
+                    "ServiceName": who,
+                    "Duration": took * 1_000_000,
+                    "StatusCode": code,
+                    "SpanAttributes": {"http.response.status_code": "504" if failed else "200"},
+                },
             )
             parent = parent or identity
-        self._add("otel_traces_trace_id_ts", {"TraceId": trace, "Start": start, "End": start + timedelta(seconds=3)})
+        self._add(
+            "otel_traces_trace_id_ts", {"TraceId": trace, "Start": start, "End": start + timedelta(seconds=3)}
+        )
 
     def _exception(self, ids: list[int]) -> None:
         journey = self.journey
@@ -261,12 +388,28 @@ class _Rows:
         number = int(hashlib.sha256(journey["id"].encode()).hexdigest()[:16], 16)
         self._add(
             "exception_state",
-            {"Root": self.root, "ExceptionId": number, "Subject": self.objects[min(step, len(self.objects)) - 1],
-             "Kind": "event", "Event": failure[0], "Milestone": MILESTONES[step], "Class": failure[1], "Code": failure[2],
-             "Message": failure[3], "Fingerprint": int(hashlib.sha256(failure[2].encode()).hexdigest()[:16], 16),
-             "Owner": "delivery-operations" if step == 1 else "finance-operations", "Severity": "high", "Blocking": 0,
-             "Amount": journey["amount"], "Currency": journey["currency"], "OpenedAt": opened, "ResolvedAt": resolved,
-             "Occurrences": 1 + len(ids) % 3, "FirstEventId": identity, "LastEventId": identity},  # fmt: skip
+            {
+                "Root": self.root,
+                "ExceptionId": number,
+                "Subject": self.objects[min(step, len(self.objects)) - 1],
+                "Kind": "event",
+                "Event": failure[0],
+                "Milestone": MILESTONES[step],
+                "Class": failure[1],
+                "Code": failure[2],
+                "Message": failure[3],
+                "Fingerprint": int(hashlib.sha256(failure[2].encode()).hexdigest()[:16], 16),
+                "Owner": "delivery-operations" if step == 1 else "finance-operations",
+                "Severity": "high",
+                "Blocking": 0,
+                "Amount": journey["amount"],
+                "Currency": journey["currency"],
+                "OpenedAt": opened,
+                "ResolvedAt": resolved,
+                "Occurrences": 1 + len(ids) % 3,
+                "FirstEventId": identity,
+                "LastEventId": identity,
+            },
         )
 
     def _state(self) -> None:
@@ -283,23 +426,54 @@ class _Rows:
             here, limit = met[step], due[step]
             states.append("pending" if here is None else "met_late" if limit and here > limit else "met")
         stuck = due[1] if met[1] is None else None
-        late = min((one for one, at in zip(due, met, strict=True) if one and at is None and one != stuck), default=None)
+        late = min(
+            (one for one, at in zip(due, met, strict=True) if one and at is None and one != stuck),
+            default=None,
+        )
         completed, dropped = met[4], journey["dropped"]
         journey["status"] = (
-            "dropped" if dropped else "completed" if completed else "stuck" if stuck and stuck < now
-            else "late" if late and late < now else "in_flight"
-        )  # fmt: skip
+            "dropped"
+            if dropped
+            else "completed"
+            if completed
+            else "stuck"
+            if stuck and stuck < now
+            else "late"
+            if late and late < now
+            else "in_flight"
+        )
         self._add(
             "journey_state",
-            {"Root": self.root, "RootLevel": 0, "Orphan": 0, "DefinitionVersion": 1, "OpenedAt": journey["opened"],
-             "LastEventAt": max(times), "CompletedAt": completed, "DroppedAt": dropped, "StuckAt": stuck, "LateAt": late,
-             "BlockedAt": None, "Amount": journey["amount"], "Currency": journey["currency"],
-             "AmountObjects": [(self.root, journey["amount"], journey["currency"])], "Customer": journey["customer"],
-             "Entity": journey["entity"], "Region": journey["region"], "ServiceLine": journey["line"], "Events": len(times),
-             "OpenExceptions": journey.get("open_exceptions", 0), "Milestones.Name": list(MILESTONES),
-             "Milestones.State": states, "Milestones.MetAt": met, "Milestones.LastAt": met, "Milestones.DueAt": due,
-             "Milestones.Count": [int(at is not None) for at in met],
-             "Milestones.Amount": [None] * 5, "Milestones.Currency": [""] * 5},  # fmt: skip
+            {
+                "Root": self.root,
+                "RootLevel": 0,
+                "Orphan": 0,
+                "DefinitionVersion": 1,
+                "OpenedAt": journey["opened"],
+                "LastEventAt": max(times),
+                "CompletedAt": completed,
+                "DroppedAt": dropped,
+                "StuckAt": stuck,
+                "LateAt": late,
+                "BlockedAt": None,
+                "Amount": journey["amount"],
+                "Currency": journey["currency"],
+                "AmountObjects": [(self.root, journey["amount"], journey["currency"])],
+                "Customer": journey["customer"],
+                "Entity": journey["entity"],
+                "Region": journey["region"],
+                "ServiceLine": journey["line"],
+                "Events": len(times),
+                "OpenExceptions": journey.get("open_exceptions", 0),
+                "Milestones.Name": list(MILESTONES),
+                "Milestones.State": states,
+                "Milestones.MetAt": met,
+                "Milestones.LastAt": met,
+                "Milestones.DueAt": due,
+                "Milestones.Count": [int(at is not None) for at in met],
+                "Milestones.Amount": [None] * 5,
+                "Milestones.Currency": [""] * 5,
+            },
         )
 
     def _add(self, table: str, row: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ async def everything(http: httpx.AsyncClient, path: str, **parameters: Any) -> l
     items: list[dict[str, Any]] = []
     cursor = None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, str] = {"cursor": cursor} if cursor else {}
         answer = await http.get(path, params={**parameters, **more})
         assert answer.status_code == 200, answer.text
         items += answer.json()["items"]
@@ -38,6 +38,7 @@ async def everything(http: httpx.AsyncClient, path: str, **parameters: Any) -> l
 
 
 def by_id(journeys: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return journeys by id."""
     return {one["id"]: one for one in journeys}
 
 
@@ -45,7 +46,17 @@ async def test_a_journey_in_the_list_has_the_documented_shape(shared: World, cli
     """Design section 7, every field; times are UTC, amounts are numbers with every digit."""
     async with client(shared.deps) as http:
         item = (await http.get("/v1/journeys", params={"status": "completed", "limit": 1})).json()["items"][0]
-    documented = {"id", "process", "status", "opened_at", "last_event_at", "milestones", "keys", "amount", "currency"}
+    documented = {
+        "id",
+        "process",
+        "status",
+        "opened_at",
+        "last_event_at",
+        "milestones",
+        "keys",
+        "amount",
+        "currency",
+    }
     assert documented | {"entity", "region", "customer", "exceptions"} <= set(item)
     assert list(item["milestones"]) == list(MILESTONES)
     assert {"state", "met_at", "due_at", "count"} <= set(item["milestones"]["paid"])
@@ -77,7 +88,10 @@ async def test_filters_narrow_by_process_status_place_key_and_time(shared: World
         ({"process": "opportunity-to-invoice"}, {one["id"] for one in journeys}),
         ({"process": "nothing"}, set()),
         ({"entity": "DE01"}, {one["id"] for one in journeys if one["entity"] == "DE01"}),
-        ({"customer": stuck["customer"]}, {one["id"] for one in journeys if one["customer"] == stuck["customer"]}),
+        (
+            {"customer": stuck["customer"]},
+            {one["id"] for one in journeys if one["customer"] == stuck["customer"]},
+        ),
         ({"since": since.isoformat()}, {one["id"] for one in journeys if one["opened"] >= since}),
         ({"key": ":".join(stuck["keys"][0])}, {stuck["id"]}),
         ({"key": "salesforce.opportunity:unknown"}, set()),
@@ -88,8 +102,12 @@ async def test_filters_narrow_by_process_status_place_key_and_time(shared: World
             assert found == expected, parameters
 
 
-async def test_one_journey_comes_with_events_exceptions_and_why_each_event_belongs(shared: World, client: Client) -> None:
-    """Each event is explained by a path of links from its subject to the root, each link by the event that named it."""
+async def test_one_journey_comes_with_events_exceptions_and_why_each_event_belongs(
+    shared: World, client: Client
+) -> None:
+    """Each event is explained by a path of links from its subject to the root, each link by the event that
+    named it.
+    """
     journey = next(one for one in shared.ours.journeys if one["failure"] and one["status"] == "completed")
     async with client(shared.deps) as http:
         body = (await http.get(f"/v1/journeys/{journey['id']}")).json()
@@ -106,12 +124,18 @@ async def test_one_journey_comes_with_events_exceptions_and_why_each_event_belon
     path = why[0]["path"]
     assert [step["parent"] for step in path] == [":".join(key) for key in journey["keys"][2::-1]]
     named = {one["id"]: one["event"] for one in body["events"]}
-    assert [named[step["evidence"][0]] for step in path] == ["invoice.posted", "time.approved", "project.created"]
+    assert [named[step["evidence"][0]] for step in path] == [
+        "invoice.posted",
+        "time.approved",
+        "project.created",
+    ]
     assert [one["status"] for one in body["exceptions"]] == ["resolved"]
     assert body["exceptions"][0]["journeys"] == [journey["id"]]
 
 
-async def test_exceptions_are_listed_by_status_process_and_fingerprint_and_paged(shared: World, client: Client) -> None:
+async def test_exceptions_are_listed_by_status_process_and_fingerprint_and_paged(
+    shared: World, client: Client
+) -> None:
     """Open and resolved ones together are all; fields as documented."""
     async with client(shared.deps) as http:
         whole = await everything(http, "/v1/exceptions", limit=500)
@@ -122,8 +146,8 @@ async def test_exceptions_are_listed_by_status_process_and_fingerprint_and_paged
     assert {one["id"] for one in opened + resolved} == {one["id"] for one in whole}
     assert len(whole) == sum(bool(one["failure"]) for one in shared.ours.journeys)
     assert {one["fingerprint"] for one in same} == {whole[0]["fingerprint"]}
-    documented = "id journeys process class code message fingerprint milestone owner severity amount currency opened_at"
-    assert {*documented.split(), "resolved_at", "occurrences"} <= set(whole[0])
+    documented = "id journeys process class code message fingerprint milestone owner severity amount currency"
+    assert {*documented.split(), "opened_at", "resolved_at", "occurrences"} <= set(whole[0])
 
 
 async def test_processes_lists_definitions_and_their_active_generation(shared: World, client: Client) -> None:
@@ -167,7 +191,9 @@ async def test_a_bad_request_is_a_problem_that_says_what_is_wrong(
         assert problem(await http.get(path), status)["detail"]
 
 
-async def test_a_cursor_of_other_filters_or_of_another_tenant_is_refused(shared: World, client: Client) -> None:
+async def test_a_cursor_of_other_filters_or_of_another_tenant_is_refused(
+    shared: World, client: Client
+) -> None:
     """A cursor names its list and its tenant."""
     async with client(shared.deps) as http:
         cursor = (await http.get("/v1/journeys", params={"limit": 2})).json()["next"]
@@ -177,7 +203,9 @@ async def test_a_cursor_of_other_filters_or_of_another_tenant_is_refused(shared:
         problem(await http.get("/v1/journeys", params={"cursor": cursor}), 400)
 
 
-@pytest.mark.parametrize("path", ["/v1/journeys", "/v1/journeys/0000000000000001", "/v1/exceptions", "/v1/status", "/v1/processes"])
+@pytest.mark.parametrize(
+    "path", ["/v1/journeys", "/v1/journeys/0000000000000001", "/v1/exceptions", "/v1/status", "/v1/processes"]
+)
 async def test_reading_needs_a_token_with_the_scope_read(shared: World, client: Client, path: str) -> None:
     """Without a token 401, with an unknown one 401, with an ingest token 403."""
     for secret, status in ((None, 401), ("wrong-secret-token", 401), (INGEST, 403)):
@@ -190,7 +218,9 @@ async def test_reading_needs_a_token_with_the_scope_read(shared: World, client: 
 
 
 async def test_a_tenant_sees_nothing_of_another_through_any_endpoint(shared: World, client: Client) -> None:
-    """Lists, look-ups by id and by key, exceptions, status: each answers as if the other tenant did not exist."""
+    """Lists, look-ups by id and by key, exceptions, status: each answers as if the other tenant did not
+    exist.
+    """
     theirs = shared.theirs.journeys
     async with client(shared.deps, OURS) as http:
         listed = await everything(http, "/v1/journeys", limit=500)
@@ -205,7 +235,9 @@ async def test_a_tenant_sees_nothing_of_another_through_any_endpoint(shared: Wor
         assert (await http.get("/v1/status")).json()["stored"]["spans"] < ours["stored"]["spans"]
 
 
-async def test_the_description_lists_every_route_and_loads_nothing_from_elsewhere(shared: World, client: Client) -> None:
+async def test_the_description_lists_every_route_and_loads_nothing_from_elsewhere(
+    shared: World, client: Client
+) -> None:
     """OpenAPI and its page need no token and no other host."""
     async with client(shared.deps, None) as http:
         description = (await http.get("/openapi.json")).json()

@@ -29,7 +29,7 @@ async def everything(http: httpx.AsyncClient, path: str, **parameters: Any) -> l
     items: list[dict[str, Any]] = []
     cursor = None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, str] = {"cursor": cursor} if cursor else {}
         answer = await http.get(path, params={**parameters, **more})
         assert answer.status_code == 200, answer.text
         items += answer.json()["items"]
@@ -39,11 +39,14 @@ async def everything(http: httpx.AsyncClient, path: str, **parameters: Any) -> l
 
 
 def by_id(journeys: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return journeys by id."""
     return {one["id"]: one for one in journeys}
 
 
 async def test_pages_stay_right_while_journeys_arrive_and_time_passes(world: World, client: Client) -> None:
-    """Newer journeys do not shift a page, and the clock of the first page holds: statuses do not change between pages."""
+    """Newer journeys do not shift a page, and the clock of the first page holds: statuses do not change
+    between pages.
+    """
     clock = [NOW]
     deps = replace(world.deps, clock=lambda: clock[0])
     async with client(deps) as http:
@@ -55,7 +58,9 @@ async def test_pages_stay_right_while_journeys_arrive_and_time_passes(world: Wor
         clock[0] = NOW + timedelta(days=365)
         items, cursor = first["items"], first["next"]
         while cursor:
-            page = (await http.get("/v1/journeys", params={"limit": 5, "status": "in_flight", "cursor": cursor})).json()
+            page = (
+                await http.get("/v1/journeys", params={"limit": 5, "status": "in_flight", "cursor": cursor})
+            ).json()
             items, cursor = items + page["items"], page["next"]
     assert items == expected
 
@@ -64,7 +69,13 @@ async def test_a_journey_is_found_by_any_of_its_keys_and_by_aliases(world: World
     """A key claimed equal to another leads to the same journey and is listed with it."""
     journey = world.ours.first("completed")
     store = world.deps.store
-    common = {"Tenant": "default", "Process": "opportunity-to-invoice", "Generation": 1, "Version": 5, "Deleted": 0}
+    common = {
+        "Tenant": "default",
+        "Process": "opportunity-to-invoice",
+        "Generation": 1,
+        "Version": 5,
+        "Deleted": 0,
+    }
 
     def put(table: str, **values: Any) -> None:
         row = {**common, **values}
@@ -73,7 +84,9 @@ async def test_a_journey_is_found_by_any_of_its_keys_and_by_aliases(world: World
     sql = "SELECT sipHash64('default', 'opportunity-to-invoice', 'hubspot.deal', '77')"
     alias = store.query(sql, role=Role.PAGES).result_rows[0][0]
     (namespace, value), root = journey["keys"][0], journey["root"]
-    put("keys", Key=alias, Level=0, Rank=1, Namespace="hubspot.deal", Value="77", Object=root, Alias="aliased")
+    put(
+        "keys", Key=alias, Level=0, Rank=1, Namespace="hubspot.deal", Value="77", Object=root, Alias="aliased"
+    )
     put("keys", Key=root, Level=0, Rank=0, Namespace=namespace, Value=value, Object=root, Alias="aliased")
     put("claims", Key=root, Other=alias, EventId=1, Rank=0, OtherRank=1)
     async with client(world.deps) as http:
@@ -119,10 +132,16 @@ async def test_status_counts_what_was_received_stored_and_not_joined(world: Worl
     late = NOW + timedelta(seconds=5)
     store.insert_rows("event_inbox", [["default", late, 1], ["rival", NOW, 2]], inbox, role=Role.LOADER)
     objects = ["Tenant", "Process", "Generation", "Object", "State", "Version"]
-    states = [["default", "opportunity-to-invoice", 1, number, state, 9] for number, state in enumerate(("hub", "crowded", "detached"), 1)]
+    states = [
+        ["default", "opportunity-to-invoice", 1, number, state, 9]
+        for number, state in enumerate(("hub", "crowded", "detached"), 1)
+    ]
     store.insert_rows("objects", states, objects, role=Role.CORRELATOR)
     state = ["Tenant", "Process", "Generation", "EventId", "AmbiguousLinks", "Version"]
-    links = [["default", "opportunity-to-invoice", 1, 1, 6, 1], ["default", "opportunity-to-invoice", 1, 1, 4, 2]]
+    links = [
+        ["default", "opportunity-to-invoice", 1, 1, 6, 1],
+        ["default", "opportunity-to-invoice", 1, 1, 4, 2],
+    ]
     store.insert_rows("event_state", links, state, role=Role.CORRELATOR)
     deps = replace(world.deps, clock=lambda: NOW + timedelta(seconds=8))
     async with client(deps) as http:

@@ -1,41 +1,37 @@
-"""The whole application over real HTTP: API beside pages, signing in, unknown hosts; and in a real browser."""
+"""The whole application over real HTTP: API beside pages, signing in, unknown hosts; and in a real
+browser.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.dashboards.browse import browse, screenshots, settle, visitor
-from tests.dashboards.conftest import ACCESS, OURS
-from tests.dashboards.definition import definition
-from tests.dashboards.seed import NOW, seed
+from tests.dashboards.conftest import OURS, THEIRS
 from tests.dashboards.serving import serving
-from throughline.collector.auth import Access
-from throughline.collector.store import Role, Store
-from throughline.dashboards.deps import Deps
 
 
 @pytest.fixture(scope="module")
-def deps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deps]:
-    """A seeded store, embedded, open to this machine."""
-    folder = tmp_path_factory.mktemp("app")
-    store = Store.open(folder / "store")
-    try:
-        store.migrate()
-        seed(store)
-        processes = (definition(),)
-        yield Deps(store=store, access=Access(), spool=folder, processes=lambda: processes, clock=lambda: NOW)
-    finally:
-        store.close()
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a seeded application listens that is open to this machine."""
+    with serving(tmp_path_factory.mktemp("open")) as where:
+        yield where
 
 
-def test_pages_and_api_share_one_port(deps: Deps) -> None:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a seeded application listens that asks for a token."""
+    with serving(tmp_path_factory.mktemp("guarded"), tokens=True) as where:
+        yield where
+
+
+def test_pages_and_api_share_one_port(address: str) -> None:
     """The root is the page, /api/v1 the API with its description and its problems; owners reach SQL."""
-    with serving(deps) as address, httpx.Client(base_url=address, timeout=60) as http:
+    with httpx.Client(base_url=address, timeout=60) as http:
         assert http.get("/").headers["content-type"].startswith("text/html")
         assert http.get("/_stcore/health").status_code == 200
         assert http.get("/api/v1/journeys").status_code == 200
@@ -51,9 +47,9 @@ def test_pages_and_api_share_one_port(deps: Deps) -> None:
         assert rows == [["sales-operations"]]
 
 
-def test_an_open_platform_answers_only_to_names_of_this_machine(deps: Deps) -> None:
+def test_an_open_platform_answers_only_to_names_of_this_machine(address: str) -> None:
     """A page elsewhere that points its own name at us is refused; with tokens any name is served."""
-    with serving(deps) as address, httpx.Client(base_url=address, timeout=60) as http:
+    with httpx.Client(base_url=address, timeout=60) as http:
         for path in ("/", "/api/v1/journeys"):
             answer = http.get(path, headers={"Host": "evil.example.com:8501"})
             assert answer.status_code == 421
@@ -61,10 +57,9 @@ def test_an_open_platform_answers_only_to_names_of_this_machine(deps: Deps) -> N
         assert http.get("/api/v1/status", headers={"Host": "localhost"}).status_code == 200
 
 
-def test_a_token_is_entered_once_and_kept_from_scripts(deps: Deps) -> None:
+def test_a_token_is_entered_once_and_kept_from_scripts(guarded: str) -> None:
     """The form sets a cookie that scripts cannot read and that other sites cannot send; it opens no API."""
-    guarded = replace(deps, access=ACCESS)
-    with serving(guarded) as address, httpx.Client(base_url=address, timeout=60) as http:
+    with httpx.Client(base_url=guarded, timeout=60) as http:
         answer = http.post("/login", data={"token": OURS})
         assert answer.status_code == 303
         cookie = answer.headers["set-cookie"]
@@ -76,21 +71,17 @@ def test_a_token_is_entered_once_and_kept_from_scripts(deps: Deps) -> None:
         assert http.post("/login", content=b"x" * 10_000).status_code == 413
 
 
-def test_a_visitor_walks_from_the_overview_to_a_trace(deps: Deps) -> None:
+def test_a_visitor_walks_from_the_overview_to_a_trace(address: str) -> None:
     """Every page opens without script errors and without asking another host; pictures are kept."""
-    with serving(deps) as address:
-        visited = browse(address, screenshots())
+    visited = browse(address, screenshots())
     assert "trace=" in visited["trace"]
     assert "status=stuck" in visited["journeys-stuck"]
 
 
-def test_a_visitor_signs_in_and_sees_only_their_tenant(deps: Deps) -> None:
+def test_a_visitor_signs_in_and_sees_only_their_tenant(guarded: str) -> None:
     """A wrong token says so, a right one opens the pages of its tenant, and signing out closes them."""
-    columns = ["Tenant", "Process", "Generation", "ActivatedAt", "Version"]
-    deps.store.insert_rows("generations", [["rival", "p", 1, NOW, 1]], columns, role=Role.CORRELATOR)
-    guarded = replace(deps, access=ACCESS)
-    with serving(guarded) as address, visitor() as page:
-        page.goto(address)
+    with visitor() as page:
+        page.goto(guarded)
         page.fill("#token", "a-wrong-token-of-nobody")
         page.click("button[type=submit]")
         page.locator(".tl-bad").wait_for()
@@ -98,7 +89,13 @@ def test_a_visitor_signs_in_and_sees_only_their_tenant(deps: Deps) -> None:
         page.click("button[type=submit]")
         page.locator("a.tl-card").first.wait_for()
         settle(page)
+        assert page.locator(".tl-who").inner_text().startswith("default-token · default")
         page.screenshot(path=screenshots() / "signed-in.png")
+        page.goto(f"{guarded}/logout")
+        page.locator("#token").wait_for()
+        page.fill("#token", THEIRS)
+        page.click("button[type=submit]")
+        page.locator(".tl-empty", has_text="No data yet").wait_for()
         page.get_by_role("link", name="Sign out").click()
         page.locator("#token").wait_for()
         page.screenshot(path=screenshots() / "sign-in.png")

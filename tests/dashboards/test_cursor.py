@@ -56,7 +56,9 @@ def test_json_keeps_every_digit_and_every_zone() -> None:
     assert back["text"] == "\ufffddecimal:1"
 
 
-@given(value=st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**20), max_value=10**20))
+@given(
+    value=st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**20), max_value=10**20)
+)
 def test_a_decimal_is_written_as_the_number_it_is(value: Decimal) -> None:
     """Exactly equal when read back as a decimal."""
     assert json.loads(dumps([value]), parse_float=Decimal, parse_int=Decimal) == [value]

@@ -13,11 +13,15 @@ from throughline.dashboards import figures, theme
 HOUR = timedelta(hours=1)
 
 
-def milestone(state: str, met: datetime | None = None, due: datetime | None = None, count: int = 1) -> dict[str, Any]:
+def milestone(
+    state: str, met: datetime | None = None, due: datetime | None = None, count: int = 1
+) -> dict[str, Any]:
+    """Return a milestone of a journey."""
     return {"state": state, "met_at": met, "last_at": met, "due_at": due, "count": count}
 
 
 def named(figure: Any, name: str) -> Any:
+    """Return the trace of this name."""
     return next(trace for trace in figure.data if trace.name == name)
 
 
@@ -55,7 +59,9 @@ def test_statuses_are_stacked_per_process_in_one_order_and_their_own_colours() -
 def test_activation_is_drawn_in_the_unit_that_reads_best() -> None:
     """Hours from one hour on, days from three days on, minutes below; the row over all weeks is no point."""
     for worst, unit, drawn in ((5.0, "hours", 5.0), (96.0, "days", 4.0), (0.5, "minutes", 30.0)):
-        weeks = pd.DataFrame({"week": [NOW.date(), None], "median": [0.1, 0.1], "p90": [worst, worst], "journeys": [2, 2]})
+        weeks = pd.DataFrame(
+            {"week": [NOW.date(), None], "median": [0.1, 0.1], "p90": [worst, worst], "journeys": [2, 2]}
+        )
         figure = figures.activation_trend(weeks)
         assert list(named(figure, "90th percentile").y) == [drawn]
         assert figure.layout.yaxis.title.text == unit
@@ -93,11 +99,18 @@ def test_the_timeline_shows_when_each_milestone_was_met_and_how_late_it_is() -> 
 
 def test_the_timeline_of_a_finished_journey_ends_with_it() -> None:
     """No line for now, no stretch for what was in time."""
-    milestones = {"a": milestone("met", NOW - 90 * HOUR), "b": milestone("met_late", NOW - 80 * HOUR, NOW - 85 * HOUR)}
+    milestones = {
+        "a": milestone("met", NOW - 90 * HOUR),
+        "b": milestone("met_late", NOW - 80 * HOUR, NOW - 85 * HOUR),
+    }
     figure = figures.timeline(milestones, opened_at=NOW - 90 * HOUR, now=NOW)
     assert not figure.layout.annotations
     assert figure.layout.xaxis.range[1] < NOW
-    assert any(trace.text and "5.0 hours late" in trace.text[1] for trace in figure.data if trace.mode == "lines+text")
+    assert any(
+        trace.text and "5.0 hours late" in trace.text[1]
+        for trace in figure.data
+        if trace.mode == "lines+text"
+    )
 
 
 def test_the_waterfall_indents_children_colours_services_and_marks_failures() -> None:

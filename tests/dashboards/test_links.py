@@ -8,6 +8,7 @@ from throughline.dashboards.links import explain
 
 
 def edge(parent: int, rule: str = "own") -> dict[str, Any]:
+    """Return a link to a parent."""
     return {"Parent": parent, "Rule": rule, "Evidence": [f"event-{parent}"], "Statements": 1}
 
 
@@ -16,7 +17,10 @@ def test_the_shortest_way_is_taken_and_ties_are_settled_by_the_smallest_hash() -
     parents = {4: [edge(3), edge(2)], 3: [edge(1)], 2: [edge(1)]}
     (link,) = explain(1, [{"Id": "e", "Event": "x", "Subjects": [4]}], parents, {1: "root", 4: "leaf"})
     path = link["because"][0]["path"]
-    assert [(step["child"], step["parent"]) for step in path] == [("leaf", f"{2:016x}"), (f"{2:016x}", "root")]
+    assert [(step["child"], step["parent"]) for step in path] == [
+        ("leaf", f"{2:016x}"),
+        (f"{2:016x}", "root"),
+    ]
 
 
 def test_an_event_about_the_root_needs_no_link_and_a_subject_of_another_journey_is_left_out() -> None:

@@ -114,8 +114,12 @@ def test_anything_else_is_refused_before_it_reaches_the_engine(sql: str) -> None
 
 
 def test_every_documented_table_shows_only_the_tenants_rows(shared: World) -> None:
-    """Each view and raw table, alone, joined, aliased, in a sub-select, a UNION or a common table expression."""
-    rival = {one["id"] for one in shared.theirs.journeys} | {one["customer"] for one in shared.theirs.journeys}
+    """Each view and raw table, alone, joined, aliased, in a sub-select, a UNION or a common table
+    expression.
+    """
+    rival = {one["id"] for one in shared.theirs.journeys} | {
+        one["customer"] for one in shared.theirs.journeys
+    }
     store = shared.deps.store
     mine = {one["id"] for one in shared.ours.journeys}
     for name in (*VIEWS, *RAW_TABLES):
@@ -135,10 +139,24 @@ def test_every_documented_table_shows_only_the_tenants_rows(shared: World) -> No
 
 
 def test_no_allowed_function_reads_files_dictionaries_settings_or_the_server(shared: World) -> None:
-    """Judged by the engine's own list: none of its reading, waiting, failing or learning functions is allowed."""
-    rows = shared.deps.store.query("SELECT name, categories FROM system.functions", role=Role.PAGES).result_rows
-    dangerous = {"Dictionary", "Introspection", "AI", "Machine Learning", "Internal", "Embedded Dictionary", "Encryption"}
-    named = "file url sleep throw setting macro user host server port uptime database schema handler profile role query"
+    """Judged by the engine's own list: none of its reading, waiting, failing or learning functions is
+    allowed.
+    """
+    rows = shared.deps.store.query(
+        "SELECT name, categories FROM system.functions", role=Role.PAGES
+    ).result_rows
+    dangerous = {
+        "Dictionary",
+        "Introspection",
+        "AI",
+        "Machine Learning",
+        "Internal",
+        "Embedded Dictionary",
+        "Encryption",
+    }
+    named = (
+        "file url sleep throw setting macro user host server port uptime database schema profile role query"
+    )
     assert not is_function("version")
     for name, category in rows:
         if category in dangerous:
@@ -152,7 +170,9 @@ def test_no_allowed_function_reads_files_dictionaries_settings_or_the_server(sha
 def test_a_text_reaches_the_engine_as_it_was_written(shared: World, text: str) -> None:
     """Quotes, backslashes and comment marks inside a literal stay inside it."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    answer = explore(shared.deps.store, f"SELECT '{escaped}' AS value", tenant="default", now=NOW, settings=SETTINGS)
+    answer = explore(
+        shared.deps.store, f"SELECT '{escaped}' AS value", tenant="default", now=NOW, settings=SETTINGS
+    )
     assert answer.rows == [(text,)]
 
 
@@ -160,7 +180,9 @@ def test_a_query_is_limited_in_rows_time_and_memory(shared: World) -> None:
     """Too many rows are cut and said so; too much time or memory is refused with advice."""
     store = shared.deps.store
     few = SETTINGS.model_copy(update={"query_rows": 5})
-    answer = explore(store, "SELECT id FROM journeys ORDER BY opened_at", tenant="default", now=NOW, settings=few)
+    answer = explore(
+        store, "SELECT id FROM journeys ORDER BY opened_at", tenant="default", now=NOW, settings=few
+    )
     assert (len(answer.rows), answer.truncated) == (5, True)
     ordered = sorted(shared.ours.journeys, key=lambda one: one["opened"])
     assert [row[0] for row in answer.rows] == [one["id"] for one in ordered[:5]]
@@ -169,8 +191,8 @@ def test_a_query_is_limited_in_rows_time_and_memory(shared: World) -> None:
     with pytest.raises(QueryRefused, match="more time"):
         explore(store, f"SELECT count() FROM {crossed}", tenant="default", now=NOW, settings=quick)
     small = SETTINGS.model_copy(update={"query_memory_bytes": 1024**2})
+    hungry = "SELECT groupArray(repeat(a.event, 500)) FROM events AS a, events AS b, events AS c"
     with pytest.raises(QueryRefused, match="memory"):
-        hungry = "SELECT groupArray(repeat(a.event, 500)) FROM events AS a, events AS b, events AS c"
         explore(store, hungry, tenant="default", now=NOW, settings=small)
 
 
@@ -180,7 +202,9 @@ def test_limits_stay_behind_in_no_connection(shared: World) -> None:
     for _ in range(4):
         explore(store, "SELECT 1", tenant="default", now=NOW, settings=SETTINGS)
     row = ["default", "p", 1, 1, 1]
-    store.insert_rows("fold_progress", [row[:4]], ["Tenant", "Process", "Generation", "Version"], role=Role.ADHOC)
+    store.insert_rows(
+        "fold_progress", [row[:4]], ["Tenant", "Process", "Generation", "Version"], role=Role.ADHOC
+    )
     assert store.query("SELECT count() FROM fold_progress", role=Role.PAGES).result_rows == [(1,)]
 
 
@@ -189,7 +213,9 @@ async def test_the_endpoint_answers_columns_and_rows_or_a_problem_that_offers_wh
 ) -> None:
     """An empty answer still has its columns; a refusal lists the tables."""
     async with client(shared.deps) as http:
-        answer = await http.post("/v1/query", json={"sql": "SELECT status, count() AS n FROM journeys GROUP BY status"})
+        answer = await http.post(
+            "/v1/query", json={"sql": "SELECT status, count() AS n FROM journeys GROUP BY status"}
+        )
         assert answer.status_code == 200
         assert answer.json()["columns"] == ["status", "n"]
         assert sum(row[1] for row in answer.json()["rows"]) == len(shared.ours.journeys)

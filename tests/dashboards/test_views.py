@@ -17,16 +17,21 @@ HOUR = timedelta(hours=1)
 
 
 def insert(store: Store, table: str, **values: Any) -> None:
+    """Write one row."""
     row = {**COMMON, **values}
     store.insert_rows(table, [list(row.values())], list(row), role=Role.CORRELATOR)
 
 
 def activate(store: Store, generation: int, version: int = 1, tenant: str = "default") -> None:
+    """Make a generation the one that readers see."""
     row = {"Tenant": tenant, "Process": "p", "Generation": generation, "ActivatedAt": NOW, "Version": version}
     store.insert_rows("generations", [list(row.values())], list(row), role=Role.CORRELATOR)
 
 
-def view(store: Store, name: str, now: datetime = NOW, columns: str = "*", tenant: str = "default") -> list[Any]:
+def view(
+    store: Store, name: str, now: datetime = NOW, columns: str = "*", tenant: str = "default"
+) -> list[Any]:
+    """Read some columns of a view."""
     sql = f"SELECT {columns} FROM {name}_at(tenant = {{t:String}}, now = {{n:DateTime64(6, 'UTC')}})"
     parameters = {"t": tenant, "n": now.strftime("%Y-%m-%d %H:%M:%S.%f")}
     return list(store.query(sql, parameters, role=Role.PAGES).result_rows)
@@ -82,14 +87,21 @@ def test_milestone_states_are_derived_and_a_closed_journeys_clock_stands_still(s
     insert(store, "journey_state", Root=2, OpenedAt=NOW, LastEventAt=NOW, DroppedAt=NOW - 2 * HOUR, **arrays)
     rows = sorted(view(store, "milestones", columns="journey, name, state"))
     assert [row[1:] for row in rows[:4]] == [("a", "met"), ("b", "late"), ("c", "due"), ("d", "pending")]
-    assert [row[1:] for row in rows[4:]] == [("a", "met"), ("b", "pending"), ("c", "pending"), ("d", "pending")]
+    assert [row[1:] for row in rows[4:]] == [
+        ("a", "met"),
+        ("b", "pending"),
+        ("c", "pending"),
+        ("d", "pending"),
+    ]
 
 
 def test_only_the_active_generation_is_seen_while_another_is_rebuilt_beside_it(store: Store) -> None:
     """Two generations share roots; rows of the inactive one, though newer, hide nothing and show nothing."""
     activate(store, 1)
     insert(store, "journey_state", Root=1, OpenedAt=NOW, LastEventAt=NOW, Customer="old")
-    insert(store, "journey_state", Root=1, OpenedAt=NOW, LastEventAt=NOW, Customer="new", Generation=2, Version=9)
+    insert(
+        store, "journey_state", Root=1, OpenedAt=NOW, LastEventAt=NOW, Customer="new", Generation=2, Version=9
+    )
     assert view(store, "journeys", columns="customer") == [("old",)]
     activate(store, 2, version=2)
     assert view(store, "journeys", columns="customer") == [("new",)]
@@ -123,13 +135,13 @@ def test_every_view_has_the_documented_columns_and_shows_only_its_tenant(store: 
     seed(store, count=8)
     seed(store, tenant="rival", count=3)
     documented = {
-        "journeys": "process, id, status, root, opened_at, last_event_at, completed_at, amount, currency, customer, "
-        "entity, region, service_line",
+        "journeys": "process, id, status, root, opened_at, last_event_at, completed_at, amount, currency, "
+        "customer, entity, region, service_line",
         "milestones": "process, journey, name, state, met_at, due_at, count, owner",
-        "exceptions": "id, journeys, process, class, code, message, fingerprint, milestone, owner, severity, amount, "
-        "currency, opened_at, resolved_at, occurrences",
-        "events": "process, journey, id, time, event, system, platform, connection, status, amount, currency, keys, "
-        "attributes, trace_id, span_id",
+        "exceptions": "id, journeys, process, class, code, message, fingerprint, milestone, owner, severity, "
+        "amount, currency, opened_at, resolved_at, occurrences",
+        "events": "process, journey, id, time, event, system, platform, connection, status, amount, "
+        "currency, keys, attributes, trace_id, span_id",
         "sources": "system, platform, connection, service, last_event_at, events_24h",
     }
     for name, columns in documented.items():
@@ -147,5 +159,7 @@ def test_a_rebuild_in_progress_hides_nothing_from_queries(store: Store) -> None:
     """Read-only queries ignore settings inside views; theirs is repeated outside."""
     seed(store, count=6)
     seed(store, count=6, generation=2, active=False)
-    answer = explore(store, "SELECT count() FROM journeys", tenant="default", now=NOW, settings=DashboardSettings())
+    answer = explore(
+        store, "SELECT count() FROM journeys", tenant="default", now=NOW, settings=DashboardSettings()
+    )
     assert answer.rows == [(6,)]
