@@ -223,14 +223,21 @@ def _overrun(figure: go.Figure, name: str, one: Mapping[str, Any], now: datetime
     figure.add_scatter(
         x=[due, until],
         y=[name, name],
-        mode="lines+text",
-        text=["", f"<b>{said}</b>" if late else ""],
-        textposition="top left",
-        textfont={"color": "#8f1d1d" if not met else "#8a5a00", "size": 13},
+        mode="lines",
         line={"color": colour, "width": 9 if late else 5},
         showlegend=False,
         hoverinfo="skip",
     )
+    if late:
+        figure.add_annotation(
+            x=until,
+            y=name,
+            xanchor="right",
+            yshift=15,
+            showarrow=False,
+            text=f"<b>{said}</b>",
+            font={"color": "#8a5a00" if met else "#8f1d1d", "size": 12.5},
+        )
     figure.add_scatter(
         x=[due],
         y=[name],
@@ -308,6 +315,7 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
             insidetextfont={"color": "#fff", "size": 12},
             outsidetextfont={"color": theme.MUTED, "size": 12},
             constraintext="none",
+            textangle=0,
             cliponaxis=False,
             customdata=part[["name", "status", "message"]].astype(str),
             hovertemplate="%{customdata[0]}<br>%{text}, %{customdata[1]} %{customdata[2]}<extra>"
@@ -315,6 +323,7 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
             + "</extra>",
         )
     _span_names(figure, spans, chosen)
+    figure.update_layout(bargap=0.22)
     figure.update_yaxes(showticklabels=False, showgrid=False, range=[len(spans) - 0.4, -0.6])
     figure.update_xaxes(ticksuffix=" ms", rangemode="tozero")
     return figure
