@@ -1,8 +1,8 @@
 """From a process definition to the SQL that links: pure text, no I/O.
 
-The statements stand in ``sql/link.sql``, ``alias.sql``, ``roots.sql`` and ``write.sql`` as named blocks. What depends on
-the definition is written there as ``${level(ns)}`` and the like, other blocks are included as ``${block}``, and working
-tables are ``@name``. Values travel as parameters; only validated numbers and column names become text.
+The statements stand in ``sql/link.sql``, ``alias.sql``, ``roots.sql`` and ``write.sql`` as named blocks. What
+depends on the definition is written there as ``${level(ns)}`` and the like, other blocks are included as
+``${block}``, and working tables are ``@name``. Values travel as parameters; only numbers become text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 NO_LEVEL = 255
 """Stands for a namespace that the process does not know."""
 
-PLACEHOLDERS = ("", "0", "null", "none", "nil", "undefined", "unknown", "n/a", "na", "nan", "tbd", "-", "--", "?")
+PLACEHOLDERS = (
+    "", "0", "null", "none", "nil", "undefined", "unknown", "n/a", "na", "nan", "tbd", "-", "--", "?",
+)  # fmt: skip
 """Values that name nothing, in small letters (rule 1)."""
 
 _HOLLOW_END = "/(null|none|nil|undefined|unknown|n/a)?$"
@@ -61,8 +63,8 @@ def link_parameters(process: Process, attributes: Collection[str]) -> dict[str, 
         "levels": [process.namespaces[name][0] for name in names],
         "ranks": [process.namespaces[name][1] for name in names],
         "places": [process.namespaces[name][0] * 256 + process.namespaces[name][1] for name in names],
-        "shared_levels": [number for number, level in enumerate(process.levels) if len(level.namespaces) > 1],
-        "placeholders": [f"{name}={value}" for name, values in process.placeholders.items() for value in values],
+        "shared_levels": [place for place, level in enumerate(process.levels) if len(level.namespaces) > 1],
+        "placeholders": [f"{name}={value}" for name, own in process.placeholders.items() for value in own],
         "attributes": sorted(attributes),
     }
 
@@ -73,19 +75,22 @@ def shares_levels(process: Process) -> bool:
 
 
 def expand(text: str, blocks: Mapping[str, str], macros: Mapping[str, Callable[..., str]]) -> str:
-    """Replace each ``${name}`` by the block, and each ``${name(arguments)}`` by the macro's text or the block with ``$1``."""
+    """Replace each ``${name}`` by a block or macro, and each ``${name(arguments)}`` by what it makes of them.
+
+    A block takes one argument, as ``$1``.
+    """
     found = _MACRO.search(text)
     if not found:
         return text
     name, at = found[1], found.end()
     if text[at] == "}":
-        return text[: found.start()] + expand(blocks[name] if name in blocks else macros[name](), blocks, macros) + (
-            expand(text[at + 1 :], blocks, macros)
-        )
-    end = _closing(text, at)
-    argument = expand(text[at + 1 : end], blocks, macros)
-    inner = blocks[name].replace("$1", argument) if name in blocks else macros[name](*_split(argument))
-    return text[: found.start()] + expand(inner, blocks, macros) + expand(text[end + 2 :], blocks, macros)
+        inner, rest = blocks[name] if name in blocks else macros[name](), text[at + 1 :]
+    else:
+        end = _closing(text, at)
+        argument = expand(text[at + 1 : end], blocks, macros)
+        inner = blocks[name].replace("$1", argument) if name in blocks else macros[name](*_split(argument))
+        rest = text[end + 2 :]
+    return text[: found.start()] + expand(inner, blocks, macros) + expand(rest, blocks, macros)
 
 
 def _closing(text: str, opening: int) -> int:
@@ -124,14 +129,19 @@ def _macros(process: Process, attributes: Collection[str]) -> dict[str, Callable
         stored = f"joinGet('@same_object', 'Object', {key})"
         return f"if({stored} = 0, {key}, {stored})"
 
+    def looked_up(namespace: str, values: str) -> str:
+        return f"transform({namespace}, {{namespaces:Array(String)}}, {values}, toUInt8({NO_LEVEL}))"
+
+    def namespace(level: str, rank: str) -> str:
+        place = f"toUInt16({level}) * 256 + {rank}"
+        return f"transform({place}, {{places:Array(UInt16)}}, {{namespaces:Array(String)}}, '')"
+
     return {
         "pair": lambda: _PAIR,
-        "level": lambda ns: f"transform({ns}, {{namespaces:Array(String)}}, {{levels:Array(UInt8)}}, toUInt8({NO_LEVEL}))",
-        "rank": lambda ns: f"transform({ns}, {{namespaces:Array(String)}}, {{ranks:Array(UInt8)}}, toUInt8({NO_LEVEL}))",
+        "level": lambda ns: looked_up(ns, "{levels:Array(UInt8)}"),
+        "rank": lambda ns: looked_up(ns, "{ranks:Array(UInt8)}"),
         "key": lambda ns, value: f"sipHash64({{tenant:String}}, {{process:String}}, {ns}, {value})",
-        "namespace": lambda level, rank: (
-            f"transform(toUInt16({level}) * 256 + {rank}, {{places:Array(UInt16)}}, {{namespaces:Array(String)}}, '')"
-        ),
+        "namespace": namespace,
         "placeholder": placeholder,
         "object": canonical,
         "of_relinked": lambda column: f"if(p.Relinked, l.{column}, b.{column})",

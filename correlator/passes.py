@@ -1,7 +1,7 @@
 """The order of linking: which statement follows which, for new events and for all.
 
-A pass over new events reads before-images of what it is about to change, a rebuild has none; apart from that both run the
-same statements.
+A pass over new events reads before-images of what it is about to change, a rebuild (`fresh`) has none; apart
+from that both run the same statements.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_HOPS = 64
 
 
 def find_lineage(run: Run, *, fresh: bool) -> None:
-    """Find the nearest event spans above the affected events of round 0, then every event below those (rule 2).
+    """Find the nearest event spans above the affected events of round 0, then every event below (rule 2).
 
     1. Take the facts of the new events.
     2. Climb hop by hop through spans that are no events.
@@ -46,14 +46,14 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
         run.do("facts", "lineage_stored")
 
 
-def write_lineage(run: Run) -> None:
+def write_lineage(run: Run, version: int) -> None:
     """Store lineage, effects first."""
     if run.count("lineage") or run.count("lineage_before"):
-        run.write("write_watched", "write_descendants", "write_ancestors")
+        run.write("write_watched", "write_descendants", "write_ancestors", version=version)
 
 
 def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
-    """Derive keys, aliases, objects, edges, roots and memberships of the affected events; False when nothing changed."""
+    """Derive keys, aliases, objects, edges, roots and memberships; False when nothing changed."""
     run.do("named")
     _effective_keys(run, fresh=fresh)
     run.do("relinked")

@@ -1,26 +1,29 @@
-"""The only loop of the correlator: read what is new, link, fold, write; or all of it anew, beside the old result."""
+"""The only loop of the correlator: read what is new, link, fold, write; or all of it anew, beside the old."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.link import ancestry_statements, link_parameters, link_statements, shares_levels
+from throughline.correlator.state import EPOCH, Progress, State, utc
 from throughline.correlator.workspace import Run, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from throughline.correlator.definition import Process
 
 OVERLAP = timedelta(seconds=120)
-"""Inbox rows are read again for this long: an insert may take up to 60 s from its time stamp to its commit."""
+"""Inbox rows are read again for so long: an insert may take 60 s from its time stamp to its commit."""
 
 BATCH = 100_000
 """Events per pass at most."""
@@ -31,21 +34,15 @@ IN_MEMORY = 500_000
 FOLD_CHUNK = 2_000_000
 """Events per fold statement of a rebuild: bounds memory."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-PROCESS_TABLES = (
-    "keys", "objects", "edges", "edges_down", "claims", "event_state", "object_events", "journey_events", "dirty_journeys",
-    "journey_state", "exception_state",
+PASS_TABLES = frozenset(
+    {"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"}
 )
-"""Tables partitioned by process and generation."""
-
-TENANT_TABLES = frozenset({"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"})
 """Working tables that all processes of a pass share."""
 
 
 @dataclass(frozen=True)
 class TickReport:
-    """What one pass did: events taken, journeys folded, whether more is waiting, and up to when all is correlated."""
+    """What one pass did: events taken, journeys folded, whether more wait, until when all is correlated."""
 
     events: int
     journeys: int
@@ -67,7 +64,7 @@ class _Linker:
 
     process: Process
     statements: dict[str, str]
-    parameters: dict[str, object]
+    parameters: dict[str, Any]
     shared: bool
 
     @classmethod
@@ -80,8 +77,9 @@ class _Linker:
 class Correlator:
     """Turns facts into journeys, tenant by tenant.
 
-    ``checkpoint`` is called with a statement's name before it changes a stored table: a test raises there to die.
-    Not more than one Correlator may work on a tenant at a time (the engine holds a lease); within one, calls are serialised.
+    ``checkpoint`` is called with a statement's name before it changes a stored table: a test raises there to
+    die. Only one Correlator may work on a tenant at a time (the engine holds a lease); within one, passes are
+    serialised, and a rebuild runs beside them.
     """
 
     def __init__(
@@ -93,103 +91,116 @@ class Correlator:
         batch: int = BATCH,
     ) -> None:
         self._store = store
+        self._state = State(store)
         self._linkers = {process.id: _Linker.of(process) for process in processes}
+        self._ancestry = ancestry_statements() | load_queries("throughline.correlator", "worker")
         self._checkpoint = checkpoint
         self._batch = batch
-        self._queries = load_queries("throughline.correlator", "worker")
-        self._ancestry = ancestry_statements() | self._queries
         tag = _schema_tag()
         self._live = Workspace(store, f"live_{tag}_", on_disk=False)
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
+        self._passing = threading.RLock()
         self._rebuilding = threading.Lock()
-        self._lock = threading.RLock()
         self._ready = False
-
-    # -- live ------------------------------------------------------------------------------------------------
 
     def tick(self, tenant: str, now: datetime, *, rebuild: bool = True) -> TickReport:
         """Correlate what is new.
 
-        Processes without a result of their present definition are rebuilt first, unless ``rebuild`` is False: then they
-        are left out until someone calls `rebuild`. Raises: StoreError; calling again resumes without loss or double.
+        Processes without a result of their present definition are rebuilt first; with ``rebuild`` False they
+        are left to whoever calls `rebuild`. Raises: StoreError; calling again resumes without loss or double.
         """
-        with self._lock:
+        with self._passing:
             for process_id in self.outdated(tenant):
-                if rebuild or not self._ask("has_events", tenant=tenant)[0][0]:
+                if rebuild or not self._state.ask("has_events", tenant=tenant)[0][0]:
                     self.rebuild(tenant, process_id, now)
             return self._pass(tenant, stragglers=False)
 
     def sweep(self, tenant: str) -> TickReport:
-        """Look for events that every pass missed, whatever their time: slow; they are counted in ``Stragglers``."""
-        with self._lock:
+        """Look for events that every pass missed, whatever their time. Slow; what it finds is counted."""
+        with self._passing:
             return self._pass(tenant, stragglers=True)
+
+    def rebuild(self, tenant: str, process_id: str, now: datetime) -> RebuildReport:
+        """Derive everything of one process anew from the stored facts, beside the present result, then swap.
+
+        1. Link and fold all facts into a new generation; the live path goes on with the old one.
+        2. Keeping the live path out, correlate what came meanwhile.
+        3. Make the generation the active one.
+        """
+        linker = self._linkers[process_id]
+        with self._rebuilding:
+            self._prepare()
+            started = self._state.clock()
+            generation = self._state.next_generation(process_id)
+            self._state.drop_generations(process_id, lambda number: number >= generation)
+            events = self._derive_all(tenant, linker, generation)
+            with self._passing:
+                self._catch_up(tenant, process_id, generation, started - OVERLAP)
+                self._checkpoint("activate")
+                self._state.activate(tenant, linker.process, generation, now)
+        return RebuildReport(events, generation)
 
     def outdated(self, tenant: str) -> list[str]:
         """Processes without a result of their present definition."""
-        active = self._active(tenant)
+        active = self._state.active(tenant)
         return [
             process_id
             for process_id, linker in self._linkers.items()
-            if process_id not in active or active[process_id][1] != linker.process.definition_hash
+            if process_id not in active
+            or active[process_id].definition_hash != linker.process.definition_hash
         ]
 
     def tenants(self) -> list[str]:
         """Tenants that have sent business events."""
-        return [str(row[0]) for row in self._ask("tenants")]
+        return [str(row[0]) for row in self._state.ask("tenants")]
 
     def _pass(self, tenant: str, *, stragglers: bool) -> TickReport:
         self._prepare()
-        version, watermark, counted = self._progress(tenant)
-        started = self._clock()
-        since = watermark - OVERLAP if watermark > EPOCH else EPOCH
-        run = self._run(tenant, version + 1)
+        last, started = self._state.progress(tenant), self._state.clock()
+        since = last.watermark - OVERLAP if last.watermark > EPOCH else EPOCH
+        run = self._begin(tenant)
         run.do("new_events", since=since, batch=self._batch)
+        found = 0
         if stragglers:
+            overdue = run.count("new_events")
             run.do("stragglers", since=since, batch=self._batch)
+            found = run.count("new_events") - overdue
         run.do("seen", "affected_new")
         run.do("affected_watching", since=EPOCH if stragglers else since)
         events = run.count("new_events")
-        more = events >= self._batch
-        if more:
-            started = min(started, self._latest_read())
-        found = run.count("new_events", "IngestedAt <= {since:DateTime64(6, 'UTC')}", since=since) if stragglers else 0
-        folded = self._correlate(run, tenant, version + 1) if run.count("affected") else self._fold_all(tenant, version + 1)
+        until = min(started, self._newest_taken()) if events >= self._batch else started
+        journeys = self._correlate(tenant, run)
+        watermark = max(until, last.watermark)
+        version = self._state.progress(tenant).version + 1
         self._checkpoint("progress")
-        self._insert_progress(tenant, version + 2, max(started, watermark), counted + found)
-        return TickReport(events, folded, more, max(started, watermark))
+        self._state.store_progress(tenant, Progress(version, watermark, last.stragglers + found))
+        return TickReport(events, journeys, events >= self._batch, watermark)
 
-    def _correlate(self, run: Run, tenant: str, version: int) -> int:
-        self._store_progress_version(tenant, version)
-        passes.find_lineage(run, fresh=False)
-        for process_id, (generation, _, _) in self._active(tenant).items():
-            if process_id in self._linkers:
+    def _correlate(self, tenant: str, run: Run) -> int:
+        """Link and write what is affected; fold that, and what a dead pass may have left; return the journeys."""
+        stored = self._state.active(tenant)
+        active = {name: one.generation for name, one in stored.items() if name in self._linkers}
+        version = self._state.reserve(tenant)
+        if run.count("affected"):
+            passes.find_lineage(run, fresh=False)
+            for process_id, generation in active.items():
                 self._link(tenant, process_id, generation, version)
-        passes.write_lineage(run)
-        run.write("write_processed")
-        return self._fold_all(tenant, version)
+            passes.write_lineage(run, version)
+            run.write("write_processed")
+        return sum(self._fold(tenant, name, generation, version) for name, generation in active.items())
 
     def _link(self, tenant: str, process_id: str, generation: int, version: int) -> None:
         linker = self._linkers[process_id]
-        self._live.clear(keep=TENANT_TABLES)
-        run = self._run(tenant, version, linker=linker, generation=generation)
+        run = self._go_on(tenant, linker, generation, version)
         if passes.link(run, linker.process, fresh=False, shared=linker.shared):
             passes.write(run, linker.process, fresh=False, shared=linker.shared)
-
-    def _fold_all(self, tenant: str, version: int) -> int:
-        return sum(
-            self._fold(tenant, process_id, generation, version)
-            for process_id, (generation, _, _) in self._active(tenant).items()
-            if process_id in self._linkers
-        )
 
     def _fold(self, tenant: str, process_id: str, generation: int, version: int) -> int:
         """Fold the journeys that linking marked, then say so: a death in between folds them again."""
         linker = self._linkers[process_id]
-        scope = {"tenant": tenant, "process": process_id, "generation": generation}
-        folded = int(self._ask("folded", **scope)[0][0])
-        self._live.clear(keep=TENANT_TABLES)
-        run = self._run(tenant, version, linker=linker, generation=generation)
+        run = self._go_on(tenant, linker, generation, version)
+        folded = self._state.ask("folded", tenant=tenant, process=process_id, generation=generation)[0][0]
         run.do("to_fold", folded=folded)
         count = run.count("to_fold")
         if count:
@@ -198,66 +209,35 @@ class Correlator:
             for text in fold_sql(linker.process, source=source, rows=rows, fresh=False).statements:
                 run.execute(text)
             self._checkpoint("fold_progress")
-            row = (tenant, process_id, generation, version)
-            self._store.insert_rows(
-                "fold_progress", [row], ["Tenant", "Process", "Generation", "Version"], role=Role.CORRELATOR
-            )
+            self._state.store_folded(tenant, process_id, generation, version)
         return count
 
-    # -- rebuild ---------------------------------------------------------------------------------------------
-
-    def rebuild(self, tenant: str, process_id: str, now: datetime) -> RebuildReport:
-        """Derive everything of one process anew from the stored facts, beside the present result, then swap.
-
-        1. Link and fold all facts into a new generation; the live path goes on with the old one.
-        2. Under the lock, correlate what came meanwhile.
-        3. Make the generation the active one; drop those before the last.
-        """
-        with self._rebuilding:
-            return self._rebuild(tenant, self._linkers[process_id], now)
-
-    def _rebuild(self, tenant: str, linker: _Linker, now: datetime) -> RebuildReport:
-        process_id = linker.process.id
-        self._prepare()
-        started = self._clock()
-        generation = int(self._ask("last_generation", process=process_id)[0][0]) + 1
-        self._drop_generations(process_id, lambda number: number >= generation)
-        events = int(str(self._ask("count_events", tenant=tenant)[0][0]))
+    def _derive_all(self, tenant: str, linker: _Linker, generation: int) -> int:
+        """Link and fold all facts into an empty generation; return the number of facts."""
+        events = int(self._state.ask("count_events", tenant=tenant)[0][0])
+        if not events:
+            return 0
         workspace = self._on_disk if events > IN_MEMORY else self._in_memory
         workspace.create()
+        scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
+        run = Run(self._store, workspace, linker.statements, scope, checkpoint=self._checkpoint)
         try:
-            scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
-            run = Run(self._store, workspace, linker.statements, scope, checkpoint=self._checkpoint)
             run.do("affected_all")
-            if events:
-                passes.find_lineage(run, fresh=True)
-                passes.link(run, linker.process, fresh=True, shared=linker.shared)
-                passes.write(run, linker.process, fresh=True, shared=linker.shared)
-                self._fold_fresh(linker, scope, events)
+            passes.find_lineage(run, fresh=True)
+            passes.link(run, linker.process, fresh=True, shared=linker.shared)
+            passes.write(run, linker.process, fresh=True, shared=linker.shared)
         finally:
             workspace.clear()
-        with self._lock:
-            self._catch_up(tenant, process_id, generation, started - OVERLAP)
-            previous = self._active(tenant).get(process_id)
-            self._activate(tenant, linker, generation, now)
-            kept = {generation, previous[0] if previous else generation}
-            mine = self._generations_of(tenant, process_id)
-            self._drop_generations(process_id, lambda number: number in mine and number not in kept)
-        return RebuildReport(events, generation)
-
-    def _fold_fresh(self, linker: _Linker, scope: dict[str, object], events: int) -> None:
-        sql = fold_sql(linker.process, source="unused", rows="unused", fresh=True)
-        chunks = max(1, -(-events // FOLD_CHUNK))
-        bounds = [round(2**64 * number / chunks) for number in range(chunks + 1)]
-        for low, high in zip(bounds, bounds[1:], strict=False):
-            for text in sql.statements:
-                self._store.command(text, scope | {"lo": low, "hi": high - 1}, role=Role.CORRELATOR)
+        statements = fold_sql(linker.process, source="unused", rows="unused", fresh=True).statements
+        chunks = -(-events // FOLD_CHUNK)
+        for low, high in pairwise(2**64 * number // chunks for number in range(chunks + 1)):
+            for text in statements:
+                run.execute(text, lo=low, hi=high - 1)
+        return events
 
     def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> None:
-        version = self._progress(tenant)[0] + 1
-        self._store_progress_version(tenant, version)
-        self._live.clear()
-        run = self._run(tenant, version)
+        version = self._state.reserve(tenant)
+        run = self._begin(tenant)
         run.do("recent", since=since)
         run.do("affected_new")
         run.do("affected_watching", since=since)
@@ -266,87 +246,28 @@ class Correlator:
             self._link(tenant, process_id, generation, version)
             self._fold(tenant, process_id, generation, version)
 
-    def _activate(self, tenant: str, linker: _Linker, generation: int, now: datetime) -> None:
-        self._checkpoint("activate")
-        process = linker.process
-        version = self._active(tenant).get(process.id, (0, "", 0))[2] + 1
-        row = (tenant, process.id, generation, process.definition_hash, process.version, now, version)
-        columns = ["Tenant", "Process", "Generation", "DefinitionHash", "DefinitionVersion", "ActivatedAt", "Version"]
-        self._store.insert_rows("generations", [row], columns, role=Role.CORRELATOR)
-
-    def _generations_of(self, tenant: str, process_id: str) -> set[int]:
-        rows = self._store.query(
-            "SELECT DISTINCT Generation FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String}",
-            {"tenant": tenant, "process": process_id},
-            role=Role.CORRELATOR,
-        ).result_rows
-        return {int(row[0]) for row in rows}
-
-    def _drop_generations(self, process_id: str, unwanted: Callable[[int], bool]) -> None:
-        for table in PROCESS_TABLES:
-            rows = self._store.query(
-                "SELECT DISTINCT partition FROM system.parts WHERE active AND database = currentDatabase() AND table = {table:String}",
-                {"table": table},
-                role=Role.CORRELATOR,
-            ).result_rows
-            for (partition,) in rows:
-                name, number = str(partition).strip("()").rsplit(",", 1)
-                if name.strip("'") == process_id and unwanted(int(number)):
-                    self._store.command(f"ALTER TABLE {table} DROP PARTITION {partition}", role=Role.CORRELATOR)
-
-    # -- state -----------------------------------------------------------------------------------------------
-
     def _prepare(self) -> None:
-        with self._lock:
-            if not self._ready:
-                self._live.create()
-                self._ready = True
+        if not self._ready:
+            self._live.create()
+            self._ready = True
 
-    def _run(self, tenant: str, version: int, *, linker: _Linker | None = None, generation: int = 0) -> Run:
-        if linker is None:
-            self._live.clear()
-        statements = linker.statements if linker else self._ancestry
-        parameters = (linker.parameters if linker else {}) | {"tenant": tenant, "version": version, "generation": generation}
-        return Run(self._store, self._live, statements, parameters, checkpoint=self._checkpoint)
+    def _begin(self, tenant: str) -> Run:
+        """Start a pass, with empty working tables."""
+        self._live.clear()
+        return Run(self._store, self._live, self._ancestry, {"tenant": tenant}, checkpoint=self._checkpoint)
 
-    def _ask(self, name: str, **parameters: object) -> Sequence[Sequence[object]]:
-        rows: Sequence[Sequence[object]] = self._store.query(self._queries[name], parameters, role=Role.CORRELATOR).result_rows
-        return rows
+    def _go_on(self, tenant: str, linker: _Linker, generation: int, version: int) -> Run:
+        """Continue a pass for one process."""
+        self._live.clear(keep=PASS_TABLES)
+        scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": version}
+        return Run(self._store, self._live, linker.statements, scope, checkpoint=self._checkpoint)
 
-    def _clock(self) -> datetime:
-        return _utc(self._ask("clock")[0][0])
-
-    def _latest_read(self) -> datetime:
+    def _newest_taken(self) -> datetime:
         sql = self._live.resolve("SELECT max(IngestedAt) FROM @new_events")
-        return _utc(self._store.query(sql, role=Role.CORRELATOR).result_rows[0][0])
-
-    def _active(self, tenant: str) -> dict[str, tuple[int, str, int]]:
-        rows = self._ask("active", tenant=tenant)
-        return {str(row[0]): (int(str(row[1])), str(row[2]), int(str(row[3]))) for row in rows}
-
-    def _progress(self, tenant: str) -> tuple[int, datetime, int]:
-        version, watermark, stragglers = self._ask("progress", tenant=tenant)[0]
-        return int(str(version)), _utc(watermark), int(str(stragglers))
-
-    def _store_progress_version(self, tenant: str, version: int) -> None:
-        """Take a version before anything is written under it: an attempt that dies never shares its version."""
-        _, watermark, stragglers = self._progress(tenant)
-        self._insert_progress(tenant, version, watermark, stragglers)
-
-    def _insert_progress(self, tenant: str, version: int, watermark: datetime, stragglers: int) -> None:
-        columns = ["Tenant", "Version", "Watermark", "Stragglers"]
-        self._store.insert_rows(
-            "correlation_progress", [(tenant, version, watermark, stragglers)], columns, role=Role.CORRELATOR
-        )
-
-
-def _utc(value: object) -> datetime:
-    if not isinstance(value, datetime):
-        message = f"not a time: {value!r}"
-        raise TypeError(message)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return utc(self._store.query(sql, role=Role.CORRELATOR).result_rows[0][0])
 
 
 def _schema_tag() -> str:
     """Working tables of another version have other names."""
-    return sha256(repr(sorted(load_queries("throughline.correlator", "scratch").items())).encode()).hexdigest()[:8]
+    columns = load_queries("throughline.correlator", "scratch")
+    return sha256(repr(sorted(columns.items())).encode()).hexdigest()[:8]

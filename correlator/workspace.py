@@ -19,8 +19,8 @@ LOOK_UPS = {"same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0"}
 class Workspace:
     """Named working tables under a prefix of their own.
 
-    In memory, or on disk for a large rebuild. They hold nothing that outlives a run: whatever a dead process left is
-    emptied at the start of the next.
+    In memory, or on disk for a large rebuild. They hold nothing that outlives a run: whatever a dead process
+    left is emptied at the start of the next.
     """
 
     def __init__(self, store: Store, prefix: str, *, on_disk: bool) -> None:
@@ -36,7 +36,8 @@ class Workspace:
     def create(self) -> None:
         """Create the tables that do not exist; empty those that a dead process left."""
         rows = self._store.query(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+            "SELECT name FROM system.tables"
+            " WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
             {"prefix": self._prefix},
             role=Role.CORRELATOR,
         ).result_rows
@@ -94,7 +95,10 @@ class Run:
         """Execute a statement given as text."""
         self._workspace.note_use(text)
         self._store.command(
-            self._workspace.resolve(text), self._parameters | parameters, role=Role.CORRELATOR, settings=self._settings
+            self._workspace.resolve(text),
+            self._parameters | parameters,
+            role=Role.CORRELATOR,
+            settings=self._settings,
         )
 
     def write(self, *names: str, **parameters: object) -> None:
@@ -105,10 +109,10 @@ class Run:
 
     def count(self, table: str, condition: str = "1", **parameters: object) -> int:
         """Count rows of a working table."""
-        sql = self._workspace.resolve(f"SELECT count() FROM @{table} WHERE {condition}")
-        return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])
+        return self.value("count()", table, condition, **parameters)
 
     def value(self, expression: str, table: str, condition: str = "1", **parameters: object) -> int:
         """Aggregate a working table to one number."""
-        sql = self._workspace.resolve(f"SELECT {expression} FROM @{table} WHERE {condition}")
+        text = f"SELECT {expression} FROM @{table} WHERE {condition}"  # noqa: S608 - from passes.py alone
+        sql = self._workspace.resolve(text)
         return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])

@@ -44,3 +44,11 @@ INSERT INTO @new_events
 SELECT EventId, ContentHash, IngestedAt
 FROM event_inbox
 WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}
+
+-- generations_of --
+-- The generations of a process that a tenant has had.
+SELECT DISTINCT Generation FROM event_state WHERE Tenant = {tenant:String} AND Process = {process:String}
+
+-- partitions --
+SELECT DISTINCT partition FROM system.parts
+WHERE active AND database = currentDatabase() AND table = {table:String}
