@@ -121,7 +121,8 @@ FROM (
 
 def _alive(rows: Rows) -> str:
     """The journeys that this version has written."""
-    return f"(SELECT * FROM journey_state WHERE {rows.journeys} AND Version = {{version:UInt64}} AND Deleted = 0)"
+    written = f"{rows.journeys} AND Version = {{version:UInt64}} AND Deleted = 0"
+    return f"(SELECT * FROM journey_state WHERE {written})"
 
 
 def _by(column: str, values: Mapping[str, str], default: str) -> str:

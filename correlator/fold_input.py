@@ -21,7 +21,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Where the events to fold stand: a table, a condition on it, and one for their journeys' stored state."""
+    """Where the events to fold stand: a table, a condition on it, one on their journeys' stored state."""
 
     table: str
     condition: str

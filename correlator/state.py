@@ -89,15 +89,13 @@ class State:
         return int(self.ask("last_generation", process=process)[0][0]) + 1
 
     def activate(self, tenant: str, process: Process, generation: int, now: datetime) -> None:
-        """Make a generation the one that readers see; drop the tenant's others but the last."""
+        """Make a generation the one readers see; drop the tenant's others but the previous one."""
         previous = self.active(tenant).get(process.id)
         version = previous.version + 1 if previous else 1
         definition = (process.definition_hash, process.version)
         row = (tenant, process.id, generation, *definition, now, version)
-        columns = (
-            "Tenant", "Process", "Generation", "DefinitionHash", "DefinitionVersion", "ActivatedAt", "Version",
-        )  # fmt: skip
-        self._insert("generations", row, *columns)
+        columns = ("Tenant", "Process", "Generation", "DefinitionHash", "DefinitionVersion", "ActivatedAt")
+        self._insert("generations", row, *columns, "Version")
         kept = {generation, previous.generation if previous else generation}
         mine = {int(found) for (found,) in self.ask("generations_of", tenant=tenant, process=process.id)}
         self.drop_generations(process.id, lambda number: number in mine - kept)

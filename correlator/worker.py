@@ -28,6 +28,9 @@ OVERLAP = timedelta(seconds=120)
 BATCH = 100_000
 """Events per pass at most."""
 
+IDLE_STEP = timedelta(seconds=1)
+"""The watermark is stored so often while nothing comes."""
+
 IN_MEMORY = 500_000
 """Events up to which a rebuild keeps its working tables in memory."""
 
@@ -172,17 +175,21 @@ class Correlator:
         until = min(started, self._newest_taken()) if events >= self._batch else started
         journeys = self._correlate(tenant, run)
         watermark = max(until, last.watermark)
-        version = self._state.progress(tenant).version + 1
-        self._checkpoint("progress")
-        self._state.store_progress(tenant, Progress(version, watermark, last.stragglers + found))
+        if events or journeys or watermark - last.watermark >= IDLE_STEP:
+            version = self._state.progress(tenant).version + 1
+            self._checkpoint("progress")
+            self._state.store_progress(tenant, Progress(version, watermark, last.stragglers + found))
         return TickReport(events, journeys, events >= self._batch, watermark)
 
     def _correlate(self, tenant: str, run: Run) -> int:
-        """Link and write what is affected; fold that, and what a dead pass may have left; return the journeys."""
+        """Link and write what is affected; fold that, and what a dead pass may have left."""
         stored = self._state.active(tenant)
         active = {name: one.generation for name, one in stored.items() if name in self._linkers}
+        affected = run.count("affected")
+        if not affected and not self._state.ask("unfolded", tenant=tenant)[0][0]:
+            return 0
         version = self._state.reserve(tenant)
-        if run.count("affected"):
+        if affected:
             passes.find_lineage(run, fresh=False)
             for process_id, generation in active.items():
                 self._link(tenant, process_id, generation, version)

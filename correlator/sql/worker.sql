@@ -33,6 +33,14 @@ SELECT count() FROM business_events WHERE Tenant = {tenant:String}
 SELECT max(Version) FROM fold_progress
 WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
 
+-- unfolded --
+-- Whether a dead pass left journeys marked.
+SELECT count() > 0
+FROM (SELECT Process, Generation, max(Version) AS Marked FROM dirty_journeys WHERE Tenant = {tenant:String} GROUP BY Process, Generation) AS d
+LEFT JOIN (SELECT Process, Generation, max(Version) AS Folded FROM fold_progress WHERE Tenant = {tenant:String} GROUP BY Process, Generation) AS f
+    ON f.Process = d.Process AND f.Generation = d.Generation
+WHERE d.Marked > f.Folded
+
 -- to_fold --
 INSERT INTO @to_fold
 SELECT DISTINCT Root FROM dirty_journeys
