@@ -40,6 +40,8 @@ class Landing:
             "max_insert_block_size": ONE_BLOCK,
             "min_insert_block_size_rows": ONE_BLOCK,
             "min_insert_block_size_bytes": ONE_BLOCK,
+            # Merges build them; until then a fresh part is searched whole.
+            "materialize_skip_indexes_on_insert": 0,
             # Late data spread over decades: months since 1990.
             "max_partitions_per_insert_block": 0,
             "max_execution_time": insert_seconds,

@@ -125,7 +125,7 @@ def test_log_row(store: Store, tmp_path: Path) -> None:
     """Every column of a log record is the exporter's; a map as body becomes JSON."""
     record = {
         "trace_id": TRACE, "span_id": SPAN, "flags": 0x101, "severity_text": "ERROR", "severity_number": 17,
-        "body": {"b": [1], "a": "x"} and {"b": 1, "a": "x"}, "attributes": {"k": "v"}, "event_name": "it.happened",
+        "body": {"b": 1, "a": "x"}, "attributes": {"k": "v"}, "event_name": "it.happened",
     }  # fmt: skip
     load(store, tmp_path, "logs", logs(record))
     row = one(store, "otel_logs")
@@ -147,9 +147,7 @@ def test_log_without_time_happened_when_observed_or_received(store: Store, tmp_p
     ticks = store.query(
         "SELECT toUnixTimestamp64Nano(Timestamp) AS t FROM otel_logs ORDER BY t", role=Role.PAGES
     )
-    assert [row[0] for row in ticks.result_rows] == [observed, NOW // 1000 * 1000] or [
-        row[0] for row in ticks.result_rows
-    ] == [observed, NOW]
+    assert [row[0] for row in ticks.result_rows] == [observed, NOW]
 
 
 def test_metric_rows(store: Store, tmp_path: Path) -> None:

@@ -60,9 +60,13 @@ def test_poison_requests_go_to_dead_letters_alone(store: Store, tmp_path: Path) 
     spool(tmp_path / "s", "traces", *requests[:3], POISON, *requests[3:], POISON)
     report = Loader(store, tmp_path / "s").drain()
     assert report.dead_letters == 2
-    assert column(store, "SELECT SpanName FROM otel_traces ORDER BY SpanName") == [f"r{at}" for at in range(7)]
+    assert column(store, "SELECT SpanName FROM otel_traces ORDER BY SpanName") == [
+        f"r{at}" for at in range(7)
+    ]
     assert column(store, "SELECT count() FROM business_events") == [7]
-    letters = store.query("SELECT Request, Reason, Body FROM dead_letters ORDER BY Request", role=Role.PAGES).result_rows
+    letters = store.query(
+        "SELECT Request, Reason, Body FROM dead_letters ORDER BY Request", role=Role.PAGES
+    ).result_rows
     assert [(request, reason) for request, reason, _ in letters] == [(4, "poison"), (9, "poison")]
     assert POISON in base64.b64decode(letters[0][2])
     assert list((tmp_path / "s").iterdir()) == []
@@ -102,7 +106,13 @@ def test_what_a_failed_insert_has_stored_is_removed_before_its_halves(store: Sto
         " toUInt64(throwIf(SpanName = 'bad')) AS Trace FROM otel_traces",
         role=Role.LOADER,
     )
-    spool(tmp_path / "s", "traces", traces({"name": "one"} | EVENT), traces({"name": "bad"}), traces({"name": "two"}))
+    spool(
+        tmp_path / "s",
+        "traces",
+        traces({"name": "one"} | EVENT),
+        traces({"name": "bad"}),
+        traces({"name": "two"}),
+    )
     assert Loader(store, tmp_path / "s").drain().dead_letters == 1
     assert column(store, "SELECT SpanName FROM otel_traces ORDER BY SpanName") == ["one", "two"]
     assert column(store, "SELECT count() FROM business_events") == [1]
@@ -111,7 +121,9 @@ def test_what_a_failed_insert_has_stored_is_removed_before_its_halves(store: Sto
 
 def test_broken_stretches_of_a_segment_are_reported(store: Store, tmp_path: Path) -> None:
     """A record whose checksum fails goes to dead letters; the others are stored."""
-    spool(tmp_path / "s", "traces", traces({"name": "one"}), traces({"name": "two"}), traces({"name": "three"}))
+    spool(
+        tmp_path / "s", "traces", traces({"name": "one"}), traces({"name": "two"}), traces({"name": "three"})
+    )
     segment = next((tmp_path / "s").glob("*.seg"))
     data = bytearray(segment.read_bytes())
     data[data.find(b"two")] ^= 0xFF

@@ -23,11 +23,20 @@ def fill(directory: Path) -> None:
     """Put unique spans, a fifth of them business events, and log events in the spool."""
     for _ in range(SEGMENTS):
         requests = [
-            traces(*[{"attributes": {"business.event": "a.b", "business.key.k": "v"} if at % 5 == 0 else {}} for at in range(SPANS)])
+            traces(
+                *[
+                    {"attributes": {"business.event": "a.b", "business.key.k": "v"} if at % 5 == 0 else {}}
+                    for at in range(SPANS)
+                ]
+            )
             for _ in range(REQUESTS)
         ]
         spool(directory, "traces", *requests, items=SPANS)
-    spool(directory, "logs", *[logs({"event_name": "a.b", "attributes": {"business.key.k": str(at)}}) for at in range(REQUESTS)])
+    spool(
+        directory,
+        "logs",
+        *[logs({"event_name": "a.b", "attributes": {"business.key.k": str(at)}}) for at in range(REQUESTS)],
+    )
 
 
 def rows(store: Store, sql: str) -> list[tuple[object, ...]]:
@@ -40,9 +49,9 @@ def expect_exactly_once(store: Store) -> None:
     traces_of = SEGMENTS * REQUESTS
     spans = traces_of * SPANS
     events = traces_of * len(range(0, SPANS, 5)) + REQUESTS
-    assert rows(store, "SELECT count(), uniqExact(Segment, Request), uniqExact(TraceId, SpanId) FROM otel_traces") == [
-        (spans, traces_of, spans)
-    ]
+    assert rows(
+        store, "SELECT count(), uniqExact(Segment, Request), uniqExact(TraceId, SpanId) FROM otel_traces"
+    ) == [(spans, traces_of, spans)]
     assert rows(store, "SELECT count(), uniqExact(Segment, Request) FROM otel_logs") == [(REQUESTS, REQUESTS)]
     assert rows(store, "SELECT count(), uniqExact(EventId) FROM business_events") == [(events, events)]
     assert rows(store, "SELECT count(), uniqExact(EventId) FROM event_inbox") == [(events, events)]
@@ -53,13 +62,15 @@ def expect_exactly_once(store: Store) -> None:
 
 @pytest.mark.timeout(300)
 def test_loader_killed_at_random_moments(tmp_path: Path) -> None:
-    """kill -9 of the loader, again and again, loses nothing and doubles nothing, in any table."""
+    """Kill -9 of the loader, again and again, loses nothing and doubles nothing, in any table."""
     directory, url = tmp_path / "spool", str(tmp_path / "store")
     fill(directory)
     kills = 0
     for _ in range(KILLS):
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.collector.loader_process", url, str(directory)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.collector.loader_process", url, str(directory)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -69,7 +80,8 @@ def test_loader_killed_at_random_moments(tmp_path: Path) -> None:
         process.stdout.close()
         kills += 1
         if not list(directory.glob("*.seg")):
-            print("emptied after", kills, "kills"); break
+            print("emptied after", kills, "kills")
+            break
     store = Store.open(url)
     try:
         Loader(store, directory).drain()

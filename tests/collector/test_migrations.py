@@ -73,7 +73,11 @@ def test_a_store_one_version_back_gets_the_same_schema(store: Store, tmp_path: P
     fresh = store.query(SCHEMA, role=Role.PAGES).result_rows
     names = {str(row[0]) for row in fresh}
     newest = migrations.shipped()[-1]
-    made = [name for name in names if any(f" {name}" in s.split("(")[0].split(" AS")[0] for s in newest.statements)]
+    made = [
+        name
+        for name in names
+        if any(f" {name}" in s.split("(")[0].split(" AS")[0] for s in newest.statements)
+    ]
     for name in made:
         store.command(f"DROP TABLE {name}", role=Role.LOADER)
     store.command(f"DELETE FROM schema_migrations WHERE Number = {newest.number}", role=Role.LOADER)
