@@ -53,7 +53,7 @@ def keep_corrupt(store: Store, segment: Segment, corrupt: Sequence[CorruptRecord
         _keep(store, segment, row, body, token=f"{segment.id}#{stretch.offset}#corrupt")
 
 
-def _keep(store: Store, segment: Segment, row: dict[str, str | int], body: bytes, *, token: str) -> None:
+def _keep(store: Store, segment: Segment, row: dict[str, object], body: bytes, *, token: str) -> None:
     row |= {
         "Id": str(int.from_bytes(blake2b(token.encode(), digest_size=16).digest(), "little")),
         "Signal": segment.signal,

@@ -1,8 +1,8 @@
 """A ClickHouse server for tests: the HTTP interface over the real engine (chDB), in a process of its own.
 
-``python -m tests.clickhouse_server PORT DIRECTORY [VERSION]``; PORT 0 takes a free one, printed on the first line.
-It knows what clickhouse-connect uses: statements in the body, the URL or a form, ``param_*``, settings in the URL,
-databases, insert bodies, error codes in headers. VERSION pretends to be another version.
+``python -m tests.clickhouse_server PORT DIRECTORY [VERSION]``; PORT 0 takes a free one, printed on the first
+line. It knows what clickhouse-connect uses: statements in the body, the URL or a form, ``param_*``, settings
+in the URL, databases, insert bodies, error codes in headers. VERSION pretends to be another version.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Request(NamedTuple):
 
 
 class Handles:
-    """Engine handles, each for one database and one set of settings; the least recently used idle one closes."""
+    """Engine handles, each for one database and one set of settings; the longest idle one closes."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -129,7 +129,8 @@ def insert_body(connection: Any, statement: str, fmt: str, body: bytes, settings
         file.write(body)
         file.flush()
         clause = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
-        sql = f"{statement} FROM INFILE {quoted(file.name)} {f'SETTINGS {clause} ' if clause else ''}FORMAT {fmt}"
+        with_settings = f"SETTINGS {clause} " if clause else ""
+        sql = f"{statement} FROM INFILE {quoted(file.name)} {with_settings}FORMAT {fmt}"
         connection.query(sql, "TabSeparated")
     return b""
 

@@ -1,4 +1,4 @@
-"""A loader to be killed: ``python -m tests.collector.loader_process STORE SPOOL``; says ``ready``, then loads."""
+"""To be killed: ``python -m tests.collector.loader_process STORE SPOOL`` says ``ready`` and loads."""
 
 from __future__ import annotations
 

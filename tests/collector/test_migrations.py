@@ -60,7 +60,7 @@ def test_no_statement_spells_a_database() -> None:
 
 
 def test_migrating_twice_changes_nothing(store: Store) -> None:
-    """All migrations are recorded; a second run, and running every statement again, leave the schema as it is."""
+    """A second run does nothing; running every statement again leaves the schema as it is."""
     before = store.query(SCHEMA, role=Role.PAGES).result_rows
     assert store.migrate() == 0
     store.command("TRUNCATE TABLE schema_migrations", role=Role.LOADER)
@@ -68,7 +68,7 @@ def test_migrating_twice_changes_nothing(store: Store) -> None:
     assert store.query(SCHEMA, role=Role.PAGES).result_rows == before
 
 
-def test_a_store_one_version_back_gets_the_same_schema(store: Store, tmp_path: Path) -> None:
+def test_a_store_one_version_back_gets_the_same_schema(store: Store) -> None:
     """A store without the newest migration ends with the schema of an empty store migrated at once."""
     fresh = store.query(SCHEMA, role=Role.PAGES).result_rows
     names = {str(row[0]) for row in fresh}
