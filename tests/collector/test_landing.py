@@ -117,9 +117,7 @@ def test_span_row(store: Store, tmp_path: Path) -> None:
     )
     assert (row["Tenant"], row["Request"]) == ("acme", 1)
     assert row["Segment"].startswith("traces-")
-    sql = (
-        "SELECT toUnixTimestamp64Nano(Timestamp), toUnixTimestamp64Nano(Events.Timestamp[1]) FROM otel_traces"
-    )
+    nanos = "toUnixTimestamp64Nano(Timestamp), toUnixTimestamp64Nano(Events.Timestamp[1])"
     ticks = store.query(f"SELECT {nanos} FROM otel_traces", role=Role.PAGES).result_rows
     assert ticks == [(NOW, NOW + 1)]
 
