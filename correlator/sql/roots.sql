@@ -263,17 +263,26 @@ LEFT ANY JOIN @objects_before AS b ON b.Object = r.Object
 WHERE r.Roots != b.Roots
 
 -- dirty_below --
--- Their children.
+-- Their children: by edges that are still stated, or a child that nothing names any longer would rise again.
 INSERT INTO @dirty
 SELECT Child, any(ChildLevel)
 FROM
 (
-    SELECT Child, ChildLevel FROM edges_down
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-      AND Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+    SELECT Child, ChildLevel
+    FROM
+    (
+        SELECT Parent, Child, EventId, Rule, ChildLevel, Deleted
+        FROM edges_down
+        WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Rule != 4
+          AND Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+        ORDER BY Version DESC
+        LIMIT 1 BY Parent, Child, EventId, Rule
+    )
+    WHERE NOT Deleted
     UNION ALL
     SELECT Child, ChildLevel FROM @edges_now
     WHERE Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+      AND Rule != 4
 )
 WHERE Child NOT IN (SELECT Object FROM @dirty) AND Child NOT IN (SELECT Object FROM @gone)
 GROUP BY Child

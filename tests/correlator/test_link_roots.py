@@ -174,6 +174,19 @@ def an_object_is_an_orphan_again_when_its_parent_is_withdrawn() -> Case:
 
 
 @case(CASES)
+def what_nothing_names_any_longer_stays_gone() -> Case:
+    """Also when the roots of its former parent change, and if a cut still names it."""
+    yield say(
+        Said("a", keys=("psa.project:p", "erp.invoice:i")), Said("b", keys=("psa.project:p",)),
+        Said("cut", cuts=("psa.project:p>erp.payment:y",)),
+    )
+    gone = yield say(Said("a", time=1))
+    assert set(gone.states) == {"psa.project:p"}
+    moved = yield say(Said("c", keys=("crm.deal:d", "psa.project:p")))
+    assert moved.roots == {"crm.deal:d": {"crm.deal:d"}, "psa.project:p": {"crm.deal:d"}}
+
+
+@case(CASES)
 def a_link_stays_while_any_event_says_it() -> Case:
     """Two events said it, one took it back."""
     same = ("crm.deal:d", "psa.project:p")
