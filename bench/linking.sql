@@ -57,7 +57,7 @@ SELECT
     if(evidence, span, reinterpretAsUInt128(sipHash128('id', {tenant:String}, id))),
     sipHash64(id, evidence, variant, late),
     toDateTime64('2026-01-05 08:00:00', 9, 'UTC') + toIntervalSecond((j % 7000000) + s * 86400 + late),
-    now64(6), now64(6),
+    now64(6) - toIntervalSecond({age:UInt32}), now64(6) - toIntervalSecond({age:UInt32}),
     if(evidence, 'span', 'log'),
     if(hidden, trace_id, ''), if(hidden, span_id, ''), 'bench',
     if(hidden AND NOT evidence, [(sipHash64({tenant:String}, trace_id), span)], []),
@@ -80,12 +80,13 @@ WITH
     lower(hex(sipHash64('span', id))) AS span_id
 SELECT
     {tenant:String}, sipHash64({tenant:String}, trace_id),
-    reinterpretAsUInt128(sipHash128('span', {tenant:String}, trace_id, span_id)), [], 1, now64(6)
+    reinterpretAsUInt128(sipHash128('span', {tenant:String}, trace_id, span_id)), [], 1,
+    now64(6) - toIntervalSecond({age:UInt32})
 FROM (/*source*/)
 WHERE hidden
 
 -- block: into_trace_inbox --
 INSERT INTO trace_inbox (Tenant, IngestedAt, Trace)
-SELECT {tenant:String}, now64(6), sipHash64({tenant:String}, lower(hex(sipHash128('trace', id))))
+SELECT {tenant:String}, now64(6) - toIntervalSecond({age:UInt32}), sipHash64({tenant:String}, lower(hex(sipHash128('trace', id))))
 FROM (/*source*/)
 WHERE hidden

@@ -39,7 +39,7 @@ FRESH = Rows("journey_events", f"{_FRESH_ROOTS} AND Deleted = 0", _FRESH_ROOTS)
 
 
 def live(source: str, rows: str) -> Rows:
-    """The live path: the journeys that `source` lists, their current events taken into the table `rows` before."""
+    """The live path: the journeys that `source` lists; their current events were taken into `rows`."""
     return Rows(rows, "1", f"{_PROCESS} AND Root IN (SELECT Root FROM {source})")
 
 

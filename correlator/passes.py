@@ -24,7 +24,10 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     3. Keep what was reached, and what was passed or awaited.
     4. Add the events below, whose keys may follow, with the lineage stored for them.
     """
-    run.do("facts_all" if fresh else "facts")
+    if fresh:
+        run.do("repeated", "facts_all", "facts_repeated")
+    else:
+        run.do("facts")
     run.do("climbs_start")
     climbing = run.count("climbs") > 0
     for hop in range(1, MAX_HOPS + 1):
@@ -72,7 +75,7 @@ def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
 def write(run: Run, process: Process, *, fresh: bool, shared: bool) -> None:
     """Store what linking derived, effects before causes (``write.sql`` says why)."""
     if fresh:
-        run.write("journey_events")
+        run.write("journey_events_all")
     else:
         run.write("dirty_journeys", "journey_events", "journey_events_left")
     for level in reversed(range(len(process.levels))):

@@ -89,11 +89,29 @@ WHERE Tenant = {tenant:String}
 ORDER BY EventId, Time DESC, ContentHash DESC
 LIMIT 1 BY EventId
 
+-- repeated --
+-- Identities with more than one row. Sorting wide rows of everything would cost more than all else: only these are sorted.
+-- What arrives while a rebuild reads is correlated again at its end.
+INSERT INTO @repeated
+SELECT EventId
+FROM business_events
+WHERE Tenant = {tenant:String}
+GROUP BY EventId
+HAVING count() > 1
+SETTINGS optimize_aggregation_in_order = 1
+
 -- facts_all --
 INSERT INTO @facts
 SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
 FROM business_events
-WHERE Tenant = {tenant:String}
+WHERE Tenant = {tenant:String} AND EventId NOT IN (SELECT EventId FROM @repeated)
+LIMIT 1 BY EventId
+
+-- facts_repeated --
+INSERT INTO @facts
+SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
+FROM business_events
+WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @repeated)
 ORDER BY EventId, Time DESC, ContentHash DESC
 LIMIT 1 BY EventId
 

@@ -13,6 +13,10 @@ EventId UInt128, ContentHash UInt64
 -- Events and evidence to link: Round 0 is new or newly linked to a span, Round n is below Round n - 1.
 EventId UInt128, Round UInt16
 
+-- repeated --
+-- Identities with several rows.
+EventId UInt128
+
 -- facts --
 -- The winning row of each affected event, what linking needs of it.
 EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String)

@@ -12,23 +12,55 @@ FROM
 )
 
 -- journey_events --
-INSERT INTO journey_events (Tenant, Process, Generation, Root, RootLevel, EventId, Time, ReceivedAt, Source, Event, Failed, System,
-    Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision,
-    AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId, Attributes, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, m.Root, m.RootLevel, m.EventId, b.Time, b.ReceivedAt, b.Source, b.Event, b.Failed, b.System,
-    b.Platform, b.Connection, m.Subjects, m.Objects, b.Amount, b.Currency, b.Customer, b.Entity, b.Region, b.ServiceLine, b.TimePrecision,
-    b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId, b.TraceId, b.SpanId, b.Attributes, {version:UInt64}, 0
-FROM @members AS m
-INNER JOIN
+INSERT INTO journey_events (${journey_columns})
+SELECT ${journey_values}
+FROM
 (
-    SELECT EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity,
-        Region, ServiceLine, TimePrecision, AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId,
-        SpanId, ${attributes} AS Attributes
+    SELECT ${fact_columns}
     FROM business_events
     WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @members)
     ORDER BY EventId, Time DESC, ContentHash DESC
     LIMIT 1 BY EventId
-) AS b ON b.EventId = m.EventId
+) AS b
+INNER JOIN @members AS m ON m.EventId = b.EventId
+
+-- journey_events_all --
+INSERT INTO journey_events (${journey_columns})
+SELECT ${journey_values}
+FROM
+(
+    SELECT ${fact_columns}
+    FROM business_events
+    WHERE Tenant = {tenant:String} AND EventId NOT IN (SELECT EventId FROM @repeated)
+    LIMIT 1 BY EventId
+    UNION ALL
+    SELECT *
+    FROM
+    (
+        SELECT ${fact_columns}
+        FROM business_events
+        WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @repeated)
+        ORDER BY EventId, Time DESC, ContentHash DESC
+        LIMIT 1 BY EventId
+    )
+) AS b
+INNER JOIN @members AS m ON m.EventId = b.EventId
+
+-- fact_columns --
+EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity, Region,
+    ServiceLine, TimePrecision, AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId,
+    ${attributes} AS Attributes
+
+-- journey_columns --
+Tenant, Process, Generation, Root, RootLevel, EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection,
+    Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, AccountingDate, ExceptionClass,
+    ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId, Attributes, Version, Deleted
+
+-- journey_values --
+{tenant:String}, {process:String}, {generation:UInt32}, m.Root, m.RootLevel, b.EventId, b.Time, b.ReceivedAt, b.Source, b.Event,
+    b.Failed, b.System, b.Platform, b.Connection, m.Subjects, m.Objects, b.Amount, b.Currency, b.Customer, b.Entity, b.Region,
+    b.ServiceLine, b.TimePrecision, b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId,
+    b.TraceId, b.SpanId, b.Attributes, {version:UInt64}, 0
 
 -- journey_events_left --
 INSERT INTO journey_events (Tenant, Process, Generation, Root, EventId, Version, Deleted)
