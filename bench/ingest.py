@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ RESOURCE = {
 }
 
 
-def put(attributes: Any, values: dict[str, str | int | float | bool]) -> None:
+def put(attributes: Any, values: Mapping[str, str | int | float | bool]) -> None:
     """Add attributes to a message."""
     for key, value in values.items():
         attribute = attributes.add(key=key)
@@ -63,7 +64,7 @@ def request(rng: random.Random, spans: int, start: int) -> bytes:
         parent = span.span_id
         put(span.attributes, http(rng) | (business(rng) if rng.random() < 0.2 else technical(rng)))
         span.status.code = 1
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())
 
 
 def http(rng: random.Random) -> dict[str, str | int | float | bool]:

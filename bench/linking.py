@@ -34,7 +34,7 @@ BATCH = 20_000
 BATCHES = int(os.environ.get("THROUGHLINE_BENCH_LINK_BATCHES", "7"))
 CHUNK = 600_000
 HISTORY_AGE = 3600
-"""Seconds since the history was ingested: a rebuild correlates what came in the last two minutes once more."""
+"""Seconds since the history was ingested: a rebuild takes the last two minutes once more."""
 REBUILD_BUDGET = 400_000
 LIVE_BUDGET = 20_000
 GROWTH_BUDGET = 1.5

@@ -57,7 +57,7 @@ class Handles:
         self._directory = directory
         self._lock = threading.Lock()
         self._idle: list[tuple[tuple[Any, ...], Any]] = []
-        self._keeper = chdb.connect(directory)
+        self._keeper = chdb.connect(directory)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def handle(self, database: str, settings: dict[str, str]) -> Iterator[Any]:
@@ -65,7 +65,7 @@ class Handles:
         key = (database, *sorted(settings.items()))
         connection = self._take(key)
         if connection is None:
-            connection = chdb.connect(self._directory)
+            connection = chdb.connect(self._directory)  # type: ignore[no-untyped-call]
             try:
                 connection.query(f"USE `{database}`", "TabSeparated")
                 for name, value in settings.items():
@@ -220,9 +220,9 @@ def form(content_type: str, body: bytes) -> dict[str, str]:
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
     fields: dict[str, str] = {}
-    for part in message.iter_parts():  # type: ignore[attr-defined]
+    for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        fields[str(name)] = part.get_payload(decode=True).decode()
+        fields[str(name)] = bytes(part.get_payload(decode=True)).decode()
     return fields
 
 

@@ -53,7 +53,7 @@ def traces(*spans: dict[str, Any], service: str = "mw", **span: Any) -> bytes:
     scope = resource.scope_spans.add()
     scope.scope.name = "tests"
     for fields in spans or (span,):
-        given = {
+        given: dict[str, Any] = {
             "trace_id": random.randbytes(16),
             "span_id": random.randbytes(8),
             "name": "step",
@@ -62,7 +62,7 @@ def traces(*spans: dict[str, Any], service: str = "mw", **span: Any) -> bytes:
         } | fields
         given["attributes"] = attributes(given.get("attributes", {}))
         scope.spans.add(**given)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def logs(*records: dict[str, Any], scope: str = "tests", service: str = "mw") -> bytes:
@@ -73,12 +73,12 @@ def logs(*records: dict[str, Any], scope: str = "tests", service: str = "mw") ->
     scope_logs = resource.scope_logs.add()
     scope_logs.scope.name = scope
     for fields in records:
-        given = {"time_unix_nano": NOW} | fields
+        given: dict[str, Any] = {"time_unix_nano": NOW} | fields
         given["attributes"] = attributes(given.get("attributes", {}))
         if "body" in given:
             given["body"] = any_value(given["body"])
         scope_logs.log_records.add(**given)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def spool(directory: Path, signal: str, *requests: bytes, tenant: str = "default", items: int = 1) -> None:

@@ -139,7 +139,8 @@ def test_parents_and_identities_of_spans(store: Store, tmp_path: Path) -> None:
 
     def identity(trace: bytes, span_id: bytes) -> tuple[int, int]:
         sql = f"SELECT sipHash64('acme', {{t:String}}), {span}"
-        return store.query(sql, {"t": trace.hex(), "s": span_id.hex()}, role=Role.PAGES).result_rows[0]  # type: ignore[no-any-return]
+        row = store.query(sql, {"t": trace.hex(), "s": span_id.hex()}, role=Role.PAGES).result_rows[0]
+        return int(row[0]), int(row[1])
 
     expected = sorted([identity(TRACE, PARENT), identity(link["trace_id"], SPAN)])
     [(event_id, parents)] = events(store, "EventId, Parents")
@@ -179,7 +180,7 @@ def test_log_events(store: Store, tmp_path: Path) -> None:
 def test_cloud_events_are_identified_by_source_and_id(store: Store, tmp_path: Path) -> None:
     """Two deliveries of one CloudEvent have one identity, whatever else differs."""
     given = {"business.event": "a.b", "cloudevents.event_source": "/s", "cloudevents.event_id": "1"}
-    records = [
+    records: list[dict[str, Any]] = [
         {"attributes": given},
         {"attributes": given | {"x": 1}},
         {"attributes": given | {"cloudevents.event_id": "2"}},

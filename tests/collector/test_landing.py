@@ -38,7 +38,7 @@ def one(store: Store, table: str) -> dict[str, Any]:
 
 def test_attribute_values_become_the_exporters_text(store: Store, tmp_path: Path) -> None:
     """Scalars, bytes, arrays and maps are written as pcommon.Value.AsString writes them."""
-    values = {
+    values: dict[str, tuple[Any, str]] = {
         "text": ("a < b", "a < b"),
         "empty": ("", ""),
         "none": (None, ""),

@@ -152,7 +152,7 @@ def test_a_store_that_refuses_writes_keeps_the_segment(store: Store, tmp_path: P
     finally:
         stop.set()
         thread.join()
-    assert loader.last_error is None
+    assert not loader.last_error
     assert column(store, "SELECT count() FROM otel_traces WHERE Segment != ''") == [2]
     assert column(store, "SELECT count() FROM dead_letters") == [0]
 

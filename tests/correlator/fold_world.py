@@ -69,7 +69,8 @@ class Folding:
         middle = LAST_ROOT // 2
         for low, high in ((0, middle), (middle + 1, LAST_ROOT)):
             chunk = {"lo": low, "hi": high}
-            self._run(fold_sql(self.process, source="unused", rows="unused", fresh=True).statements, generation, chunk)
+            sql = fold_sql(self.process, source="unused", rows="unused", fresh=True)
+            self._run(sql.statements, generation, chunk)
 
     def journeys(self, generation: int = 1) -> dict[int, dict[str, Any]]:
         """The journeys as stored, by root; every column by its name, milestones by theirs."""

@@ -163,3 +163,40 @@ def test_a_rebuild_in_progress_hides_nothing_from_queries(store: Store) -> None:
         store, "SELECT count() FROM journeys", tenant="default", now=NOW, settings=DashboardSettings()
     )
     assert answer.rows == [(6,)]
+
+
+def test_sources_counts_senders_from_the_kept_hours(store: Store) -> None:
+    """Events of the last 24 hours and in all, the failed among them, without reading every event."""
+    columns = [
+        "Tenant",
+        "EventId",
+        "Time",
+        "ReceivedAt",
+        "ServiceName",
+        "Event",
+        "System",
+        "Failed",
+        "Source",
+    ]
+    times = [NOW - 50 * HOUR, NOW - 3 * HOUR, NOW - 2 * HOUR, NOW - HOUR]
+    rows = [
+        [
+            "default",
+            number,
+            at,
+            at,
+            "poster",
+            "" if number == 3 else "invoice.posted",
+            "erp",
+            number == 2,
+            "log",
+        ]
+        for number, at in enumerate(times)
+    ]
+    rows.append(["rival", 9, NOW, NOW, "poster", "invoice.posted", "erp", False, "log"])
+    store.insert_rows("business_events", rows, columns, role=Role.LOADER)
+    found = view(store, "sources", columns="system, service, events, events_24h, failed_24h, last_event_at")
+    assert found == [("erp", "poster", 3, 2, 1, NOW - 2 * HOUR)]
+    sql = "EXPLAIN SELECT * FROM sources_at(tenant = 'default', now = now64(6))"
+    plan = store.query(sql, role=Role.PAGES).result_rows
+    assert any("ReadFromMergeTree (activity)" in row[0] for row in plan)
