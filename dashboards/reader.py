@@ -63,8 +63,9 @@ class Reader:
             "limit": limit,
         }
         if wanted.key is None:
-            return self._journeys("page", parameters)
-        roots = self.roots_of(*wanted.key)
+            roots = [row["Root"] for row in self._rows("page", parameters)]
+        else:
+            roots = self.roots_of(*wanted.key)
         return self._journeys("by_root", {**parameters, "roots": roots}) if roots else []
 
     def journey(self, root: int) -> Row | None:

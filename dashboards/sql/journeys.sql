@@ -1,8 +1,7 @@
 -- page --
--- One page of journeys, newest first, after the cursor's position. Empty text means "any".
-SELECT Process, Root, Id, Status, OpenedAt, LastEventAt, CompletedAt, DroppedAt, ClosedAt, LateAt, StuckAt, Amount, Currency,
-    Customer, Entity, Region, ServiceLine, Events, OpenExceptions, Orphan,
-    MilestoneNames, MilestoneStored, MilestoneMetAt, MilestoneLastAt, MilestoneDueAt, MilestoneCounts
+-- The roots of one page of journeys, newest first, after the cursor's position. Empty text means "any".
+-- Few columns: reading whole rows of a million journeys takes four times as long; by_root fetches them.
+SELECT Root
 FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
 WHERE ({process:String} = '' OR Process = {process:String})
     AND ({status:String} = '' OR Status = {status:String})

@@ -41,16 +41,23 @@ GROUP BY GROUPING SETS ((week), ())
 ORDER BY week
 
 -- overdue --
--- Late and stuck journeys, longest overdue first.
+-- Late and stuck journeys, longest overdue first. They are chosen by few columns, then read whole.
+WITH chosen AS
+(
+    SELECT Root
+    FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+    WHERE Status IN ('late', 'stuck') AND ({process:String} = '' OR Process = {process:String})
+    ORDER BY Status = 'stuck' DESC, assumeNotNull(coalesce(least(StuckAt, LateAt), StuckAt, LateAt, BlockedAt)), Root
+    LIMIT {limit:UInt32}
+)
 SELECT Id AS id, Process AS process, Status AS status, Customer AS customer, Entity AS entity, Region AS region,
     Amount AS amount, Currency AS currency, OpenedAt AS opened_at, OpenExceptions AS exceptions,
     assumeNotNull(coalesce(least(StuckAt, LateAt), StuckAt, LateAt, BlockedAt)) AS overdue_since,
     arrayFirst((name, stored, due) -> stored = 'pending' AND due < {now:DateTime64(6, 'UTC')},
         MilestoneNames, MilestoneStored, MilestoneDueAt) AS milestone
 FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-WHERE Status IN ('late', 'stuck') AND ({process:String} = '' OR Process = {process:String})
-ORDER BY Status = 'stuck' DESC, overdue_since, id
-LIMIT {limit:UInt32}
+WHERE Root IN (SELECT Root FROM chosen)
+ORDER BY status = 'stuck' DESC, overdue_since, Root
 
 -- exceptions_by_day --
 -- Exceptions opened and resolved per day.
