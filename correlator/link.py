@@ -132,8 +132,7 @@ def _macros(process: Process, attributes: Collection[str]) -> dict[str, Callable
     def looked_up(namespace: str, values: str) -> str:
         return f"transform({namespace}, {{namespaces:Array(String)}}, {values}, toUInt8({NO_LEVEL}))"
 
-    def namespace(level: str, rank: str) -> str:
-        place = f"toUInt16({level}) * 256 + {rank}"
+    def namespace(place: str) -> str:
         return f"transform({place}, {{places:Array(UInt16)}}, {{namespaces:Array(String)}}, '')"
 
     return {

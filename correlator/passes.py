@@ -6,6 +6,7 @@ from that both run the same statements.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 MAX_HOPS = 64
 """How far above an event its nearest event span may be."""
+
+CHUNK = 1_000_000
+"""Events of a rebuild that are joined or folded at once: bounds memory."""
 
 
 def find_lineage(run: Run, *, fresh: bool) -> None:
@@ -75,7 +79,8 @@ def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
 def write(run: Run, process: Process, *, fresh: bool, shared: bool) -> None:
     """Store what linking derived, effects before causes (``write.sql`` says why)."""
     if fresh:
-        run.write("journey_events_all")
+        for low, high in ranges(2**128, -(-run.count("facts") // CHUNK)):
+            run.write("journey_events_all", low=low, high=high)
     else:
         run.write("dirty_journeys", "journey_events", "journey_events_left")
     for level in reversed(range(len(process.levels))):
@@ -87,6 +92,12 @@ def write(run: Run, process: Process, *, fresh: bool, shared: bool) -> None:
     if shared:
         run.write("claims")
     run.write("object_events", "event_state")
+
+
+def ranges(size: int, chunks: int) -> list[tuple[int, int]]:
+    """Cut the numbers below `size` into even chunks, first and last number of each."""
+    bounds = [size * number // max(chunks, 1) for number in range(max(chunks, 1) + 1)]
+    return [(low, high - 1) for low, high in pairwise(bounds)]
 
 
 def _effective_keys(run: Run, *, fresh: bool) -> None:

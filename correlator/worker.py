@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
@@ -33,9 +32,6 @@ IDLE_STEP = timedelta(seconds=1)
 
 IN_MEMORY = 500_000
 """Events up to which a rebuild keeps its working tables in memory."""
-
-FOLD_CHUNK = 2_000_000
-"""Events per fold statement of a rebuild: bounds memory."""
 
 PASS_TABLES = frozenset(
     {"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"}
@@ -236,10 +232,9 @@ class Correlator:
         finally:
             workspace.clear()
         statements = fold_sql(linker.process, source="unused", rows="unused", fresh=True).statements
-        chunks = -(-events // FOLD_CHUNK)
-        for low, high in pairwise(2**64 * number // chunks for number in range(chunks + 1)):
+        for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
             for text in statements:
-                run.execute(text, lo=low, hi=high - 1)
+                run.execute(text, lo=low, hi=high)
         return events
 
     def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> None:

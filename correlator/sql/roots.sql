@@ -341,14 +341,14 @@ ${stored_objects(SELECT arrayJoin(Roots) FROM (SELECT Roots FROM @rooted UNION A
 -- members --
 -- One row per event and root: the event's objects that belong to that root, its subjects among them.
 INSERT INTO @members
-SELECT m.EventId, m.Root, r.Level, m.Subjects, m.Objects
+SELECT m.EventId, m.Root, r.Level, m.Subjects, arrayMap(o -> (${namespace(o.1)}, o.2), m.Placed)
 FROM
 (
     SELECT
         p.EventId AS EventId,
         arrayJoin(k.Roots) AS Root,
         groupUniqArrayIf(p.object.3, p.IsSubject) AS Subjects,
-        arraySort(groupUniqArray((${namespace(p.object.1, p.object.2)}, p.object.3))) AS Objects
+        arraySort(groupUniqArray((toUInt16(p.object.1) * 256 + p.object.2, p.object.3))) AS Placed
     FROM
     (
         SELECT EventId, object, has(Subjects, object.3) AS IsSubject

@@ -12,26 +12,30 @@ FROM
 )
 
 -- journey_events --
+-- The facts stand on the right: joining the members' arrays into the facts' rows takes ten times as long.
 INSERT INTO journey_events (${journey_columns})
 SELECT ${journey_values}
-FROM
+FROM @members AS m
+INNER JOIN
 (
     SELECT ${fact_columns}
     FROM business_events
     WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @members)
     ORDER BY EventId, Time DESC, ContentHash DESC
     LIMIT 1 BY EventId
-) AS b
-INNER JOIN @members AS m ON m.EventId = b.EventId
+) AS b ON b.EventId = m.EventId
 
 -- journey_events_all --
+-- The same for a range of identities, which bounds memory.
 INSERT INTO journey_events (${journey_columns})
 SELECT ${journey_values}
-FROM
+FROM (SELECT * FROM @members WHERE EventId BETWEEN {low:UInt128} AND {high:UInt128}) AS m
+INNER JOIN
 (
     SELECT ${fact_columns}
     FROM business_events
-    WHERE Tenant = {tenant:String} AND EventId NOT IN (SELECT EventId FROM @repeated)
+    WHERE Tenant = {tenant:String} AND EventId BETWEEN {low:UInt128} AND {high:UInt128}
+      AND EventId NOT IN (SELECT EventId FROM @repeated)
     LIMIT 1 BY EventId
     UNION ALL
     SELECT *
@@ -39,12 +43,12 @@ FROM
     (
         SELECT ${fact_columns}
         FROM business_events
-        WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @repeated)
+        WHERE Tenant = {tenant:String} AND EventId BETWEEN {low:UInt128} AND {high:UInt128}
+          AND EventId IN (SELECT EventId FROM @repeated)
         ORDER BY EventId, Time DESC, ContentHash DESC
         LIMIT 1 BY EventId
     )
-) AS b
-INNER JOIN @members AS m ON m.EventId = b.EventId
+) AS b ON b.EventId = m.EventId
 
 -- fact_columns --
 EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity, Region,
