@@ -53,7 +53,7 @@ INNER JOIN
 -- fact_columns --
 EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity, Region,
     ServiceLine, TimePrecision, AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId,
-    ${attributes} AS Attributes
+    ${attribute_values}
 
 -- journey_columns --
 Tenant, Process, Generation, Root, RootLevel, EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection,
@@ -64,7 +64,7 @@ Tenant, Process, Generation, Root, RootLevel, EventId, Time, ReceivedAt, Source,
 {tenant:String}, {process:String}, {generation:UInt32}, m.Root, m.RootLevel, b.EventId, b.Time, b.ReceivedAt, b.Source, b.Event,
     b.Failed, b.System, b.Platform, b.Connection, m.Subjects, m.Objects, b.Amount, b.Currency, b.Customer, b.Entity, b.Region,
     b.ServiceLine, b.TimePrecision, b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId,
-    b.TraceId, b.SpanId, b.Attributes, {version:UInt64}, 0
+    b.TraceId, b.SpanId, ${attributes}, {version:UInt64}, 0
 
 -- journey_events_left --
 INSERT INTO journey_events (Tenant, Process, Generation, Root, EventId, Version, Deleted)

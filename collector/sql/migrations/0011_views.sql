@@ -260,6 +260,9 @@ RIGHT ANY JOIN event_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 
 
 -- Business events per sender and hour, kept by the engine beside the rows: with ten million of them `sources` takes 0.05 s of
 -- processor time instead of 1.2 s, and an insert of 5,000 rows no measurable time more.
+-- The loader deletes what a failed insert has left: the projection follows.
+ALTER TABLE business_events MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
+
 ALTER TABLE business_events ADD PROJECTION IF NOT EXISTS activity
 (
     SELECT Tenant, System, Platform, Connection, ServiceName, Event != '', toStartOfHour(Time),
