@@ -113,10 +113,11 @@ SELECT {tenant:String}, {process:String}, {generation:UInt32}, s.Key, s.Level, s
     s.Key IN (SELECT Key FROM @gone_keys) AS gone
 FROM
 (
-    SELECT Key, Level, Rank, Namespace, Value FROM @named
-    WHERE Key IN (SELECT arrayJoin(arrayConcat(Keys.3, Paired)) FROM @linked)
+    SELECT Key, Level, Rank, Namespace, Value FROM @keys_before
     UNION ALL
-    SELECT Key, Level, Rank, Namespace, Value FROM @keys_before WHERE Key NOT IN (SELECT Key FROM @named)
+    SELECT Key, Level, Rank, Namespace, Value FROM @named
+    WHERE Key NOT IN (SELECT Key FROM @keys_before)
+      AND Key IN (SELECT arrayJoin(arrayConcat(Keys.3, Paired)) FROM @linked)
 ) AS s
 LEFT ANY JOIN @aliases AS a ON a.Key = s.Key
 LEFT ANY JOIN @keys_before AS b ON b.Key = s.Key

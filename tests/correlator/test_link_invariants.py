@@ -26,6 +26,7 @@ from throughline.collector.store import Store
 
 EXAMPLES = int(os.environ.get("THROUGHLINE_LINK_EXAMPLES", "0"))
 TENANTS = count(1)
+pytestmark = pytest.mark.timeout(3600 if EXAMPLES else 900)
 
 TIGHT = (
     Level(("crm.deal", "erp.deal"), max_children=4),

@@ -277,6 +277,14 @@ def a_second_partner_makes_a_key_ambiguous() -> Case:
 
 
 @case(CASES)
+def an_alias_changes_though_only_hidden_context_spells_it() -> Case:
+    """The batch that withdraws the contradiction names the key where it does not count."""
+    yield say(Said("a", keys=("erp.deal:e", "crm.deal:d")), Said("b", keys=("erp.deal:e", "crm.deal:f")))
+    found = yield say(Said("b", time=1, keys=("crm.deal:f",), context=("erp.deal:e",)))
+    assert found.aliases["erp.deal:e"] == "aliased"
+
+
+@case(CASES)
 def a_class_with_two_keys_of_one_namespace_is_dissolved() -> Case:
     """And forms again when the contradiction is withdrawn."""
     yield say(
