@@ -212,7 +212,11 @@ def test_metric_rows(store: Store, tmp_path: Path) -> None:
     assert Loader(store, tmp_path / "spool").received("default") == {"metrics": 5}
 
 
-@pytest.mark.parametrize("start", [0, 1, 631_151_999_999_999_999, NOW + DAY + 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize(
+    "start",
+    [0, 1, 631_151_999_999_999_999, NOW + DAY + 1, 2**63, 2**64 - 1],
+    ids=["zero", "one", "before 1990", "in a day", "half", "last"],
+)
 def test_impossible_times_go_to_dead_letters(store: Store, tmp_path: Path, start: int) -> None:
     """A span outside 1990 .. a day from now is kept with the reason; its neighbours are stored."""
     load(

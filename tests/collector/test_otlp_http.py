@@ -141,6 +141,7 @@ def test_content_encodings(edge: Edge, encoding: str, compress: Any, size: int) 
         (b"\xff\xff\xff\xff", "identity"),
         (zlib.compress(a_request("x" * 100_000))[:50], "deflate"),
     ],
+    ids=["torn", "garbage behind", "garbage behind zlib", "no gzip", "no zlib", "no message", "torn zlib"],
 )
 def test_malformed_bodies_are_400(edge: Edge, body: bytes, encoding: str) -> None:
     """Broken compression and broken protobuf are told apart from our own trouble: 400, not retryable."""
