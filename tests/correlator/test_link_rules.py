@@ -285,6 +285,21 @@ def an_alias_changes_though_only_hidden_context_spells_it() -> Case:
 
 
 @case(CASES)
+def ambiguity_may_move_to_another_key() -> Case:
+    """The key it leaves is plain again, though its own event did not change."""
+    before = yield say(
+        Said("t/1", time=1, keys=("psa.project:q", "erp.job:j")),
+        Said("d", keys=("psa.project:r", "erp.job:j"), parents=("t/1",)),
+    )
+    assert before.aliases["erp.job:j"] == "ambiguous"
+    after = yield say(
+        Said("t/1", time=2, keys=("psa.project:p", "psa.project:r")),
+        Said("e", keys=("psa.project:r", "erp.job:k")),
+    )
+    assert (after.aliases["psa.project:r"], after.aliases["erp.job:j"]) == ("ambiguous", "none")
+
+
+@case(CASES)
 def a_class_with_two_keys_of_one_namespace_is_dissolved() -> Case:
     """And forms again when the contradiction is withdrawn."""
     yield say(
