@@ -77,7 +77,7 @@ CAST = (
     Casting("split", stories.split, 5, 30, 2),
     Casting("late-invoice", stories.late_invoice, 9, 45, 28, "late"),
     Casting("late-payment", stories.late_payment, 8, 66, 60, "late"),
-    Casting("failing", stories.untaxed, 6, 1.2, 0.05, "in_flight", "DE01"),
+    Casting("failing", stories.untaxed, 6, 1.2, 0.05, "stuck", "DE01"),
     Casting("blocked", stories.untaxed, 5, 9, 3.5, "stuck", "DE01"),
     Casting("recovered", stories.recovered, 16, 50, 25),
     Casting("duplicated", stories.duplicated, 12, 50, 3),

@@ -1,0 +1,88 @@
+"""The whole way: the firm's OTLP over HTTP becomes the journeys it planned, and a visitor sees them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.running import Platform
+from tests.dashboards.browse import browse, screenshots
+from throughline.dashboards.demo.firm import send_history
+from throughline.dashboards.demo.scenario import Plan, plan
+
+SETTLED_SECONDS = 150.0
+
+pytestmark = pytest.mark.timeout(420)
+
+
+@pytest.fixture(scope="module")
+def past() -> Plan:
+    """What the firm did until now."""
+    return plan(7, datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, past: Plan) -> Iterator[Platform]:
+    """The platform with the firm's history in it."""
+    running = Platform(tmp_path_factory.mktemp("demo") / "data", None)
+    running.start()
+    try:
+        send_history(running.intake, past)
+        yield running
+    finally:
+        running.stop()
+
+
+def journeys(platform: Platform) -> dict[str, dict[str, Any]]:
+    """All journeys by every key they have."""
+    found: dict[str, dict[str, Any]] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = platform.get("/journeys", limit=500, **cursor)
+        for item in page["items"]:
+            found.update(dict.fromkeys(item["keys"], item))
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+def differences(past: Plan, found: dict[str, dict[str, Any]]) -> list[str]:
+    """Journeys that are not as planned."""
+    wrong = []
+    for key, expected in past.journeys.items():
+        shown = found.get(key)
+        status, events = (shown["status"], shown["events_total"]) if shown else ("absent", 0)
+        planned = (expected.status, expected.events if expected.status != "absent" else 0)
+        if (status, events) != planned:
+            wrong.append(f"{expected.kind} {key}: {planned} planned, {(status, events)} shown")
+    return wrong
+
+
+def test_every_journey_is_as_planned(platform: Platform, past: Plan) -> None:
+    """Stuck, late, duplicated, out of order, shared, credited, failing: status and number of events."""
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while wrong := differences(past, journeys(platform)):
+        if time.monotonic() > deadline:
+            kinds = Counter(line.split(" ")[0] for line in wrong)
+            pytest.fail(f"{len(wrong)} of {len(past.journeys)}: {kinds}\n" + "\n".join(wrong[:12]))
+        time.sleep(1)
+
+
+def test_everything_received_is_stored(platform: Platform) -> None:
+    """Nothing is lost and nothing lies in dead letters."""
+    status = platform.get("/status")
+    assert status["stored"] == status["received"]
+    assert status["dead_letters"] == 0
+
+
+def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
+    """Overview, journeys, journey, trace, API reference, in a real browser; pictures are kept."""
+    folder: Path = screenshots()
+    visited = browse(platform.api.removesuffix("/api/v1"), folder, prefix="demo-")
+    assert {"overview", "journeys", "journey", "trace"} <= set(visited)
