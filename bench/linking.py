@@ -86,7 +86,7 @@ class Bench:
         return time.perf_counter() - begin
 
     def catch_up(self) -> float:
-        """Seconds until nothing waits: after the first growth a rebuild of every process, and the whole inbox."""
+        """Seconds until nothing waits: at first a rebuild of every process, then the whole inbox."""
         begin = time.perf_counter()
         while self.correlator.tick(TENANT, datetime.now(UTC)).more:
             pass
