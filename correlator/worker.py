@@ -78,7 +78,7 @@ class Correlator:
 
     ``checkpoint`` is called with a statement's name before it changes a stored table: a test raises there to
     die. Only one Correlator may work on a tenant at a time (the engine holds a lease); within one, passes are
-    serialised, and a rebuild runs beside them.
+    serialised, and a rebuild runs beside them: it takes its own lock first, then theirs, never the other way.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class Correlator:
         Processes without a result of their present definition are rebuilt first; with ``rebuild`` False they
         are left to whoever calls `rebuild`. Raises: StoreError; calling again resumes without loss or double.
         """
+        for process_id in self.outdated(tenant):
+            if rebuild or not self._state.ask("has_events", tenant=tenant)[0][0]:
+                self.rebuild(tenant, process_id, now)
         with self._passing:
-            for process_id in self.outdated(tenant):
-                if rebuild or not self._state.ask("has_events", tenant=tenant)[0][0]:
-                    self.rebuild(tenant, process_id, now)
             return self._pass(tenant, stragglers=False)
 
     def sweep(self, tenant: str) -> TickReport:
@@ -249,9 +249,10 @@ class Correlator:
             self._fold(tenant, process_id, generation, version)
 
     def _prepare(self) -> None:
-        if not self._ready:
-            self._live.create()
-            self._ready = True
+        with self._passing:
+            if not self._ready:
+                self._live.create()
+                self._ready = True
 
     def _begin(self, tenant: str) -> Run:
         """Start a pass, with empty working tables."""
