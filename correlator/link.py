@@ -36,26 +36,26 @@ _MACRO = re.compile(r"\$\{(\w+)")
 FILES = ("ancestry", "link", "alias", "roots", "write")
 
 
-def link_statements(process: Process, attributes: Collection[str]) -> dict[str, str]:
-    """Return every statement of linking by name, for one process.
-
-    ``attributes`` are those the process's expressions read: journeys keep no others.
-    """
+def link_statements(process: Process, *, fresh: bool) -> dict[str, str]:
+    """Return every statement of linking by name, for one process; `fresh` ones link everything anew."""
     blocks: dict[str, str] = {}
     for name in FILES:
         blocks |= load_queries("throughline.correlator", name)
-    macros = _macros(process, attributes)
+    macros = _macros(process, fresh=fresh)
     return {name: expand(text, blocks, macros) for name, text in blocks.items() if "$1" not in text}
 
 
 def ancestry_statements() -> dict[str, str]:
     """Return the statements that no process changes: which events are at hand, and what stands above them."""
     blocks = load_queries("throughline.correlator", "ancestry")
-    return {name: expand(text, blocks, {}) for name, text in blocks.items()}
+    return {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
 
 
 def link_parameters(process: Process, attributes: Collection[str]) -> dict[str, Any]:
-    """Return the parameters that those statements share."""
+    """Return the parameters that those statements share.
+
+    ``attributes`` are those the process's expressions read: journeys keep no others.
+    """
     names = list(process.namespaces)
     return {
         "process": process.id,
@@ -114,12 +114,7 @@ def _split(arguments: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _macros(process: Process, attributes: Collection[str]) -> dict[str, Callable[..., str]]:
-    # A map takes five times as long through a join as the few values that expressions read.
-    values = [
-        f"Attributes[{{attributes:Array(String)}}[{place + 1}]] AS Value{place}"
-        for place in range(len(attributes))
-    ]
+def _macros(process: Process, *, fresh: bool) -> dict[str, Callable[..., str]]:
     hollow = ", ".join(f"'{value}'" for value in PLACEHOLDERS)
 
     def placeholder(namespace: str, value: str) -> str:
@@ -148,14 +143,6 @@ def _macros(process: Process, attributes: Collection[str]) -> dict[str, Callable
         "namespace": namespace,
         "placeholder": placeholder,
         "object": canonical,
-        "of_relinked": lambda column: f"if(p.Relinked, l.{column}, b.{column})",
+        "is_relinked": lambda: "1" if fresh else "EventId IN (SELECT EventId FROM @relinked)",
         "union_limit": lambda: str(max(level.max_roots for level in process.levels) + 1),
-        "attribute_values": lambda: ", ".join(values) or "0 AS NoAttributes",
-        "attributes": lambda: (
-            "CAST((arrayFilter((n, v) -> v != '', {attributes:Array(String)}, "
-            f"[{', '.join(f'b.Value{place}' for place in range(len(values)))}] AS given), "
-            "arrayFilter(v -> v != '', given)), 'Map(LowCardinality(String), String)')"
-            if values
-            else "CAST(map(), 'Map(LowCardinality(String), String)')"
-        ),
     }

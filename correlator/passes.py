@@ -17,7 +17,7 @@ MAX_HOPS = 64
 """How far above an event its nearest event span may be."""
 
 CHUNK = 1_000_000
-"""Events of a rebuild that are joined or folded at once: bounds memory."""
+"""Events of a rebuild that are folded at once: bounds memory."""
 
 
 def find_lineage(run: Run, *, fresh: bool) -> None:
@@ -63,9 +63,10 @@ def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
     """Derive keys, aliases, objects, edges, roots and memberships; False when nothing changed."""
     run.do("named")
     _effective_keys(run, fresh=fresh)
-    run.do("relinked")
-    if not fresh and not run.count("relinked"):
-        return False
+    if not fresh:
+        run.do("relinked")
+        if not run.count("relinked"):
+            return False
     if shared:
         _aliases(run, fresh=fresh)
     elif not fresh:
@@ -78,11 +79,9 @@ def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
 
 def write(run: Run, process: Process, *, fresh: bool, shared: bool) -> None:
     """Store what linking derived, effects before causes (``write.sql`` says why)."""
-    if fresh:
-        for low, high in ranges(2**128, -(-run.count("facts") // CHUNK)):
-            run.write("journey_events_all", low=low, high=high)
-    else:
-        run.write("dirty_journeys", "journey_events", "journey_events_left")
+    if not fresh:
+        run.write("dirty_journeys", "journey_events_left")
+    run.write("journey_events")
     for level in reversed(range(len(process.levels))):
         if run.count("rooted", "Level = {level:UInt8}", level=level):
             run.write("objects", level=level)
@@ -155,11 +154,12 @@ def _roots(run: Run, process: Process, *, fresh: bool) -> None:
         if run.count("lost"):
             run.do("gone", "gone_keys")
         run.do("objects_before_linked", "recount")
-    run.do("dirty_objects")
     if fresh:
-        run.do("upward_all", "children_all")
-    elif run.count("recount"):
-        run.do("dirty_recounted", "children")
+        run.do("dirty_all", "upward_all", "children_all")
+    else:
+        run.do("dirty_objects")
+        if run.count("recount"):
+            run.do("dirty_recounted", "children")
     for number, level in enumerate(process.levels):
         if not run.count("dirty", "Level = {level:UInt8}", level=number):
             continue
@@ -173,9 +173,10 @@ def _roots(run: Run, process: Process, *, fresh: bool) -> None:
 
 
 def _members(run: Run, *, fresh: bool) -> None:
-    run.do("placing")
     if not fresh:
-        if run.count("moved", "Object IN (SELECT Object FROM @objects_before)"):
-            run.do("relocated", "before_relocated", "placing_relocated")
-        run.do("objects_before_placing", "objects_before_roots")
-    run.do("members", "roots_now")
+        if run.count("moved", "Stored"):
+            run.do("relocated")
+        if run.count("relocated"):
+            run.do("before", "facts_relocated", "objects_before_relocated")
+        run.do("objects_before_roots")
+    run.do("known_objects", "placed_all" if fresh else "placed")

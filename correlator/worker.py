@@ -13,7 +13,7 @@ from throughline.correlator import passes
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.link import ancestry_statements, link_parameters, link_statements, shares_levels
 from throughline.correlator.state import EPOCH, Progress, State, utc
-from throughline.correlator.workspace import Run, Workspace
+from throughline.correlator.workspace import Run, Workspace, scratch_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,18 +59,20 @@ class RebuildReport:
 
 @dataclass(frozen=True)
 class _Linker:
-    """A process with its statements."""
+    """A process with its statements, of the live path and of a rebuild."""
 
     process: Process
-    statements: dict[str, str]
+    live: dict[str, str]
+    fresh: dict[str, str]
     parameters: dict[str, Any]
     shared: bool
 
     @classmethod
     def of(cls, process: Process) -> _Linker:
         attributes = process.attributes_used
-        statements = link_statements(process, attributes) | load_queries("throughline.correlator", "worker")
-        return cls(process, statements, link_parameters(process, attributes), shares_levels(process))
+        own = load_queries("throughline.correlator", "worker")
+        live, fresh = (link_statements(process, fresh=fresh) | own for fresh in (False, True))
+        return cls(process, live, fresh, link_parameters(process, attributes), shares_levels(process))
 
 
 class Correlator:
@@ -223,7 +225,7 @@ class Correlator:
         workspace = self._on_disk if events > IN_MEMORY else self._in_memory
         workspace.create()
         scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
-        run = Run(self._store, workspace, linker.statements, scope, checkpoint=self._checkpoint)
+        run = Run(self._store, workspace, linker.fresh, scope, checkpoint=self._checkpoint)
         try:
             run.do("affected_all")
             passes.find_lineage(run, fresh=True)
@@ -263,7 +265,7 @@ class Correlator:
         """Continue a pass for one process."""
         self._live.clear(keep=PASS_TABLES)
         scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": version}
-        return Run(self._store, self._live, linker.statements, scope, checkpoint=self._checkpoint)
+        return Run(self._store, self._live, linker.live, scope, checkpoint=self._checkpoint)
 
     def _newest_taken(self) -> datetime:
         sql = self._live.resolve("SELECT max(IngestedAt) FROM @new_events")
@@ -272,5 +274,4 @@ class Correlator:
 
 def _schema_tag() -> str:
     """Working tables of another version have other names."""
-    columns = load_queries("throughline.correlator", "scratch")
-    return sha256(repr(sorted(columns.items())).encode()).hexdigest()[:8]
+    return sha256(repr(sorted(scratch_columns().items())).encode()).hexdigest()[:8]

@@ -12,8 +12,20 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"@(\w+)")
 
-LOOK_UPS = {"same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0"}
+LOOK_UPS = {
+    "same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0",
+    "known": "Join(ANY, LEFT, Object) SETTINGS persistent = 0",
+}
 """Working tables read by key instead of being joined."""
+
+
+def scratch_columns() -> dict[str, str]:
+    """The columns of each working table; ``= name`` in scratch.sql stands for those of another."""
+    texts = {
+        name: "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+        for name, text in load_queries("throughline.correlator", "scratch").items()
+    }
+    return {name: texts[text[2:]] if text.startswith("= ") else text for name, text in texts.items()}
 
 
 class Workspace:
@@ -27,10 +39,7 @@ class Workspace:
         self._store = store
         self._prefix = prefix
         self._engine = "MergeTree ORDER BY tuple()" if on_disk else "Memory"
-        self._columns = {
-            name: "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-            for name, text in load_queries("throughline.correlator", "scratch").items()
-        }
+        self._columns = scratch_columns()
         self._used: set[str] = set()
 
     def create(self) -> None:

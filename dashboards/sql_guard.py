@@ -42,7 +42,7 @@ RAW_TABLES = (
 # Views that cost a join for some columns: they have a lighter twin for queries that never name one of these.
 COSTLY: Mapping[str, frozenset[str]] = {
     "journeys": frozenset({"root"}),
-    "events": frozenset({"keys", "attributes"}),
+    "events": frozenset({"keys", "attributes", "trace_id", "span_id", "received_at"}),
 }
 LONGEST = 50_000
 _OPENING = frozenset({TokenType.L_PAREN})

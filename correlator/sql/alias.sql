@@ -4,7 +4,7 @@
 -- Keys in claims that appear or disappear.
 INSERT INTO @claimed
 SELECT DISTINCT arrayJoin(arrayConcat(arrayMap(c -> c.1, e.Claims), arrayMap(c -> c.1, b.Claims))), 0
-FROM (SELECT EventId, Claims FROM @effective WHERE EventId IN (SELECT EventId FROM @relinked)) AS e
+FROM (SELECT EventId, Claims FROM @effective WHERE ${is_relinked}) AS e
 LEFT ANY JOIN @before AS b ON b.EventId = e.EventId
 WHERE e.Claims != b.Claims
 
@@ -43,7 +43,7 @@ INSERT INTO @pairs
 SELECT DISTINCT claim.1, claim.2, claim.3, claim.4
 FROM @effective
 ARRAY JOIN Claims AS claim
-WHERE EventId IN (SELECT EventId FROM @relinked) AND (claim.1, claim.2) NOT IN (SELECT Key, Other FROM @pairs)
+WHERE ${is_relinked} AND (claim.1, claim.2) NOT IN (SELECT Key, Other FROM @pairs)
 
 -- ambiguous --
 -- Keys said to equal two keys of one other namespace.

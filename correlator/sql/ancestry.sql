@@ -78,16 +78,23 @@ FROM
 )
 WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @affected)
 
--- facts --
+-- fact_columns --
+EventId, ContentHash, Parents, Keys, ContextKeys, Subject, Links, Cuts,
+    (Time, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision,
+        ExceptionClass, ExceptionCode, ExceptionMessage) AS Fact,
+    Attributes
+
+-- winners --
 -- Of equal identities the greatest (time, content hash) counts.
-INSERT INTO @facts
-SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
+SELECT ${fact_columns}
 FROM business_events
-WHERE Tenant = {tenant:String}
-  AND EventId IN (SELECT EventId FROM @affected)
-  AND EventId NOT IN (SELECT EventId FROM @facts)
+WHERE Tenant = {tenant:String} AND $1
 ORDER BY EventId, Time DESC, ContentHash DESC
 LIMIT 1 BY EventId
+
+-- facts --
+INSERT INTO @facts
+${winners(EventId IN (SELECT EventId FROM @affected) AND EventId NOT IN (SELECT EventId FROM @facts))}
 
 -- repeated --
 -- Identities with more than one row. Sorting wide rows of everything would cost more than all else: only these are sorted.
@@ -102,18 +109,13 @@ SETTINGS optimize_aggregation_in_order = 1
 
 -- facts_all --
 INSERT INTO @facts
-SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
+SELECT ${fact_columns}
 FROM business_events
 WHERE Tenant = {tenant:String} AND EventId NOT IN (SELECT EventId FROM @repeated)
 LIMIT 1 BY EventId
 
 -- facts_repeated --
-INSERT INTO @facts
-SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
-FROM business_events
-WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @repeated)
-ORDER BY EventId, Time DESC, ContentHash DESC
-LIMIT 1 BY EventId
+INSERT INTO @facts ${winners(EventId IN (SELECT EventId FROM @repeated))}
 
 -- climbs_start --
 INSERT INTO @climbs

@@ -31,15 +31,13 @@ GROUP BY Key
 INSERT INTO @named ${spelled(@facts)}
 
 -- named_renamed --
-INSERT INTO @named ${spelled(@facts_renamed)}
+INSERT INTO @named ${spelled(@other_facts)}
 
 -- keyed --
 -- Own keys; keys from the context fill the levels without own ones; links and cuts as pairs of keys (rules 1, 2, 3).
 SELECT
     EventId,
     ContentHash,
-    Time,
-    Event,
     if(Subject = '', 255, ${level(Subject)}),
     if(Subject = '', 255, ${rank(Subject)}),
     own,
@@ -47,7 +45,9 @@ SELECT
     arraySort(arrayFlatten(arrayMap(
         a -> arrayMap(b -> (a.3, b.3, a.2, b.2), arrayFilter(b -> a.1 = b.1 AND a.2 != b.2, single)), single))),
     arraySort(arrayDistinct(arrayMap(
-        g -> (${key(g[1], g[2])}, ${level(g[1])}, ${key(g[3], g[4])}, ${level(g[3])}, g[5] = '1'), statements)))
+        g -> (${key(g[1], g[2])}, ${level(g[1])}, ${key(g[3], g[4])}, ${level(g[3])}, g[5] = '1'), statements))),
+    Fact,
+    mapFilter((name, value) -> has({attributes:Array(String)}, name), Attributes)
 FROM
 (
     SELECT
@@ -58,7 +58,7 @@ FROM
     FROM
     (
         SELECT
-            EventId, ContentHash, Time, Event, Subject,
+            EventId, ContentHash, Subject, Fact, Attributes,
             arraySort(arrayDistinct(arrayMap(
                 k -> (${level(k.1)}, ${rank(k.1)}, ${key(k.1, k.2)}),
                 arrayFilter(k -> ${level(k.1)} != 255 AND NOT ${placeholder(k.1, k.2)}, Keys)))) AS own,
@@ -97,7 +97,7 @@ FROM
     SELECT * EXCEPT (Tenant, Process, Generation)
     FROM event_state
     WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-      AND EventId IN (SELECT EventId FROM @affected UNION ALL SELECT EventId FROM @relinked)
+      AND EventId IN (SELECT EventId FROM @affected UNION ALL SELECT EventId FROM @relinked UNION ALL SELECT EventId FROM @relocated)
       AND EventId NOT IN (SELECT EventId FROM @before)
     ORDER BY Version DESC
     LIMIT 1 BY EventId
@@ -151,7 +151,7 @@ WHERE NOT Deleted
 
 -- effective --
 INSERT INTO @effective
-SELECT k.EventId, k.ContentHash, k.Time, k.Event, k.SubjectLevel, k.SubjectRank, k.Own, i.Keys, k.Claims, k.Pairs
+SELECT k.EventId, k.ContentHash, k.SubjectLevel, k.SubjectRank, k.Own, i.Keys, k.Claims, k.Pairs, k.Fact, k.Attributes
 FROM @keyed AS k
 INNER JOIN (SELECT EventId, Keys FROM @inherited WHERE Round = {round:UInt16}) AS i ON i.EventId = k.EventId
 
@@ -179,23 +179,17 @@ FROM
 WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @relinked)
 
 -- facts_renamed --
-INSERT INTO @facts_renamed
-SELECT EventId, ContentHash, Time, Event, Parents, Keys, ContextKeys, Subject, Links, Cuts
-FROM business_events
-WHERE Tenant = {tenant:String}
-  AND EventId IN (SELECT EventId FROM @relinked)
-  AND EventId NOT IN (SELECT EventId FROM @effective)
-ORDER BY EventId, Time DESC, ContentHash DESC
-LIMIT 1 BY EventId
+INSERT INTO @other_facts
+${winners(EventId IN (SELECT EventId FROM @relinked) AND EventId NOT IN (SELECT EventId FROM @effective))}
 
 -- keyed_renamed --
 INSERT INTO @keyed
-${keyed(@facts_renamed)}
+${keyed(@other_facts)}
 
 -- effective_renamed --
 -- Their effective keys are as stored.
 INSERT INTO @effective
-SELECT k.EventId, k.ContentHash, k.Time, k.Event, k.SubjectLevel, k.SubjectRank, k.Own, b.Keys, k.Claims, k.Pairs
+SELECT k.EventId, k.ContentHash, k.SubjectLevel, k.SubjectRank, k.Own, b.Keys, k.Claims, k.Pairs, k.Fact, k.Attributes
 FROM @keyed AS k
 INNER JOIN @before AS b ON b.EventId = k.EventId
 WHERE k.EventId NOT IN (SELECT EventId FROM @effective)
@@ -206,7 +200,6 @@ INSERT INTO @linked
 SELECT
     EventId,
     ContentHash,
-    Time,
     Keys,
     if(empty(Pairs), [], arrayFilter(
         k -> NOT has(Keys.3, k),
@@ -215,7 +208,7 @@ SELECT
     objects,
     arrayFilter(o -> NOT has(placed, (o.1, o.2)), stated_objects),
     multiIf(
-        Event = '', [],
+        Fact.Event = '', [],
         notEmpty(declared), arraySort(arrayDistinct(declared)),
         arraySort(arrayDistinct(arrayMap(
             o -> o.3, arrayFilter(o -> o.1 = if(notEmpty(Own), Own[1].1, levels[1]), objects))))),
@@ -227,7 +220,9 @@ SELECT
     toUInt32(arraySum(arrayMap(
         n -> length(n.1) * length(n.2) - length(arrayDistinct(
             arrayFilter(p -> p.5 = 3 AND has(n.1.2, p.1) AND has(n.2.2, p.2), arrayMap(p -> (p.1, p.2, 0, 0, p.5), stated)))),
-        arrayFilter(n -> length(n.1) > 1 AND length(n.2) > 1, neighbours))))
+        arrayFilter(n -> length(n.1) > 1 AND length(n.2) > 1, neighbours)))),
+    Fact,
+    Attributes
 FROM
 (
     SELECT
@@ -255,13 +250,13 @@ FROM
                 arraySort(arrayDistinct(arrayMap(k -> (k.1, k.2, ${object(k.3)}), Keys))) AS objects,
                 arrayMap(p -> (${object(p.1)}, ${object(p.3)}, p.2, p.4, if(p.5, 4, 3)), Pairs) AS stated
             FROM @effective
-            WHERE EventId IN (SELECT EventId FROM @relinked) AND (notEmpty(Keys) OR notEmpty(Pairs))
+            WHERE ${is_relinked} AND (notEmpty(Keys) OR notEmpty(Pairs))
         )
     )
 )
 
 -- edges_now --
 INSERT INTO @edges_now
-SELECT e.2, e.1, EventId, e.5, Time, e.3, e.4
+SELECT e.2, e.1, EventId, e.5, Fact.Time, e.3, e.4
 FROM @linked
 ARRAY JOIN Edges AS e

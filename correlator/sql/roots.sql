@@ -61,7 +61,7 @@ WHERE NOT IsObject
 -- dirty_objects --
 -- Objects of the relinked events that are new or gone, and children of edges that changed.
 INSERT INTO @dirty
-SELECT Object, any(Level)
+SELECT Object, any(Level), Object IN (SELECT Object FROM @objects_before)
 FROM
 (
     SELECT object.1 AS Level, object.2 AS Object
@@ -88,6 +88,18 @@ FROM
 )
 GROUP BY Object
 
+-- dirty_all --
+-- For a rebuild: all.
+INSERT INTO @dirty
+SELECT object.2, any(object.1), 0
+FROM
+(
+    SELECT arrayJoin(arrayConcat(
+        arrayMap(o -> (o.1, o.3), Objects), arrayMap(o -> (o.1, o.2), arrayFilter(o -> o.3, Extra)))) AS object
+    FROM @linked
+)
+GROUP BY object.2
+
 -- is_object --
 -- A cut may name what is no object.
 ($1 IN (SELECT arrayJoin(${named_objects}) FROM @linked) OR $1 IN (SELECT Object FROM @objects_before))
@@ -109,7 +121,7 @@ INSERT INTO @recount SELECT DISTINCT edge.1 FROM (${changed_edges})
 -- dirty_recounted --
 -- A parent may have become crowded, or no longer be.
 INSERT INTO @dirty
-SELECT edge.1, any(edge.3)
+SELECT edge.1, any(edge.3), 1
 FROM (${changed_edges})
 WHERE edge.1 NOT IN (SELECT Object FROM @dirty) AND edge.1 NOT IN (SELECT Object FROM @gone) AND ${is_object(edge.1)}
 GROUP BY edge.1
@@ -167,7 +179,7 @@ FROM
         SELECT Child, Parent, EventId, toUInt8(Rule) AS Rule, Time, Deleted
         FROM edges
         WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-          AND Child IN (SELECT Object FROM @dirty WHERE Level = {level:UInt8})
+          AND Child IN (SELECT Object FROM @dirty WHERE Level = {level:UInt8} AND Stored)
         ORDER BY Version DESC
         LIMIT 1 BY Child, Parent, EventId, Rule
     )
@@ -257,15 +269,15 @@ FROM
 -- moved --
 -- Objects of a level whose roots changed.
 INSERT INTO @moved
-SELECT r.Object
+SELECT r.Object, {level:UInt8}, b.Here
 FROM (SELECT Object, Roots, Deleted FROM @rooted WHERE Level = {level:UInt8}) AS r
-LEFT ANY JOIN @objects_before AS b ON b.Object = r.Object
+LEFT ANY JOIN (SELECT Object, Roots, 1 AS Here FROM @objects_before) AS b ON b.Object = r.Object
 WHERE r.Roots != b.Roots
 
 -- dirty_below --
 -- Their children: by edges that are still stated, or a child that nothing names any longer would rise again.
 INSERT INTO @dirty
-SELECT Child, any(ChildLevel)
+SELECT Child, any(ChildLevel), 1
 FROM
 (
     SELECT Child, ChildLevel
@@ -274,26 +286,18 @@ FROM
         SELECT Parent, Child, EventId, Rule, ChildLevel, Deleted
         FROM edges_down
         WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Rule != 4
-          AND Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+          AND Parent IN (SELECT Object FROM @moved WHERE Level = {level:UInt8} AND Stored)
         ORDER BY Version DESC
         LIMIT 1 BY Parent, Child, EventId, Rule
     )
     WHERE NOT Deleted
     UNION ALL
     SELECT Child, ChildLevel FROM @edges_now
-    WHERE Parent IN (SELECT m.Object FROM @moved AS m INNER JOIN @rooted AS r ON r.Object = m.Object WHERE r.Level = {level:UInt8})
+    WHERE Parent IN (SELECT Object FROM @moved WHERE Level = {level:UInt8})
       AND Rule != 4
 )
 WHERE Child NOT IN (SELECT Object FROM @dirty) AND Child NOT IN (SELECT Object FROM @gone)
 GROUP BY Child
-
--- placing --
--- Relinked events, also those that left the process.
-INSERT INTO @placing
-SELECT r.EventId, l.Objects, l.Subjects, b.Roots, 1
-FROM @relinked AS r
-LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
-LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
 
 -- relocated --
 -- Other events that name an object whose roots changed.
@@ -304,63 +308,55 @@ FROM
     SELECT Object, EventId, Deleted
     FROM object_events
     WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-      AND Object IN (SELECT Object FROM @moved)
+      AND Object IN (SELECT Object FROM @moved WHERE Stored)
     ORDER BY Version DESC
     LIMIT 1 BY Object, EventId
 )
 WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @relinked)
 
--- before_relocated --
-INSERT INTO @before
-SELECT EventId, ContentHash, Keys, Paired, Claims, Objects, Extra, Subjects, Edges, AmbiguousLinks, Roots, 1
-FROM
-(
-    SELECT * EXCEPT (Tenant, Process, Generation)
-    FROM event_state
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-      AND EventId IN (SELECT EventId FROM @relocated)
-      AND EventId NOT IN (SELECT EventId FROM @before)
-    ORDER BY Version DESC
-    LIMIT 1 BY EventId
-)
-WHERE NOT Deleted
+-- facts_relocated --
+INSERT INTO @other_facts
+${winners(EventId IN (SELECT EventId FROM @relocated) AND EventId NOT IN (SELECT EventId FROM @other_facts))}
 
--- placing_relocated --
-INSERT INTO @placing
-SELECT EventId, Objects, Subjects, Roots, 0 FROM @before WHERE EventId IN (SELECT EventId FROM @relocated)
-
--- objects_before_placing --
+-- objects_before_relocated --
 INSERT INTO @objects_before
-${stored_objects(SELECT arrayJoin(Objects.3) FROM @placing)}
+${stored_objects(SELECT arrayJoin(Objects.3) FROM @before WHERE EventId IN (SELECT EventId FROM @relocated))}
 
 -- objects_before_roots --
 -- And of their roots, for the root's level.
 INSERT INTO @objects_before
 ${stored_objects(SELECT arrayJoin(Roots) FROM (SELECT Roots FROM @rooted UNION ALL SELECT Roots FROM @objects_before))}
 
--- members --
--- One row per event and root: the event's objects that belong to that root, its subjects among them.
-INSERT INTO @members
-SELECT m.EventId, m.Root, r.Level, m.Subjects, arrayMap(o -> (${namespace(o.1)}, o.2), m.Placed)
-FROM
-(
-    SELECT
-        p.EventId AS EventId,
-        arrayJoin(k.Roots) AS Root,
-        groupUniqArrayIf(p.object.3, p.IsSubject) AS Subjects,
-        arraySort(groupUniqArray((toUInt16(p.object.1) * 256 + p.object.2, p.object.3))) AS Placed
-    FROM
-    (
-        SELECT EventId, object, has(Subjects, object.3) AS IsSubject
-        FROM @placing
-        ARRAY JOIN Objects AS object
-        WHERE notEmpty(Subjects)
-    ) AS p
-    INNER JOIN (${known}) AS k ON k.Object = p.object.3
-    GROUP BY EventId, Root
-    HAVING max(p.IsSubject)
-) AS m
-INNER JOIN (${known}) AS r ON r.Object = m.Root
+-- known_objects --
+INSERT INTO @known SELECT Object, Level, Roots FROM (${known})
 
--- roots_now --
-INSERT INTO @roots_now SELECT EventId, arraySort(groupArray(Root)) FROM @members GROUP BY EventId
+-- placed --
+-- Relinked events, also those that left the process; and others that name an object whose roots changed.
+INSERT INTO @placed
+${with_roots(
+    SELECT r.EventId AS EventId, l.ContentHash AS ContentHash, ${linked_columns}, b.Roots AS Before, 1 AS Relinked
+    FROM @relinked AS r
+    LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
+    LEFT ANY JOIN (SELECT EventId, Roots FROM @before) AS b ON b.EventId = r.EventId
+    UNION ALL
+    SELECT b.EventId, b.ContentHash, b.Keys, b.Paired, b.Claims, b.Objects, b.Extra, b.Subjects, b.Edges, b.AmbiguousLinks,
+        f.Fact, mapFilter((name, value) -> has({attributes:Array(String)}, name), f.Attributes), b.Roots, 0
+    FROM (SELECT * FROM @before WHERE EventId IN (SELECT EventId FROM @relocated)) AS b
+    INNER JOIN (SELECT EventId, Fact, Attributes FROM @other_facts) AS f ON f.EventId = b.EventId
+)}
+
+-- placed_all --
+INSERT INTO @placed
+${with_roots(SELECT EventId, ContentHash, ${linked_columns}, CAST([], 'Array(UInt64)') AS Before, 1 AS Relinked FROM @linked AS l)}
+
+-- linked_columns --
+l.Keys AS Keys, l.Paired AS Paired, l.Claims AS Claims, l.Objects AS Objects, l.Extra AS Extra, l.Subjects AS Subjects,
+    l.Edges AS Edges, l.AmbiguousLinks AS AmbiguousLinks, l.Fact AS Fact, l.Attributes AS Attributes
+
+-- with_roots --
+-- An event's roots are those of its subjects.
+SELECT
+    EventId, ContentHash, Keys, Paired, Claims, Objects, Extra, Subjects, Edges, AmbiguousLinks, Fact, Attributes, Before, Relinked,
+    arrayMap(o -> joinGet('@known', 'Roots', o.3), Objects) AS roots_of,
+    arraySort(arrayDistinct(arrayFlatten(arrayFilter((r, o) -> has(Subjects, o.3), roots_of, Objects))))
+FROM ($1)

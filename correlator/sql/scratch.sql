@@ -18,8 +18,8 @@ EventId UInt128, Round UInt16
 EventId UInt128
 
 -- facts --
--- The winning row of each affected event, what linking needs of it.
-EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String)
+-- The winning row of each affected event: what linking needs of it, and the Fact that it carries along to the journeys.
+EventId UInt128, ContentHash UInt64, Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String), Fact Tuple(Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String), Attributes Map(LowCardinality(String), String)
 
 -- climbs --
 -- Spans looked at on the way up from an event, Hop steps above it.
@@ -34,11 +34,11 @@ Trace UInt64, Span UInt128, IsEvent UInt8, Parents Array(Tuple(Trace UInt64, Spa
 EventId UInt128, Ancestors Array(UInt128), Watched Array(Tuple(Trace UInt64, Span UInt128, Seen UInt64))
 
 -- lineage_before --
-EventId UInt128, Ancestors Array(UInt128), Watched Array(Tuple(Trace UInt64, Span UInt128, Seen UInt64))
+= lineage
 
--- facts_renamed --
--- The same of events that are not affected themselves, but an alias they name is.
-EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String)
+-- other_facts --
+-- The same of events that are not affected themselves: an alias they name is, or the roots of an object.
+= facts
 
 -- named --
 -- Keys as the events spell them.
@@ -46,11 +46,11 @@ Key UInt64, Level UInt8, Rank UInt8, Namespace LowCardinality(String), Value Str
 
 -- keyed --
 -- Affected events below others, before inheritance; Pairs are well-formed business.link (Cut 0) and business.link.cut (Cut 1).
-EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), SubjectLevel UInt8, SubjectRank UInt8, Own Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Pairs Array(Tuple(Parent UInt64, ParentLevel UInt8, Child UInt64, ChildLevel UInt8, Cut UInt8))
+EventId UInt128, ContentHash UInt64, SubjectLevel UInt8, SubjectRank UInt8, Own Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Pairs Array(Tuple(Parent UInt64, ParentLevel UInt8, Child UInt64, ChildLevel UInt8, Cut UInt8)), Fact Tuple(Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String), Attributes Map(LowCardinality(String), String)
 
 -- effective --
 -- The same with effective keys.
-EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Event LowCardinality(String), SubjectLevel UInt8, SubjectRank UInt8, Own Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Pairs Array(Tuple(Parent UInt64, ParentLevel UInt8, Child UInt64, ChildLevel UInt8, Cut UInt8))
+= keyed
 
 -- above --
 -- Ancestors outside the affected set.
@@ -100,15 +100,15 @@ Key UInt64, Object UInt64
 
 -- linked --
 -- What linking makes of each relinked event.
-EventId UInt128, ContentHash UInt64, Time DateTime64(9, 'UTC'), Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Paired Array(UInt64), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)), Subjects Array(UInt64), Edges Array(Tuple(Parent UInt64, Child UInt64, ParentLevel UInt8, ChildLevel UInt8, Rule UInt8)), AmbiguousLinks UInt32
+EventId UInt128, ContentHash UInt64, Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Paired Array(UInt64), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)), Subjects Array(UInt64), Edges Array(Tuple(Parent UInt64, Child UInt64, ParentLevel UInt8, ChildLevel UInt8, Rule UInt8)), AmbiguousLinks UInt32, Fact Tuple(Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String), Attributes Map(LowCardinality(String), String)
 
 -- edges_now --
 -- Edges of the relinked events.
 Child UInt64, Parent UInt64, EventId UInt128, Rule UInt8, Time DateTime64(9, 'UTC'), ParentLevel UInt8, ChildLevel UInt8
 
 -- dirty --
--- Objects whose roots are to be derived anew.
-Object UInt64, Level UInt8
+-- Objects whose roots are to be derived anew; a new one has no stored edges.
+Object UInt64, Level UInt8, Stored UInt8
 
 -- recount --
 -- Parents whose number of children may have changed.
@@ -141,22 +141,19 @@ Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32, D
 
 -- moved --
 -- Objects whose roots changed.
-Object UInt64
-
--- placing --
--- Events whose membership is derived anew; Relinked 0: only an object's roots changed.
-EventId UInt128, Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Subjects Array(UInt64), Before Array(UInt64), Relinked UInt8
-
--- members --
--- Memberships of those events.
-EventId UInt128, Root UInt64, RootLevel UInt8, Subjects Array(UInt64), Objects Array(Tuple(Namespace LowCardinality(String), Object UInt64))
-
--- roots_now --
-EventId UInt128, Roots Array(UInt64)
+Object UInt64, Level UInt8, Stored UInt8
 
 -- relocated --
 -- Events that stay as they are, but name an object whose roots changed.
 EventId UInt128
+
+-- known --
+-- Look-up: objects as they are now.
+Object UInt64, Level UInt8, Roots Array(UInt64)
+
+-- placed --
+-- Events whose membership is derived anew, with their roots; Relinked 0: only an object's roots changed.
+EventId UInt128, ContentHash UInt64, Keys Array(Tuple(Level UInt8, Rank UInt8, Key UInt64)), Paired Array(UInt64), Claims Array(Tuple(Key UInt64, Other UInt64, Rank UInt8, OtherRank UInt8)), Objects Array(Tuple(Level UInt8, Rank UInt8, Object UInt64)), Extra Array(Tuple(Level UInt8, Object UInt64, Named UInt8)), Subjects Array(UInt64), Edges Array(Tuple(Parent UInt64, Child UInt64, ParentLevel UInt8, ChildLevel UInt8, Rule UInt8)), AmbiguousLinks UInt32, Fact Tuple(Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String), Attributes Map(LowCardinality(String), String), Before Array(UInt64), Relinked UInt8, RootsOf Array(Array(UInt64)), Roots Array(UInt64)
 
 -- to_fold --
 -- Journeys to fold.

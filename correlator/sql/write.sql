@@ -3,78 +3,34 @@
 
 -- dirty_journeys --
 INSERT INTO dirty_journeys (Tenant, Process, Generation, Version, Root)
-SELECT DISTINCT {tenant:String}, {process:String}, {generation:UInt32}, {version:UInt64}, Root
-FROM
-(
-    SELECT Root FROM @members
-    UNION ALL
-    SELECT arrayJoin(Before) FROM @placing
-)
+SELECT DISTINCT {tenant:String}, {process:String}, {generation:UInt32}, {version:UInt64}, arrayJoin(arrayConcat(Before, Roots))
+FROM @placed
 
 -- journey_events --
--- The facts stand on the right: joining the members' arrays into the facts' rows takes ten times as long.
-INSERT INTO journey_events (${journey_columns})
-SELECT ${journey_values}
-FROM @members AS m
-INNER JOIN
+-- One row per root and event: the event's objects that belong to that root, its subjects among them.
+INSERT INTO journey_events (Tenant, Process, Generation, Root, RootLevel, EventId, Subjects, Objects, Time, Event, Failed, System,
+    Platform, Connection, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode,
+    ExceptionMessage, Attributes, Version, Deleted)
+SELECT
+    {tenant:String}, {process:String}, {generation:UInt32}, root, joinGet('@known', 'Level', root), EventId,
+    arraySort(arrayDistinct(arrayFilter(s -> has(Subjects, s), here.3))),
+    arrayMap(o -> (${namespace(toUInt16(o.1) * 256 + o.2)}, o.3), here),
+    Fact.Time, Fact.Event, Fact.Failed, Fact.System, Fact.Platform, Fact.Connection, Fact.Amount, Fact.Currency, Fact.Customer,
+    Fact.Entity, Fact.Region, Fact.ServiceLine, Fact.TimePrecision, Fact.ExceptionClass, Fact.ExceptionCode,
+    Fact.ExceptionMessage, Attributes, {version:UInt64}, 0
+FROM
 (
-    SELECT ${fact_columns}
-    FROM business_events
-    WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @members)
-    ORDER BY EventId, Time DESC, ContentHash DESC
-    LIMIT 1 BY EventId
-) AS b ON b.EventId = m.EventId
-
--- journey_events_all --
--- The same for a range of identities, which bounds memory.
-INSERT INTO journey_events (${journey_columns})
-SELECT ${journey_values}
-FROM (SELECT * FROM @members WHERE EventId BETWEEN {low:UInt128} AND {high:UInt128}) AS m
-INNER JOIN
-(
-    SELECT ${fact_columns}
-    FROM business_events
-    WHERE Tenant = {tenant:String} AND EventId BETWEEN {low:UInt128} AND {high:UInt128}
-      AND EventId NOT IN (SELECT EventId FROM @repeated)
-    LIMIT 1 BY EventId
-    UNION ALL
-    SELECT *
-    FROM
-    (
-        SELECT ${fact_columns}
-        FROM business_events
-        WHERE Tenant = {tenant:String} AND EventId BETWEEN {low:UInt128} AND {high:UInt128}
-          AND EventId IN (SELECT EventId FROM @repeated)
-        ORDER BY EventId, Time DESC, ContentHash DESC
-        LIMIT 1 BY EventId
-    )
-) AS b ON b.EventId = m.EventId
-
--- fact_columns --
-EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity, Region,
-    ServiceLine, TimePrecision, AccountingDate, ExceptionClass, ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId,
-    ${attribute_values}
-
--- journey_columns --
-Tenant, Process, Generation, Root, RootLevel, EventId, Time, ReceivedAt, Source, Event, Failed, System, Platform, Connection,
-    Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, AccountingDate, ExceptionClass,
-    ExceptionCode, ExceptionMessage, ReplayId, TraceId, SpanId, Attributes, Version, Deleted
-
--- journey_values --
-{tenant:String}, {process:String}, {generation:UInt32}, m.Root, m.RootLevel, b.EventId, b.Time, b.ReceivedAt, b.Source, b.Event,
-    b.Failed, b.System, b.Platform, b.Connection, m.Subjects, m.Objects, b.Amount, b.Currency, b.Customer, b.Entity, b.Region,
-    b.ServiceLine, b.TimePrecision, b.AccountingDate, b.ExceptionClass, b.ExceptionCode, b.ExceptionMessage, b.ReplayId,
-    b.TraceId, b.SpanId, ${attributes}, {version:UInt64}, 0
+    SELECT
+        EventId, Subjects, Fact, Attributes,
+        arrayJoin(Roots) AS root,
+        arraySort(arrayFilter((o, r) -> has(r, root), Objects, RootsOf)) AS here
+    FROM @placed
+)
 
 -- journey_events_left --
 INSERT INTO journey_events (Tenant, Process, Generation, Root, EventId, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, EventId, {version:UInt64}, 1
-FROM
-(
-    SELECT p.EventId AS EventId, arrayJoin(arrayFilter(r -> NOT has(n.Roots, r), p.Before)) AS Root
-    FROM @placing AS p
-    LEFT ANY JOIN @roots_now AS n ON n.EventId = p.EventId
-)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, root, EventId, {version:UInt64}, 1
+FROM (SELECT EventId, arrayJoin(arrayFilter(r -> NOT has(Roots, r), Before)) AS root FROM @placed)
 
 -- objects --
 -- The lowest level first: a parent's row is the cause of its children's.
@@ -129,13 +85,12 @@ SELECT {tenant:String}, {process:String}, {generation:UInt32}, claim.1, claim.2,
 FROM
 (
     SELECT
-        r.EventId AS EventId,
+        l.EventId AS EventId,
         arrayJoin(arrayConcat(
             arrayMap(c -> (c.1, c.2, c.3, c.4, 0), arrayFilter(c -> NOT has(b.Claims, c), l.Claims)),
             arrayMap(c -> (c.1, c.2, c.3, c.4, 1), arrayFilter(c -> NOT has(l.Claims, c), b.Claims)))) AS claim
-    FROM @relinked AS r
-    LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
-    LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
+    FROM (SELECT EventId, Claims, Objects, Extra FROM @placed WHERE Relinked) AS l
+    LEFT ANY JOIN @before AS b ON b.EventId = l.EventId
     WHERE l.Claims != b.Claims
 )
 
@@ -145,28 +100,22 @@ SELECT {tenant:String}, {process:String}, {generation:UInt32}, object.1, EventId
 FROM
 (
     SELECT
-        r.EventId AS EventId,
+        l.EventId AS EventId,
         arrayDistinct(arrayConcat(arrayMap(o -> (o.3, 1), l.Objects), arrayMap(o -> (o.2, o.3), l.Extra))) AS now,
         arrayDistinct(arrayConcat(arrayMap(o -> (o.3, 1), b.Objects), arrayMap(o -> (o.2, o.3), b.Extra))) AS stored,
         arrayJoin(arrayConcat(
             arrayMap(o -> (o.1, arrayMax(arrayMap(n -> n.2, arrayFilter(n -> n.1 = o.1, now))), 0),
                 arrayFilter(o -> NOT has(stored, o), now)),
             arrayMap(o -> (o.1, 0, 1), arrayFilter(o -> NOT has(now.1, o.1), stored)))) AS object
-    FROM @relinked AS r
-    LEFT ANY JOIN @linked AS l ON l.EventId = r.EventId
-    LEFT ANY JOIN @before AS b ON b.EventId = r.EventId
+    FROM (SELECT EventId, Claims, Objects, Extra FROM @placed WHERE Relinked) AS l
+    LEFT ANY JOIN @before AS b ON b.EventId = l.EventId
 )
 
 -- event_state --
 -- The cause of all the above comes last.
 INSERT INTO event_state (Tenant, Process, Generation, EventId, ContentHash, Keys, Paired, Claims, Objects, Extra, Subjects, Edges,
     AmbiguousLinks, Roots, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, p.EventId,
-    ${of_relinked(ContentHash)}, ${of_relinked(Keys)}, ${of_relinked(Paired)}, ${of_relinked(Claims)}, ${of_relinked(Objects)}, ${of_relinked(Extra)},
-    ${of_relinked(Subjects)}, ${of_relinked(Edges)}, ${of_relinked(AmbiguousLinks)}, n.Roots, {version:UInt64},
-    p.Relinked AND empty(l.Keys) AND empty(l.Edges)
-FROM @placing AS p
-LEFT ANY JOIN @linked AS l ON l.EventId = p.EventId
-LEFT ANY JOIN @before AS b ON b.EventId = p.EventId
-LEFT ANY JOIN @roots_now AS n ON n.EventId = p.EventId
-WHERE p.Relinked OR n.Roots != p.Before
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, EventId, ContentHash, Keys, Paired, Claims, Objects, Extra,
+    Subjects, Edges, AmbiguousLinks, Roots, {version:UInt64}, Relinked AND empty(Keys) AND empty(Edges)
+FROM @placed
+WHERE Relinked OR Roots != Before

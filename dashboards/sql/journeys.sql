@@ -102,7 +102,8 @@ WHERE Deleted = 0
 -- The latest events of one journey, oldest first, with the keys and attributes they were sent with.
 SELECT EventId, leftPad(lower(hex(EventId)), 32, '0') AS Id, e.Time AS Time, Event, Failed, System, Platform, Connection,
     e.Subjects AS Subjects, e.Amount AS Amount, e.Currency AS Currency, ExceptionClass, ExceptionCode, ExceptionMessage,
-    ReplayId, TraceId, SpanId, ReceivedAt, Total, b.Names AS Names, b.Attributes AS Attributes, b.ServiceName AS ServiceName
+    b.ReplayId AS ReplayId, b.TraceId AS TraceId, b.SpanId AS SpanId, b.ReceivedAt AS ReceivedAt, Total, b.Names AS Names,
+    b.Attributes AS Attributes, b.ServiceName AS ServiceName
 FROM
 (
     SELECT *, count() OVER () AS Total
@@ -119,7 +120,7 @@ FROM
 ) AS e
 LEFT JOIN
 (
-    SELECT EventId, arrayMap(k -> concat(k.1, ':', k.2), Keys) AS Names, Attributes, ServiceName
+    SELECT EventId, arrayMap(k -> concat(k.1, ':', k.2), Keys) AS Names, Attributes, ServiceName, ReplayId, TraceId, SpanId, ReceivedAt
     FROM business_events
     WHERE Tenant = {tenant:String} AND EventId IN (
         SELECT EventId FROM journey_events WHERE Tenant = {tenant:String} AND Root = {root:UInt64})

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.correlator.fold_reference import Event, Expect, Journey, Where, fold
-from throughline.collector.store import Role, Store, load_queries
+from throughline.collector.store import Role, Store
 from throughline.correlator.definition import Process
 from throughline.correlator.fold import fold_sql
+from throughline.correlator.workspace import scratch_columns
 
 COLUMNS = [
-    "Tenant", "Process", "Generation", "Root", "RootLevel", "EventId", "Time", "ReceivedAt", "Source",
+    "Tenant", "Process", "Generation", "Root", "RootLevel", "EventId", "Time",
     "Event", "Failed",
     "Subjects", "Objects", "Amount", "Currency", "Customer", "Entity", "Region", "ServiceLine",
     "TimePrecision",
@@ -39,7 +40,7 @@ class Folding:
             "CREATE TABLE IF NOT EXISTS dirty (Root UInt64) ENGINE = MergeTree ORDER BY Root",
             role=Role.CORRELATOR,
         )
-        columns = load_queries("throughline.correlator", "scratch")["folding"].split("\n", 1)[1]
+        columns = scratch_columns()["folding"]
         store.command(
             f"CREATE TABLE IF NOT EXISTS folding ({columns}) ENGINE = Memory", role=Role.CORRELATOR
         )
@@ -100,7 +101,7 @@ class Folding:
 
     def _row(self, root: int, event: Event, deleted: bool, generation: int) -> list[Any]:
         return [
-            self.tenant, self.process.id, generation, root, 0, event.id, event.time, EPOCH, "log",
+            self.tenant, self.process.id, generation, root, 0, event.id, event.time,
             event.event, int(event.failed), list(event.subjects), list(event.objects), event.amount,
             event.currency, event.customer, event.entity, event.region, event.service_line, event.precision,
             event.klass, event.code, event.message,

@@ -68,6 +68,10 @@ FAILURES = (
 )
 
 
+FACT_ONLY = {"ReceivedAt", "Source", "ReplayId", "TraceId", "SpanId"}
+"""What business_events knows of an event and journey_events does not."""
+
+
 @dataclass
 class Seeded:
     """What was written, for tests to aim at."""
@@ -323,7 +327,7 @@ class _Rows:
         self._add(
             "journey_events",
             {
-                **common,
+                **{name: value for name, value in common.items() if name not in FACT_ONLY},
                 "Root": self.root,
                 "RootLevel": 0,
                 "Subjects": [self.objects[max(step - 1, 0)]],

@@ -226,7 +226,7 @@ PARTITION BY (Process, Generation)
 ORDER BY (Tenant, Object)
 SETTINGS index_granularity = 1024, min_compress_block_size = 16384;
 
--- Membership: one row per journey and event, with all that folding needs.
+-- Membership: one row per journey and event, with what folding needs of the event.
 CREATE TABLE journey_events
 (
     Tenant LowCardinality(String),
@@ -236,8 +236,6 @@ CREATE TABLE journey_events
     RootLevel UInt8,                     -- 0, or an orphan's level
     EventId UInt128,
     Time DateTime64(9, 'UTC'),
-    ReceivedAt DateTime64(6, 'UTC'),
-    Source Enum8('span' = 1, 'log' = 2, 'cloudevent' = 3),
     Event LowCardinality(String),
     Failed UInt8,
     System LowCardinality(String),
@@ -252,13 +250,9 @@ CREATE TABLE journey_events
     Region LowCardinality(String),
     ServiceLine LowCardinality(String),
     TimePrecision LowCardinality(String),
-    AccountingDate Nullable(Date32),
     ExceptionClass LowCardinality(String),
     ExceptionCode String,
     ExceptionMessage String,
-    ReplayId String,
-    TraceId String,
-    SpanId String,
     Attributes Map(LowCardinality(String), String),
     Version UInt64,
     Deleted UInt8

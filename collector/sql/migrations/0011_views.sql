@@ -183,41 +183,9 @@ SETTINGS do_not_merge_across_partitions_select_final = 1;
 -- Membership as stored: the base of both event views.
 CREATE OR REPLACE VIEW event_rows_at AS
 SELECT
-    Process,
-    Generation,
-    Root,
-    leftPad(lower(hex(Root)), 16, '0') AS Journey,
-    EventId,
-    Time,
-    ReceivedAt,
-    Event,
-    System,
-    Platform,
-    Connection,
-    Failed,
-    Subjects,
-    Amount,
-    Currency,
-    Customer,
-    Entity,
-    Region,
-    ServiceLine,
-    ExceptionClass,
-    ExceptionCode,
-    ExceptionMessage,
-    ReplayId,
-    TraceId,
-    SpanId
-FROM journey_events FINAL
-WHERE Tenant = {tenant:String} AND Deleted = 0
-    AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
-SETTINGS do_not_merge_across_partitions_select_final = 1;
-
--- events without keys and attributes, which cost a look-up per event.
-CREATE OR REPLACE VIEW events_unnamed_at AS
-SELECT
     Process AS process,
-    Journey AS journey,
+    leftPad(lower(hex(Root)), 16, '0') AS journey,
+    EventId,
     leftPad(lower(hex(EventId)), 32, '0') AS id,
     Time AS time,
     Event AS event,
@@ -226,37 +194,32 @@ SELECT
     Connection AS connection,
     if(Failed = 1, 'error', 'ok') AS status,
     Amount AS amount,
-    Currency AS currency,
-    TraceId AS trace_id,
-    SpanId AS span_id,
-    ReceivedAt AS received_at
+    Currency AS currency
+FROM journey_events FINAL
+WHERE Tenant = {tenant:String} AND Deleted = 0
+    AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- events without what only the event itself knows, which costs a look-up per event.
+CREATE OR REPLACE VIEW events_unnamed_at AS
+SELECT * EXCEPT (EventId)
 FROM event_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')});
 
 -- events: one row per journey and event.
 CREATE OR REPLACE VIEW events_at AS
 SELECT
-    e.Process AS process,
-    e.Journey AS journey,
-    leftPad(lower(hex(e.EventId)), 32, '0') AS id,
-    e.Time AS time,
-    e.Event AS event,
-    e.System AS system,
-    e.Platform AS platform,
-    e.Connection AS connection,
-    if(e.Failed = 1, 'error', 'ok') AS status,
-    e.Amount AS amount,
-    e.Currency AS currency,
+    e.* EXCEPT (EventId),
     arrayMap(k -> concat(k.1, ':', k.2), b.Keys) AS keys,
     b.Attributes AS attributes,
-    e.TraceId AS trace_id,
-    e.SpanId AS span_id,
-    e.ReceivedAt AS received_at
+    b.TraceId AS trace_id,
+    b.SpanId AS span_id,
+    b.ReceivedAt AS received_at
 FROM
 (
-    SELECT EventId, Time, Keys, Attributes FROM business_events WHERE Tenant = {tenant:String}
+    SELECT EventId, Time, Keys, Attributes, TraceId, SpanId, ReceivedAt FROM business_events WHERE Tenant = {tenant:String}
 ) AS b
 RIGHT ANY JOIN event_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}) AS e
-    ON b.EventId = e.EventId AND b.Time = e.Time;
+    ON b.EventId = e.EventId AND b.Time = e.time;
 
 -- Business events per sender and hour, kept by the engine beside the rows: with ten million of them `sources` takes 0.05 s of
 -- processor time instead of 1.2 s, and an insert of 5,000 rows no measurable time more.
