@@ -80,18 +80,15 @@ def fold_sql(process: Process, *, source: str, rows: str, fresh: bool) -> FoldSq
 
 def _vanished(table: str, key: str, source: str) -> str:
     """Rows of the changed journeys that this version did not write again."""
-    return f"""INSERT INTO {table}
-SELECT * REPLACE ({{version:UInt64}} AS Version, 1 AS Deleted)
+    return f"""INSERT INTO {table} (Tenant, Process, Generation, {key}, Version, Deleted)
+SELECT {{tenant:String}}, {{process:String}}, {{generation:UInt32}}, {key}, {{version:UInt64}}, 1
 FROM (
-    SELECT * FROM (
-        SELECT * FROM {table}
-        WHERE Tenant = {{tenant:String}} AND Process = {{process:String}}
-        AND Generation = {{generation:UInt32}}
-            AND Root IN (SELECT Root FROM {source})
-        ORDER BY Version DESC LIMIT 1 BY {key}
-    )
-    WHERE Version < {{version:UInt64}} AND Deleted = 0
-)"""
+    SELECT {key}, Version, Deleted FROM {table}
+    WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} AND Generation = {{generation:UInt32}}
+        AND Root IN (SELECT Root FROM {source})
+    ORDER BY Version DESC LIMIT 1 BY {key}
+)
+WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 
 def _journeys(process: Process, rows: Rows) -> str:

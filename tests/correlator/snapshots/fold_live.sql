@@ -276,28 +276,22 @@ FROM (
     FROM (SELECT * FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0)
 );
 
-INSERT INTO journey_state
-SELECT * REPLACE ({version:UInt64} AS Version, 1 AS Deleted)
+INSERT INTO journey_state (Tenant, Process, Generation, Root, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, {version:UInt64}, 1
 FROM (
-    SELECT * FROM (
-        SELECT * FROM journey_state
-        WHERE Tenant = {tenant:String} AND Process = {process:String}
-        AND Generation = {generation:UInt32}
-            AND Root IN (SELECT Root FROM dirty)
-        ORDER BY Version DESC LIMIT 1 BY Root
-    )
-    WHERE Version < {version:UInt64} AND Deleted = 0
-);
+    SELECT Root, Version, Deleted FROM journey_state
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+        AND Root IN (SELECT Root FROM dirty)
+    ORDER BY Version DESC LIMIT 1 BY Root
+)
+WHERE Version < {version:UInt64} AND Deleted = 0;
 
-INSERT INTO exception_state
-SELECT * REPLACE ({version:UInt64} AS Version, 1 AS Deleted)
+INSERT INTO exception_state (Tenant, Process, Generation, Root, ExceptionId, Version, Deleted)
+SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, ExceptionId, {version:UInt64}, 1
 FROM (
-    SELECT * FROM (
-        SELECT * FROM exception_state
-        WHERE Tenant = {tenant:String} AND Process = {process:String}
-        AND Generation = {generation:UInt32}
-            AND Root IN (SELECT Root FROM dirty)
-        ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
-    )
-    WHERE Version < {version:UInt64} AND Deleted = 0
-);
+    SELECT Root, ExceptionId, Version, Deleted FROM exception_state
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+        AND Root IN (SELECT Root FROM dirty)
+    ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
+)
+WHERE Version < {version:UInt64} AND Deleted = 0;
