@@ -6,101 +6,36 @@ compile. Reading files is `process.py`.
 
 import hashlib
 import json
-import re
 from collections import Counter
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationInfo, model_validator
 
-from throughline.correlator.durations import Duration, parse_duration
+from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
+from throughline.correlator.durations import Deadline, Duration, parse_time
 from throughline.correlator.expressions import (
     Expression,
     ExpressionError,
     compile_journey,
     compile_where,
 )
-
-Path = tuple[str | int, ...]
-
-NAMESPACE_SHAPE = re.compile(r"[A-Za-z0-9_.\-]+")
-_ID_SHAPE = re.compile(r"[a-z0-9-]+")
-_NAME_SHAPE = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class InconsistentError(ValueError):
-    """Parts of a definition contradict each other; each finding is where and what."""
-
-    def __init__(self, findings: list[tuple[Path, str]]) -> None:
-        """Keep the findings for the reader that knows the line numbers."""
-        super().__init__("; ".join(sentence for _, sentence in findings))
-        self.findings = findings
-
-
-def _id(value: str) -> str:
-    if not _ID_SHAPE.fullmatch(value):
-        message = f"'{value}' must consist of small letters, digits and hyphens"
-        raise ValueError(message)
-    return value
-
-
-def _name(value: str) -> str:
-    if not _NAME_SHAPE.fullmatch(value):
-        message = f"'{value}' must consist of letters, digits, hyphens and underscores"
-        raise ValueError(message)
-    return value
-
-
-def _namespace(value: str) -> str:
-    if not NAMESPACE_SHAPE.fullmatch(value):
-        message = f"'{value}' must consist of letters, digits, dots, hyphens and underscores"
-        raise ValueError(message)
-    return value
-
-
-def _filled(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("holds characters that are not Unicode") from error
-    return value
-
-
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _placeholder(value: str) -> str:
-    return value.strip().lower()
-
-
-Text = Annotated[StrictStr, AfterValidator(_filled)]
-Id = Annotated[StrictStr, AfterValidator(_id)]
-Name = Annotated[StrictStr, AfterValidator(_name)]
-Namespace = Annotated[StrictStr, AfterValidator(_namespace)]
-Placeholder = Annotated[StrictStr, AfterValidator(_placeholder)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_several)]
-Events = Annotated[tuple[Text, ...], BeforeValidator(_several)]
-Positive = Annotated[StrictInt, Field(ge=1)]
-
-
-class Part(BaseModel):
-    """A piece of a definition: immutable, and without unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from throughline.correlator.parts import (
+    Events,
+    Id,
+    InconsistentError,
+    Name,
+    Names,
+    Namespace,
+    Part,
+    Path,
+    Placeholder,
+    Positive,
+    Text,
+    several,
+    unknown,
+)
 
 
 class Level(Part):
@@ -108,7 +43,7 @@ class Level(Part):
 
     namespaces: Annotated[
         tuple[Namespace, ...],
-        BeforeValidator(_several),
+        BeforeValidator(several),
         Field(alias="any_of", min_length=1),
     ]
     max_roots: Positive = 100
@@ -135,13 +70,13 @@ class Within(Part):
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        parse_duration(self.time)
+        parse_time(self.time)
         return self
 
     @property
-    def duration(self) -> Duration:
-        """The time span, read."""
-        return parse_duration(self.time)
+    def due(self) -> Duration | Deadline:
+        """The time, read."""
+        return parse_time(self.time)
 
     @property
     def milestone(self) -> str | None:
@@ -187,7 +122,7 @@ class Calendar(Part):
     by: Literal["business.customer", "business.entity", "business.region", "business.service_line"] | None = (
         None
     )
-    map: dict[StrictStr, Text] = {}
+    map: Mapping[StrictStr, Text] = Field(default_factory=dict)
     default: Text = "always"
 
     @model_validator(mode="before")
@@ -205,17 +140,35 @@ class Process(Part):
     owner: Text | None = None
     scope: Text | None = None
     levels: Annotated[tuple[Level, ...], Field(alias="keys", min_length=1, max_length=100)]
-    placeholders: dict[Namespace, tuple[Placeholder, ...]] = {}
+    placeholders: Mapping[Namespace, tuple[Placeholder, ...]] = Field(default_factory=dict)
     calendar: Calendar = Calendar()
+    calendars: Mapping[Id, BusinessCalendar] = Field(default_factory=dict)
     amount_of: Name | None = None
     milestones: Annotated[tuple[Milestone, ...], Field(min_length=1, max_length=200)]
     completed_by: Names = ()
     dropped_by: Events = ()
     checks: tuple[Check, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_calendars(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep the calendars that this definition names: it says all by which journeys are judged."""
+        if not isinstance(value, dict) or "calendars" in value or not info.context:
+            return value
+        chosen = value.get("calendar")
+        names: list[Any] = [chosen] if isinstance(chosen, str) else []
+        if isinstance(chosen, dict):
+            mapped = chosen.get("map")
+            names = [chosen.get("default"), *(mapped.values() if isinstance(mapped, dict) else [])]
+        known = info.context["calendars"]
+        own = {name: known[name] for name in names if isinstance(name, str) and name in known}
+        return {**value, "calendars": own}
+
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
+        known = info.context["calendars"] if info.context else self.calendars
         findings = [
+            *_calendar_findings(self, known),
             *_namespace_findings(self),
             *_name_findings(self),
             *_clock_findings(self),
@@ -261,17 +214,14 @@ class Process(Part):
     def definition_hash(self) -> str:
         """Thirty-two hex digits that change when the value of a field does, and only then."""
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        if self.calendars:
+            content["calendars"] = {name: one.content_hash for name, one in self.calendars.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What a reader of the figures has to know about this definition."""
         found = []
-        if any(one.within and one.within.duration.business for one in self.milestones):
-            found.append("business time is counted 24×7 until calendars exist")  # noqa: RUF001 - as written
-        named = sorted({self.calendar.default, *self.calendar.map.values()} - {"always"})
-        if named:
-            found.append(f"calendars are not read yet, every hour counts: {', '.join(named)}")
         if not self.completed_by:
             found.append("no journey ever completes: `completed_by` is not set")
         return tuple(found)
@@ -289,6 +239,16 @@ class Process(Part):
         if milestone.within.milestone is not None:
             return milestone.within.milestone, milestone.within.last
         return self.milestones[self.milestones.index(milestone) - 1].name, False
+
+
+def _calendar_findings(process: Process, known: Iterable[str]) -> list[tuple[Path, str]]:
+    chosen: list[tuple[Path, str]] = [(("calendar", "default"), process.calendar.default)]
+    chosen += [(("calendar", "map", value), name) for value, name in process.calendar.map.items()]
+    return [
+        (path, unknown(name, [*known, ALWAYS], "calendar"))
+        for path, name in chosen
+        if name != ALWAYS and name not in process.calendars
+    ]
 
 
 def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
@@ -333,14 +293,9 @@ def _name_findings(process: Process) -> list[tuple[Path, str]]:
         if one.within
     ]
     findings.extend(
-        (path, _unknown_milestone(name, known)) for path, name in references if name and name not in known
+        (path, unknown(name, known, "milestone")) for path, name in references if name and name not in known
     )
     return findings
-
-
-def _unknown_milestone(name: str, known: set[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"there is no milestone '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
 
 
 def _clock_findings(process: Process) -> list[tuple[Path, str]]:

@@ -20,7 +20,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from throughline.correlator import business_clock
 from throughline.correlator.definition import Milestone, Process
+from throughline.correlator.durations import Duration
 from throughline.correlator.expression_parts import Term, quoted
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import FRESH, Rows, events, live, reached, take, undoing, undone
@@ -106,7 +108,7 @@ def _journeys(process: Process, rows: Rows) -> str:
     Tenant, Process, Generation,
 {_listed([f"`{name}`" for name in final])}
 )
-SELECT
+{business_clock.constants(process)}SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
 {_listed([f"{sql} AS out_{name.replace('.', '_')}" for name, sql in final.items()])}
 FROM (
@@ -235,24 +237,36 @@ def _milestones(process: Process) -> list[list[str]]:
             "arrayMap(c -> if(length(c) > 1, 'mixed', c[1]), held) AS currencies",
             f"arrayMap((c, l) -> if(length(c) = 1, {amount}, NULL), held, latest) AS totals",
             "arrayMap(reached -> met_count > reached, arrayCumSum(met)) AS later_met",
-            *_due(process),
         ],
+        *business_clock.steps(process, {place: _started(process, one) for place, one in _clocked(process)}),
+        _due(process),
     ]
+
+
+def _clocked(process: Process) -> list[tuple[int, Milestone]]:
+    """The milestones that can be late, with their places."""
+    return [(place, one) for place, one in enumerate(process.milestones) if _judged(one)]
+
+
+def _started(process: Process, milestone: Milestone) -> str:
+    """The instant that starts a milestone's clock; NULL before, or at an unknown time."""
+    name, last = process.clock_of(milestone) or ("", False)
+    start = [one.name for one in process.milestones].index(name) + 1
+    return f"if(known[{start}], {'last_at' if last else 'met_at'}[{start}], NULL)"
 
 
 def _due(process: Process) -> list[str]:
     """When each milestone is due, and whether its clock was started at an unknown time."""
-    due, unknown = [], []
+    due, unknown = ["NULL"] * len(process.milestones), ["0"] * len(process.milestones)
     names = [one.name for one in process.milestones]
-    for one in process.milestones:
-        clock = process.clock_of(one)
-        if one.within is None or clock is None or one.optional:
-            due.append("NULL")
-            unknown.append("0")
-            continue
-        start, instants = names.index(clock[0]) + 1, "last_at" if clock[1] else "met_at"
-        due.append(f"if(known[{start}], {instants}[{start}] + {one.within.duration.seconds * _MICROS}, NULL)")
-        unknown.append(f"met[{start}] AND NOT known[{start}]")
+    for place, one in _clocked(process):
+        start = names.index((process.clock_of(one) or ("",))[0]) + 1
+        unknown[place] = f"met[{start}] AND NOT known[{start}]"
+        allowed = one.within.due if one.within else None
+        if isinstance(allowed, Duration) and not allowed.business:
+            due[place] = f"{_started(process, one)} + {allowed.seconds * _MICROS}"
+        else:
+            due[place] = f"due{place}"
     return [f"CAST({_array(due)}, 'Array(Nullable(Int64))') AS due", f"{_array(unknown)} AS unknown_start"]
 
 

@@ -1,31 +1,28 @@
 """Process definitions: reading them from files, with file, line and suggestion for whatever is wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from throughline.correlator import yaml_lines
+from throughline.correlator.business_calendar import BusinessCalendar, load_calendars
 from throughline.correlator.definition import (
     Calendar,
     Check,
-    InconsistentError,
     Level,
     Milestone,
-    Part,
     Process,
     Within,
 )
-from throughline.probes.errors import DefinitionError
+from throughline.correlator.problems import InvalidFile, Problem, fields, problems
 
 __all__ = [
     "Calendar",
     "Check",
-    "DefinitionError",
     "InvalidProcess",
     "Level",
     "LoadedProcesses",
@@ -39,38 +36,18 @@ __all__ = [
 
 SHIPPED = Path(__file__).parent / "processes"
 _MERGED_BY_NAME = ("milestones", "checks")
-_WANTED = {
-    "int_type": "a whole number of 1 or more",
-    "greater_than_equal": "a whole number of 1 or more",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "too_short": "a list of at least one",
-    "model_type": "a mapping of fields",
-    "model_attributes_type": "a mapping of fields",
-    "dict_type": "a mapping of fields",
+_PARTS = {
+    (): [*fields(Process), "extends"],
+    ("keys",): fields(Level),
+    ("milestones",): fields(Milestone),
+    ("milestones", "within"): fields(Within),
+    ("checks",): fields(Check),
+    ("calendar",): fields(Calendar),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong in a definition: where, and a sentence."""
-
-    file: str
-    line: int
-    sentence: str
-
-    def __str__(self) -> str:
-        """Give `file:line: sentence`, as editors understand it."""
-        return f"{self.file}:{self.line}: {self.sentence}"
-
-
-class InvalidProcess(DefinitionError):
+class InvalidProcess(InvalidFile):
     """A process definition can't be used; correct the lines that the message names."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        """Hold everything found wrong in one definition, in the order of lines."""
-        self.problems = tuple(sorted(set(problems), key=lambda one: (one.file, one.line, one.sentence)))
-        super().__init__("\n".join(str(one) for one in self.problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +55,26 @@ class LoadedProcesses:
     """The definitions that can be used, by id, and what was wrong with the others."""
 
     processes: tuple[Process, ...] = ()
-    errors: tuple[InvalidProcess, ...] = field(default=())
+    errors: tuple[InvalidFile, ...] = field(default=())
 
 
-def load_process(source: Path | str, *, shipped: Path = SHIPPED) -> Process:
-    """Read one definition from a file (`Path`) or from YAML text (`str`).
+def load_process(
+    source: Path | str, *, shipped: Path = SHIPPED, calendars: Mapping[str, BusinessCalendar] | None = None
+) -> Process:
+    """Read one definition from a file (`Path`) or from YAML text (`str`); without `calendars` those that are
+    shipped exist.
 
     Raises:
         InvalidProcess: with every problem found.
     """
     file = str(source) if isinstance(source, Path) else "<text>"
     tree = _tree(source, file, shipped)
+    known = load_calendars(None).calendars if calendars is None else calendars
     try:
-        return Process.model_validate(tree)
+        return Process.model_validate(tree, context={"calendars": known})
     except ValidationError as error:
-        problems = [one for details in error.errors() for one in _problems(details, tree, file)]
-        raise InvalidProcess(problems) from error
+        found = [one for details in error.errors() for one in problems(details, tree, file, _PARTS)]
+        raise InvalidProcess(found) from error
 
 
 def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedProcesses:
@@ -105,11 +86,12 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
         files |= {path.name: path for path in sorted((config_dir / "processes").glob("*.yaml"))}
     processes: dict[str, Process] = {}
     origin: dict[str, Path] = {}
-    errors: list[InvalidProcess] = []
+    calendars = load_calendars(config_dir)
+    errors: list[InvalidFile] = [*calendars.errors]
     own_first = sorted(files.values(), key=lambda path: (path.parent == shipped, path.name))
     for path in own_first:
         try:
-            process = load_process(path, shipped=shipped)
+            process = load_process(path, shipped=shipped, calendars=calendars.calendars)
         except InvalidProcess as error:
             errors.append(error)
             continue
@@ -187,92 +169,3 @@ def _merged_by_name(base: yaml_lines.Sequence, change: yaml_lines.Sequence) -> y
             position.pop(str(name))  # a second entry of this name is a mistake, to be reported
         result.places[at] = change.places[index]
     return result
-
-
-def _problems(details: ErrorDetails, tree: Any, file: str) -> list[Problem]:
-    path, cause = details["loc"], details.get("ctx", {}).get("error")
-    if isinstance(cause, InconsistentError):
-        return [
-            Problem(
-                *yaml_lines.place_of(tree, (*path, *inner), (file, 1)), f"{_spelled(inner, tree)}: {sentence}"
-            )
-            for inner, sentence in cause.findings
-        ]
-    place = yaml_lines.place_of(tree, path, (file, 1))
-    return [Problem(*place, _sentence(details, path, tree))]
-
-
-def _sentence(details: ErrorDetails, path: tuple[str | int, ...], tree: Any) -> str:
-    kind, given, context = details["type"], details["input"], details.get("ctx", {})
-    where, around = _spelled(path, tree), _spelled(path[:-1], tree)
-    shown = _shown(given)
-    match kind:
-        case "extra_forbidden":
-            known = _fields_at(path)
-            close = get_close_matches(str(path[-1]), known, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
-            sentence = f"unknown field '{path[-1]}' in {around}; {hint}"
-        case "missing":
-            sentence = f"{around} needs the field '{path[-1]}'"
-        case "literal_error":
-            choices = str(context["expected"]).replace("'", "").replace(",", "").split(" ")
-            close = get_close_matches(str(given), choices, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            sentence = f"{where} must be {context['expected']}, not {shown}{hint}"
-        case "string_type":
-            sentence = f"{where} must be text, not {shown}; put quotes around it if it is meant as text"
-        case "value_error":
-            sentence = f"{where}: {context['error']}"
-        case _ if kind in _WANTED:
-            sentence = f"{where} must be {_WANTED[kind]}, not {shown}"
-        case _:
-            sentence = f"{where}: {details['msg']}"
-    return sentence
-
-
-def _shown(given: object) -> str:
-    return (
-        "empty"
-        if given is None
-        else "a list"
-        if isinstance(given, list)
-        else ("a mapping" if isinstance(given, dict) else f"'{given}'")
-    )
-
-
-def _spelled(path: tuple[str | int, ...], tree: Any) -> str:
-    """Name a place as people do: a milestone by its name, not by its number."""
-    if not path:
-        return "the definition"
-    words: list[str] = []
-    for step in path:
-        tree = _child(tree, step)
-        named = isinstance(step, int) and isinstance(tree, dict) and isinstance(tree.get("name"), str)
-        words.append(
-            f"[{tree['name']}]" if named else f"[{step + 1}]" if isinstance(step, int) else f".{step}"
-        )
-    return f"`{''.join(words).lstrip('.')}`"
-
-
-def _child(tree: Any, step: str | int) -> Any:
-    """What stands at this step, or None."""
-    if isinstance(tree, dict):
-        return tree.get(step)
-    if isinstance(tree, list) and isinstance(step, int) and step < len(tree):
-        return tree[step]
-    return None
-
-
-def _fields_at(path: tuple[str | int, ...]) -> list[str]:
-    """The fields allowed where `path` found an unknown one."""
-    parts: dict[tuple[str, ...], type[Part]] = {
-        (): Process,
-        ("keys",): Level,
-        ("milestones",): Milestone,
-        ("milestones", "within"): Within,
-        ("checks",): Check,
-        ("calendar",): Calendar,
-    }
-    part = parts[tuple(step for step in path[:-1] if isinstance(step, str))]
-    own = [field.alias or name for name, field in part.model_fields.items()]
-    return [*own, "extends"] if part is Process else own

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
+from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.link import ancestry_statements, link_parameters, link_statements, shares_levels
 from throughline.correlator.state import EPOCH, Progress, State, utc
@@ -95,6 +96,7 @@ class Correlator:
         self._state = State(store)
         self._linkers = {process.id: _Linker.of(process) for process in processes}
         self._ancestry = ancestry_statements() | load_queries("throughline.correlator", "worker")
+        self._calendars = CalendarTables(store)
         self._checkpoint = checkpoint
         self._batch = batch
         tag = _schema_tag()
@@ -209,6 +211,7 @@ class Correlator:
         run.do("to_fold", folded=folded)
         count = run.count("to_fold")
         if count:
+            self._calendars.provide(linker.process)
             source, rows = self._live.resolve("@to_fold"), self._live.resolve("@folding")
             self._checkpoint("fold")
             for text in fold_sql(linker.process, source=source, rows=rows, fresh=False).statements:
@@ -233,6 +236,7 @@ class Correlator:
             passes.write(run, linker.process, fresh=True, shared=linker.shared)
         finally:
             workspace.clear()
+        self._calendars.provide(linker.process)
         statements = fold_sql(linker.process, source="unused", rows="unused", fresh=True).statements
         for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
             for text in statements:

@@ -73,8 +73,12 @@ def apart(statement: Statement, mark: str, shared: Sequence[str] = ()) -> Statem
     if isinstance(statement, Span):
         return Span(f"{mark}{statement.name}", parents)
     return replace(
-        statement, name=f"{mark}{statement.name}", parents=parents, keys=tuple(map(key, statement.keys)),
-        context=tuple(map(key, statement.context)), links=tuple(map(pair, statement.links)),
+        statement,
+        name=f"{mark}{statement.name}",
+        parents=parents,
+        keys=tuple(map(key, statement.keys)),
+        context=tuple(map(key, statement.context)),
+        links=tuple(map(pair, statement.links)),
         cuts=tuple(map(pair, statement.cuts)),
     )
 
@@ -127,7 +131,10 @@ class Player:
             return {key: value for key, value in found.items() if self.owns(key)}
 
         return Result(
-            of(result.journeys), of(result.objects), of(result.canonical), of(result.aliases),
+            of(result.journeys),
+            of(result.objects),
+            of(result.canonical),
+            of(result.aliases),
             frozenset(pair for pair in result.edges if self.owns(pair[0])),
             {event: count for event, count in result.ambiguous_links.items() if event in events},
         )
@@ -153,7 +160,9 @@ class Player:
 
 
 def play(
-    world: World, functions: Sequence[CaseFunction], shared: Sequence[str] = (),
+    world: World,
+    functions: Sequence[CaseFunction],
+    shared: Sequence[str] = (),
 ) -> dict[str, Exception | None]:
     """Run all cases stage by stage, then a rebuild; give what went wrong, by name of the case.
 

@@ -24,8 +24,25 @@ EPOCH = datetime(2026, 3, 1, 8, tzinfo=UTC)
 """Second 0 of the times that tests say."""
 
 BUSINESS_COLUMNS = (
-    "Tenant", "EventId", "ContentHash", "Time", "ReceivedAt", "IngestedAt", "Source", "TraceId", "SpanId",
-    "Parents", "Event", "Keys", "ContextKeys", "Subject", "Links", "Cuts", "Failed", "Amount", "Currency",
+    "Tenant",
+    "EventId",
+    "ContentHash",
+    "Time",
+    "ReceivedAt",
+    "IngestedAt",
+    "Source",
+    "TraceId",
+    "SpanId",
+    "Parents",
+    "Event",
+    "Keys",
+    "ContextKeys",
+    "Subject",
+    "Links",
+    "Cuts",
+    "Failed",
+    "Amount",
+    "Currency",
 )
 
 
@@ -87,7 +104,10 @@ def span_hex(span: str) -> str:
 
 
 def process_of(
-    levels: Sequence[Level], name: str = "probe", *, milestones: str = "[{name: happened, event: happened}]",
+    levels: Sequence[Level],
+    name: str = "probe",
+    *,
+    milestones: str = "[{name: happened, event: happened}]",
     more: str = "",
 ) -> Process:
     """A definition with the reference's levels, read as a user's file would be."""
@@ -101,7 +121,9 @@ def process_of(
         extra[namespace].append(value)
     held = "".join(f"\n  {namespace}: {values!r}" for namespace, values in extra.items())
     return load_process(
-        f"process: {name}\nkeys:\n" + "\n".join(lines) + (f"\nplaceholders:{held}" if held else "")
+        f"process: {name}\nkeys:\n"
+        + "\n".join(lines)
+        + (f"\nplaceholders:{held}" if held else "")
         + f"\nmilestones: {milestones}\n{more}",
     )
 
@@ -118,7 +140,11 @@ class World:
     """One tenant of a store, everything said in it so far, and a correlator that may die and return."""
 
     def __init__(
-        self, store: Store, tenant: str, levels: Sequence[Level], process: Process | None = None,
+        self,
+        store: Store,
+        tenant: str,
+        levels: Sequence[Level],
+        process: Process | None = None,
     ) -> None:
         """Begin with nothing said."""
         self.store, self.tenant, self.levels = store, tenant, tuple(levels)
@@ -177,14 +203,16 @@ class World:
                 "reinterpretAsUInt128(sipHash128('span', {tenant:String}, pair.2, pair.3)) "
                 "FROM (SELECT arrayJoin(arrayZip({names:Array(String)}, {traces:Array(String)}, "
                 "{spans:Array(String)})) AS pair)",
-                names=spans, traces=[trace_hex(name) for name in spans],
+                names=spans,
+                traces=[trace_hex(name) for name in spans],
                 spans=[span_hex(name) for name in spans],
             )
             self._spans |= {name: (trace, span) for name, trace, span in rows}
         if logs:
             rows = self._rows(
                 "SELECT name, reinterpretAsUInt128(sipHash128('id', {tenant:String}, name)) "
-                "FROM (SELECT arrayJoin({names:Array(String)}) AS name)", names=logs,
+                "FROM (SELECT arrayJoin({names:Array(String)}) AS name)",
+                names=logs,
             )
             self._logs |= dict(rows)
 
@@ -194,12 +222,25 @@ class World:
     def _row(self, one: Said, at: datetime) -> tuple[Any, ...]:
         context = one.name if one.is_span else next(iter(one.parents), "")
         return (
-            self.tenant, self.number(one.name), one.content_hash, EPOCH + timedelta(seconds=one.time), at, at,
-            "span" if one.is_span else "log", trace_hex(context) if context else "",
-            span_hex(context) if context else "", self._parents(one), one.event,
-            sorted({key_of(text) for text in one.keys}), sorted({key_of(text) for text in one.context}),
-            one.subject, list(one.links), list(one.cuts), int(one.failed),
-            None if one.amount is None else Decimal(one.amount), "" if one.amount is None else "EUR",
+            self.tenant,
+            self.number(one.name),
+            one.content_hash,
+            EPOCH + timedelta(seconds=one.time),
+            at,
+            at,
+            "span" if one.is_span else "log",
+            trace_hex(context) if context else "",
+            span_hex(context) if context else "",
+            self._parents(one),
+            one.event,
+            sorted({key_of(text) for text in one.keys}),
+            sorted({key_of(text) for text in one.context}),
+            one.subject,
+            list(one.links),
+            list(one.cuts),
+            int(one.failed),
+            None if one.amount is None else Decimal(one.amount),
+            "" if one.amount is None else "EUR",
         )
 
     # Correlating
@@ -239,9 +280,16 @@ class World:
 
     def _fact(self, one: Said) -> Fact:
         return Fact(
-            self.number(one.name), one.time, one.content_hash, one.event,
-            frozenset(key_of(text) for text in one.keys), frozenset(key_of(text) for text in one.context),
-            self._numbers(one.parents), one.subject, frozenset(one.links), frozenset(one.cuts),
+            self.number(one.name),
+            one.time,
+            one.content_hash,
+            one.event,
+            frozenset(key_of(text) for text in one.keys),
+            frozenset(key_of(text) for text in one.context),
+            self._numbers(one.parents),
+            one.subject,
+            frozenset(one.links),
+            frozenset(one.cuts),
         )
 
     def stored(self) -> Result:
@@ -275,7 +323,9 @@ class World:
     def _uncut(self) -> set[tuple[int, int]]:
         """Pairs (parent, child) with an edge that no later cut removes."""
         rows = self.latest(
-            "Parent, Child, toString(Rule), Time, EventId", "edges", "Child, Parent, EventId, Rule",
+            "Parent, Child, toString(Rule), Time, EventId",
+            "edges",
+            "Child, Parent, EventId, Rule",
         )
         said: dict[tuple[int, int], list[tuple[datetime, int, bool]]] = defaultdict(list)
         for parent, child, rule, time, event in rows:
@@ -313,7 +363,8 @@ class World:
         """The generation that readers see."""
         rows = self._rows(
             "SELECT Generation FROM generations WHERE Tenant = {tenant:String} "
-            "AND Process = {process:String} ORDER BY Version DESC LIMIT 1", process=self.process.id,
+            "AND Process = {process:String} ORDER BY Version DESC LIMIT 1",
+            process=self.process.id,
         )
         return int(rows[0][0])
 
@@ -323,7 +374,8 @@ class World:
             f"SELECT {columns} FROM (SELECT * FROM {table} WHERE Tenant = {{tenant:String}} "
             f"AND Process = {{process:String}} AND Generation = {{generation:UInt32}} "
             f"ORDER BY Version DESC LIMIT 1 BY {key}) WHERE NOT Deleted",
-            process=self.process.id, generation=self.generation(),
+            process=self.process.id,
+            generation=self.generation(),
         )
 
     def _rows(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:

@@ -41,9 +41,7 @@ class Folding:
             role=Role.CORRELATOR,
         )
         columns = scratch_columns()["folding"]
-        store.command(
-            f"CREATE TABLE IF NOT EXISTS folding ({columns}) ENGINE = Memory", role=Role.CORRELATOR
-        )
+        store.command(f"CREATE TABLE IF NOT EXISTS folding ({columns}) ENGINE = Memory", role=Role.CORRELATOR)
 
     def put(
         self, journeys: Mapping[int, Sequence[Event]], *, deleted: bool = False, generation: int = 1

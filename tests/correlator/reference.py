@@ -163,7 +163,9 @@ def nearest(fact: Fact, facts: Mapping[int, Fact], parents: Mapping[int, set[int
 
 
 def effective_keys(
-    process: Process, facts: Mapping[int, Fact], edges: Iterable[SpanEdge],
+    process: Process,
+    facts: Mapping[int, Fact],
+    edges: Iterable[SpanEdge],
 ) -> dict[int, dict[int, frozenset[Key]]]:
     """Rule 2: by event and level; repeated until nothing changes, since links can make cycles."""
     parents: dict[int, set[int]] = defaultdict(set)
@@ -209,7 +211,9 @@ def classes_of(claims: set[frozenset[Key]]) -> list[set[Key]]:
 
 
 def aliases(
-    process: Process, facts: Iterable[Fact], known: Iterable[Key],
+    process: Process,
+    facts: Iterable[Fact],
+    known: Iterable[Key],
 ) -> tuple[dict[Key, Key], dict[Key, str]]:
     """Rule 3: (canonical key by key, kind of alias by key) of every known key."""
     claims = claims_of(process, facts)

@@ -34,7 +34,8 @@ def told_by(writer: int, insert: int) -> list[Statement]:
         Said(f"bill-{writer}-{insert}", keys=(f"psa.project:{deal}-{writer}", f"erp.invoice:{insert}")),
         Said(f"post-{writer}-{insert}", keys=(f"erp.invoice:{insert}",)),
         Span(f"trace-{insert}/{writer}", (above,))
-        if writer else Said(f"trace-{insert}/0", event="", keys=(f"crm.deal:{insert}-0",)),
+        if writer
+        else Said(f"trace-{insert}/0", event="", keys=(f"crm.deal:{insert}-0",)),
         Said(f"log-{writer}-{insert}", parents=(above,) if writer else ()),
     ]
 

@@ -36,8 +36,11 @@ def neighbouring_levels_are_linked_if_one_side_is_single() -> Case:
         Said("b", keys=("crm.deal:e", "erp.payment:y")),
     )
     assert result.edges == {
-        "crm.deal:d>psa.project:p", "crm.deal:d>psa.project:q",
-        "psa.project:p>erp.invoice:i", "psa.project:q>erp.invoice:i", "crm.deal:e>erp.payment:y",
+        "crm.deal:d>psa.project:p",
+        "crm.deal:d>psa.project:q",
+        "psa.project:p>erp.invoice:i",
+        "psa.project:q>erp.invoice:i",
+        "crm.deal:e>erp.payment:y",
     }
 
 
@@ -64,10 +67,18 @@ def an_alias_appearing_later_resolves_an_ambiguous_link() -> Case:
 def an_explicit_link_counts_whatever_keys_the_event_has() -> Case:
     """Even none; ill-formed pairs say nothing."""
     result = yield say(
-        Said("a", links=(
-            "crm.deal:d>erp.payment:y", "erp.payment:y>crm.deal:up", "crm.deal:d>hr.person:x",
-            "crm.deal:0>erp.payment:y", "crm.deal:same>erp.deal:level", "nonsense", "",
-        )),
+        Said(
+            "a",
+            links=(
+                "crm.deal:d>erp.payment:y",
+                "erp.payment:y>crm.deal:up",
+                "crm.deal:d>hr.person:x",
+                "crm.deal:0>erp.payment:y",
+                "crm.deal:same>erp.deal:level",
+                "nonsense",
+                "",
+            ),
+        ),
         Said("b", keys=("erp.payment:y",)),
     )
     assert result.edges == {"crm.deal:d>erp.payment:y"}
@@ -105,7 +116,8 @@ def a_cut_names_objects_by_any_alias() -> Case:
 def a_shared_object_belongs_to_every_journey_above_it() -> Case:
     """One invoice bills two projects: two journeys, not one."""
     result = yield say(
-        Said("a", keys=("crm.deal:d", "psa.project:p")), Said("b", keys=("crm.deal:e", "psa.project:q")),
+        Said("a", keys=("crm.deal:d", "psa.project:p")),
+        Said("b", keys=("crm.deal:e", "psa.project:q")),
         Said("c", keys=("psa.project:p", "psa.project:q", "erp.invoice:i")),
         Said("d", keys=("erp.invoice:i",)),
     )
@@ -116,8 +128,10 @@ def a_shared_object_belongs_to_every_journey_above_it() -> Case:
 def a_hub_appears_and_disappears() -> Case:
     """The third deal makes the project a hub; a newer version of that event without it takes that back."""
     yield say(
-        Said("1", keys=("crm.deal:d1", "psa.project:p")), Said("2", keys=("crm.deal:d2", "psa.project:p")),
-        Said("i", keys=("psa.project:p", "erp.invoice:i")), Said("y", keys=("erp.invoice:i",)),
+        Said("1", keys=("crm.deal:d1", "psa.project:p")),
+        Said("2", keys=("crm.deal:d2", "psa.project:p")),
+        Said("i", keys=("psa.project:p", "erp.invoice:i")),
+        Said("y", keys=("erp.invoice:i",)),
     )
     hub = yield say(Said("3", keys=("crm.deal:d3", "psa.project:p")))
     assert hub.named("hub") == {"psa.project:p"}
@@ -126,7 +140,9 @@ def a_hub_appears_and_disappears() -> Case:
     assert hub.journeys == {"crm.deal:d1": {"1"}, "crm.deal:d2": {"2"}, "crm.deal:d3": {"3"}}
     again = yield say(Said("3", time=1, keys=("crm.deal:d3",)))
     assert again.journeys == {
-        "crm.deal:d1": {"1", "i", "y"}, "crm.deal:d2": {"2", "i", "y"}, "crm.deal:d3": {"3"},
+        "crm.deal:d1": {"1", "i", "y"},
+        "crm.deal:d2": {"2", "i", "y"},
+        "crm.deal:d3": {"3"},
     }
 
 
@@ -157,7 +173,8 @@ def too_many_children_quarantine_an_object() -> Case:
 def an_orphan_is_absorbed_when_it_gets_parents() -> Case:
     """With everything below it; the key of the absorbed journey then answers with the new root."""
     orphan = yield say(
-        Said("a", keys=("psa.project:p", "erp.invoice:i")), Said("b", keys=("erp.invoice:i",)),
+        Said("a", keys=("psa.project:p", "erp.invoice:i")),
+        Said("b", keys=("erp.invoice:i",)),
     )
     assert orphan.journeys == {"psa.project:p": {"a", "b"}}
     absorbed = yield say(Said("c", keys=("crm.deal:d", "psa.project:p")))
@@ -177,7 +194,8 @@ def an_object_is_an_orphan_again_when_its_parent_is_withdrawn() -> Case:
 def what_nothing_names_any_longer_stays_gone() -> Case:
     """Also when the roots of its former parent change, and if a cut still names it."""
     yield say(
-        Said("a", keys=("psa.project:p", "erp.invoice:i")), Said("b", keys=("psa.project:p",)),
+        Said("a", keys=("psa.project:p", "erp.invoice:i")),
+        Said("b", keys=("psa.project:p",)),
         Said("cut", cuts=("psa.project:p>erp.payment:y",)),
     )
     gone = yield say(Said("a", time=1))
@@ -266,7 +284,8 @@ def test_tenants_and_processes_do_not_meet(module_store: Store) -> None:
     """Equal keys in another tenant or process are other objects; one correlator serves several processes."""
     upside_down = (Level(("erp.invoice",)), Level(("crm.deal",)))
     worlds = [
-        World(module_store, "one", LEVELS), World(module_store, "two", LEVELS),
+        World(module_store, "one", LEVELS),
+        World(module_store, "two", LEVELS),
     ]
     other = process_of(upside_down, "upside-down")
     for world in worlds:

@@ -107,7 +107,8 @@ def keys_come_from_the_nearest_ancestor_through_plain_spans() -> Case:
     """On levels where the event has none of its own; the log's span counts as its parent."""
     result = yield say(
         Said("t/1", event="", keys=("crm.deal:d", "psa.project:p")),
-        Span("t/2", ("t/1",)), Span("t/3", ("t/2",)),
+        Span("t/2", ("t/1",)),
+        Span("t/3", ("t/2",)),
         Said("log", keys=("erp.invoice:i",), parents=("t/3",)),
     )
     assert result.roots["erp.invoice:i"] == {"crm.deal:d"}
@@ -133,7 +134,9 @@ def only_the_nearest_ancestor_counts() -> Case:
     )
     found = yield say(Said("t/2", event="", keys=("crm.deal:near",), parents=("t/1",)))
     assert found.edges == {
-        "crm.deal:far>psa.project:p", "crm.deal:near>psa.project:p", "psa.project:p>erp.invoice:i",
+        "crm.deal:far>psa.project:p",
+        "crm.deal:near>psa.project:p",
+        "psa.project:p>erp.invoice:i",
     }
 
 
@@ -153,7 +156,8 @@ def changed_evidence_changes_those_below_it() -> Case:
 def siblings_under_a_span_without_keys_share_nothing() -> Case:
     """Keys flow down only."""
     result = yield say(
-        Span("t/1"), Said("t/2", keys=("crm.deal:d",), parents=("t/1",)),
+        Span("t/1"),
+        Said("t/2", keys=("crm.deal:d",), parents=("t/1",)),
         Said("t/3", keys=("erp.invoice:i",), parents=("t/1",)),
     )
     assert result.journeys == {"crm.deal:d": {"t/2"}, "erp.invoice:i": {"t/3"}}
@@ -203,8 +207,10 @@ def links_in_a_circle_end() -> Case:
 def rows_of_one_span_are_united() -> Case:
     """A span stored again with other parents has both."""
     yield say(
-        Said("t/1", event="", keys=("crm.deal:a",)), Said("u/1", event="", keys=("crm.deal:b",)),
-        Span("t/2", ("t/1",)), Said("t/3", parents=("t/2",)),
+        Said("t/1", event="", keys=("crm.deal:a",)),
+        Said("u/1", event="", keys=("crm.deal:b",)),
+        Span("t/2", ("t/1",)),
+        Said("t/3", parents=("t/2",)),
     )
     found = yield say(Span("t/2", ("u/1",)))
     assert found.journeys == {"crm.deal:a": {"t/3"}, "crm.deal:b": {"t/3"}}
@@ -223,7 +229,8 @@ def a_later_row_of_a_span_adds_its_parents() -> Case:
 def only_the_winning_version_of_an_event_names_its_parents() -> Case:
     """Its older version's parents are forgotten."""
     yield say(
-        Said("t/1", event="", keys=("crm.deal:a",)), Said("u/1", event="", keys=("crm.deal:b",)),
+        Said("t/1", event="", keys=("crm.deal:a",)),
+        Said("u/1", event="", keys=("crm.deal:b",)),
         Said("t/2", time=1, parents=("t/1",)),
     )
     assert (yield say(Said("t/2", time=2, parents=("u/1",)))).journeys == {"crm.deal:b": {"t/2"}}
@@ -248,7 +255,8 @@ def two_systems_name_one_object() -> Case:
     """An event with one key of each says so; the first namespace of the definition is canonical."""
     result = yield say(
         Said("a", event="", keys=("crm.deal:d", "erp.job:j")),
-        Said("b", event="", keys=("erp.job:j", "psa.project:p")), Said("c", keys=("psa.project:p",)),
+        Said("b", event="", keys=("erp.job:j", "psa.project:p")),
+        Said("c", keys=("psa.project:p",)),
     )
     assert result.journeys == {"crm.deal:d": {"c"}}
     assert result.canonical["erp.job:j"] == "psa.project:p"
@@ -270,7 +278,9 @@ def a_second_partner_makes_a_key_ambiguous() -> Case:
     result = yield say(Said("b", time=1, keys=("erp.deal:e", "crm.deal:f")))
     assert result.aliases["erp.deal:e"] == "ambiguous"
     assert result.journeys == {
-        "crm.deal:d": {"a"}, "crm.deal:f": {"b"}, "erp.deal:e": {"a", "b", "x"},
+        "crm.deal:d": {"a"},
+        "crm.deal:f": {"b"},
+        "erp.deal:e": {"a", "b", "x"},
     }
     corrected = yield say(Said("b", time=2, keys=("crm.deal:f",)))
     assert corrected.journeys == {"crm.deal:d": {"a", "x"}, "crm.deal:f": {"b"}}
@@ -303,7 +313,8 @@ def ambiguity_may_move_to_another_key() -> Case:
 def a_class_with_two_keys_of_one_namespace_is_dissolved() -> Case:
     """And forms again when the contradiction is withdrawn."""
     yield say(
-        Said("a", keys=("psa.project:p", "erp.job:j")), Said("b", keys=("erp.job:j", "crm.project:c")),
+        Said("a", keys=("psa.project:p", "erp.job:j")),
+        Said("b", keys=("erp.job:j", "crm.project:c")),
     )
     result = yield say(Said("c", time=1, keys=("crm.project:c", "psa.project:q")))
     named = ("psa.project:p", "erp.job:j", "crm.project:c", "psa.project:q")
@@ -327,7 +338,8 @@ def inherited_and_context_keys_claim_no_alias() -> Case:
 def aliases_move_edges_and_hubs_with_them() -> Case:
     """Children of either name have the same root once the names are one."""
     yield say(
-        Said("a", keys=("crm.deal:d", "erp.job:j")), Said("b", keys=("psa.project:p", "erp.invoice:i")),
+        Said("a", keys=("crm.deal:d", "erp.job:j")),
+        Said("b", keys=("psa.project:p", "erp.invoice:i")),
         Said("c", keys=("erp.invoice:i",)),
     )
     result = yield say(Said("d", event="", keys=("psa.project:p", "erp.job:j")))

@@ -21,7 +21,9 @@ from throughline.collector.store import Store
 
 LOG = Path(__file__).parents[3] / "shared/data/ocel/orders.jsonl.gz"
 NAMESPACES = {
-    "orders": "orders.order", "items": "items.item", "packages": "packages.package",
+    "orders": "orders.order",
+    "items": "items.item",
+    "packages": "packages.package",
     "customers": "customers.customer",
 }
 MILESTONES = (

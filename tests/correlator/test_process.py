@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from throughline.correlator.durations import parse_duration
-from throughline.correlator.process import DefinitionError, InvalidProcess, load_process, load_processes
+from throughline.correlator.durations import Duration, parse_duration
+from throughline.correlator.process import InvalidProcess, load_process, load_processes
+from throughline.probes.errors import DefinitionError
 
 EXAMPLE = """\
 process: opportunity-to-invoice       # id: [a-z0-9-]+
@@ -72,16 +73,15 @@ def test_the_example_of_the_design() -> None:
     assert [(level.max_roots, level.max_children) for level in process.levels][4] == (500, 100_000)
     created, posted = process.milestones[1], process.milestones[3]
     assert created.within
-    assert (created.on_late, created.within.duration.seconds, process.clock_of(created)) == (
+    assert isinstance(created.within.due, Duration)
+    assert (created.on_late, created.within.due.seconds, process.clock_of(created)) == (
         "stuck", 14_400, ("closed_won", False),
     )  # fmt: skip
     assert process.clock_of(posted) == ("time_approved", True)
     assert (process.completed_by, process.milestones[2].undone_by) == (("paid",), ("time.unapproved",))
     assert process.attributes_used == {"billable", "billing_schedule"}
-    assert process.notices == (
-        "business time is counted 24\N{MULTIPLICATION SIGN}7 until calendars exist",
-        "calendars are not read yet, every hour counts: de, us",
-    )
+    assert sorted(process.calendars) == ["de", "us"]
+    assert process.notices == ()
 
 
 WRONG = [
@@ -224,6 +224,7 @@ def test_extends_changes_single_fields(tmp_path: Path) -> None:
     assert [one.name for one in process.milestones][-2:] == ["paid", "archived"]
     created = process.milestones[1]
     assert created.within
+    assert isinstance(created.within.due, Duration)
     assert (created.within.time, created.on_late, created.event) == ("1d", "stuck", "project.created")
     assert [one.severity for one in process.checks] == ["high", "low"]
     with pytest.raises(InvalidProcess, match="no shipped process is named 'bse'; did you mean 'base'"):

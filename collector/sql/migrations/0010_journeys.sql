@@ -363,3 +363,35 @@ ENGINE = ReplacingMergeTree(Version)
 PARTITION BY (Process, Generation)
 ORDER BY (Tenant, Root, ExceptionId)
 SETTINGS index_granularity = 1024;
+
+-- The working time of each business calendar, by the hash of its content: rows never change. Instants are microseconds since
+-- 1970, Work what was worked before the interval (before the business day).
+CREATE TABLE calendar_intervals
+(
+    Calendar String,
+    Start Int64,
+    Length Int64,
+    Work Int64
+)
+ENGINE = MergeTree
+ORDER BY (Calendar, Start);
+
+CREATE TABLE calendar_days
+(
+    Calendar String,
+    Work Int64,
+    Length Int64
+)
+ENGINE = MergeTree
+ORDER BY (Calendar, Work);
+
+-- When what starts from Since on is due by a deadline such as 'by 17:00 next business day'.
+CREATE TABLE calendar_deadlines
+(
+    Calendar String,
+    Deadline String,
+    Since Int64,
+    Due Int64
+)
+ENGINE = MergeTree
+ORDER BY (Calendar, Deadline, Since);

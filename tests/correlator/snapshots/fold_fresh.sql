@@ -93,81 +93,85 @@ FROM (
                 FROM (
                     SELECT
                         *,
-                        arrayMap(c -> if(length(c) > 1, 'mixed', c[1]), held) AS currencies,
-                        arrayMap((c, l) -> if(length(c) = 1, accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), l), 'Decimal(38, 6)'), NULL), held, latest) AS totals,
-                        arrayMap(reached -> met_count > reached, arrayCumSum(met)) AS later_met,
-                        CAST([NULL, if(known[1], met_at[1] + 172800000000, NULL)], 'Array(Nullable(Int64))') AS due,
+                        CAST([NULL, if(known[1], met_at[1], NULL) + 172800000000], 'Array(Nullable(Int64))') AS due,
                         [0, met[1] AND NOT known[1]] AS unknown_start
                     FROM (
                         SELECT
                             *,
-                            arrayMap((m, k, f) -> multiIf(k, f, m, f - 1000000000000000000, 0), met, known, firsts) AS met_at,
-                            arrayMap((m, k, l) -> multiIf(k, l, m, l + 1000000000000000000, 0), met, known, lasts) AS last_at,
-                            arrayMap(l -> arrayDistinct(arrayMap(x -> x.5, l)), latest) AS held,
-                            arraySum(met) AS met_count
+                            arrayMap(c -> if(length(c) > 1, 'mixed', c[1]), held) AS currencies,
+                            arrayMap((c, l) -> if(length(c) = 1, accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), l), 'Decimal(38, 6)'), NULL), held, latest) AS totals,
+                            arrayMap(reached -> met_count > reached, arrayCumSum(met)) AS later_met
                         FROM (
                             SELECT
                                 *,
-                                arrayMap(c -> c > 0, counts) AS met,
-                                arrayMap((c, f) -> c > 0 AND f < 500000000000000000, counts, firsts) AS known,
-                                arrayMap(a -> arrayCompact(x -> x.1, arrayReverseSort(a)), amounts) AS latest
+                                arrayMap((m, k, f) -> multiIf(k, f, m, f - 1000000000000000000, 0), met, known, firsts) AS met_at,
+                                arrayMap((m, k, l) -> multiIf(k, l, m, l + 1000000000000000000, 0), met, known, lasts) AS last_at,
+                                arrayMap(l -> arrayDistinct(arrayMap(x -> x.5, l)), latest) AS held,
+                                arraySum(met) AS met_count
                             FROM (
                                 SELECT
                                     *,
-                                    [seen[1], if(reversed, length(remaining[1]), seen[2])] AS counts,
-                                    [seen_first[1], if(reversed, arrayMin(x -> x.5, remaining[1]), seen_first[2])] AS firsts,
-                                    [seen_last[1], if(reversed, arrayMax(x -> x.6, remaining[1]), seen_last[2])] AS lasts,
-                                    [seen_judged[1], if(reversed, arrayMin(x -> x.7, remaining[1]), seen_judged[2])] AS judgeds,
-                                    [seen_amounts[1], if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), arrayFilter(x -> isNotNull(x.9), remaining[1])), seen_amounts[2])] AS amounts
+                                    arrayMap(c -> c > 0, counts) AS met,
+                                    arrayMap((c, f) -> c > 0 AND f < 500000000000000000, counts, firsts) AS known,
+                                    arrayMap(a -> arrayCompact(x -> x.1, arrayReverseSort(a)), amounts) AS latest
                                 FROM (
                                     SELECT
                                         *,
-                                        arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l)))), laid_out) AS remaining
+                                        [seen[1], if(reversed, length(remaining[1]), seen[2])] AS counts,
+                                        [seen_first[1], if(reversed, arrayMin(x -> x.5, remaining[1]), seen_first[2])] AS firsts,
+                                        [seen_last[1], if(reversed, arrayMax(x -> x.6, remaining[1]), seen_last[2])] AS lasts,
+                                        [seen_judged[1], if(reversed, arrayMin(x -> x.7, remaining[1]), seen_judged[2])] AS judgeds,
+                                        [seen_amounts[1], if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), arrayFilter(x -> isNotNull(x.9), remaining[1])), seen_amounts[2])] AS amounts
                                     FROM (
                                         SELECT
                                             *,
-                                            arrayMap(h -> arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> (s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10), if(empty(e.1), [0], e.1)), h))), histories) AS laid_out
+                                            arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l)))), laid_out) AS remaining
                                         FROM (
                                             SELECT
-                                                Root,
-                                                any(RootLevel) AS root_level,
-                                                count() AS event_count,
-                                                min(Micros) AS opened,
-                                                max(Micros) AS last_event,
-                                                argMaxIf(Customer, Moment, Customer != '') AS latest_Customer,
-                                                argMaxIf(Entity, Moment, Entity != '') AS latest_Entity,
-                                                argMaxIf(Region, Moment, Region != '') AS latest_Region,
-                                                argMaxIf(ServiceLine, Moment, ServiceLine != '') AS latest_ServiceLine,
-                                                [countIf(r0), countIf(r1)] AS seen,
-                                                [minIf(First, r0), minIf(First, r1)] AS seen_first,
-                                                [maxIf(Last, r0), maxIf(Last, r1)] AS seen_last,
-                                                [0, minIf(Judged, r1)] AS seen_judged,
-                                                [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r1 AND isNotNull(Amount))] AS seen_amounts,
-                                                countIf(drops) AS drop_count,
-                                                minIf(Micros, drops) AS dropped,
-                                                any(Reversed) AS reversed,
-                                                [groupArrayIf((Subjects, Nanos, EventId, u1, First, Last, Judged, Owner, Amount, toString(Currency)), Reversed AND (r1 OR u1))] AS histories,
-                                                argMaxIf(Attributes['plan'], Moment, Attributes['plan'] != '') AS term_e4d66d721199
+                                                *,
+                                                arrayMap(h -> arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> (s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10), if(empty(e.1), [0], e.1)), h))), histories) AS laid_out
                                             FROM (
                                                 SELECT
-                                                    *,
-                                                    toUnixTimestamp64Nano(Time) AS Nanos,
-                                                    intDiv(Nanos, 1000) AS Micros,
-                                                    if(TimePrecision = 'unknown', Micros + 1000000000000000000, Micros) AS First,
-                                                    if(TimePrecision = 'unknown', Micros - 1000000000000000000, Micros) AS Last,
-                                                    if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
-                                                    bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
-                                                    arrayMin(Subjects) AS Owner,
-                                                    (Failed = 0 AND Event = 'won') AS r0,
-                                                    (Failed = 0 AND Event = 'posted' AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
-                                                    (Failed = 0 AND Event IN ('credited')) AS u1,
-                                                    (Failed = 0 AND Event IN ('lost')) AS drops,
-                                                    Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Event IN ('credited')) AS Reversed
+                                                    Root,
+                                                    any(RootLevel) AS root_level,
+                                                    count() AS event_count,
+                                                    min(Micros) AS opened,
+                                                    max(Micros) AS last_event,
+                                                    argMaxIf(Customer, Moment, Customer != '') AS latest_Customer,
+                                                    argMaxIf(Entity, Moment, Entity != '') AS latest_Entity,
+                                                    argMaxIf(Region, Moment, Region != '') AS latest_Region,
+                                                    argMaxIf(ServiceLine, Moment, ServiceLine != '') AS latest_ServiceLine,
+                                                    [countIf(r0), countIf(r1)] AS seen,
+                                                    [minIf(First, r0), minIf(First, r1)] AS seen_first,
+                                                    [maxIf(Last, r0), maxIf(Last, r1)] AS seen_last,
+                                                    [0, minIf(Judged, r1)] AS seen_judged,
+                                                    [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r1 AND isNotNull(Amount))] AS seen_amounts,
+                                                    countIf(drops) AS drop_count,
+                                                    minIf(Micros, drops) AS dropped,
+                                                    any(Reversed) AS reversed,
+                                                    [groupArrayIf((Subjects, Nanos, EventId, u1, First, Last, Judged, Owner, Amount, toString(Currency)), Reversed AND (r1 OR u1))] AS histories,
+                                                    argMaxIf(Attributes['plan'], Moment, Attributes['plan'] != '') AS term_e4d66d721199
                                                 FROM (
-                                                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0
+                                                    SELECT
+                                                        *,
+                                                        toUnixTimestamp64Nano(Time) AS Nanos,
+                                                        intDiv(Nanos, 1000) AS Micros,
+                                                        if(TimePrecision = 'unknown', Micros + 1000000000000000000, Micros) AS First,
+                                                        if(TimePrecision = 'unknown', Micros - 1000000000000000000, Micros) AS Last,
+                                                        if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
+                                                        bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
+                                                        arrayMin(Subjects) AS Owner,
+                                                        (Failed = 0 AND Event = 'won') AS r0,
+                                                        (Failed = 0 AND Event = 'posted' AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
+                                                        (Failed = 0 AND Event IN ('credited')) AS u1,
+                                                        (Failed = 0 AND Event IN ('lost')) AS drops,
+                                                        Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Event IN ('credited')) AS Reversed
+                                                    FROM (
+                                                    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0
+                                                    )
                                                 )
+                                                GROUP BY Root
                                             )
-                                            GROUP BY Root
                                         )
                                     )
                                 )

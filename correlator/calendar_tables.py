@@ -1,0 +1,67 @@
+"""Business calendars in the store: written once for each content, read by folding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from throughline.collector.store import Role, Store
+from throughline.correlator.business_clock import calendars_of, times
+from throughline.correlator.business_time import deadlines
+from throughline.correlator.durations import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from throughline.correlator.business_calendar import BusinessCalendar
+    from throughline.correlator.definition import Process
+
+_INTERVALS = "SELECT count() FROM calendar_intervals WHERE Calendar = {calendar:String}"
+_DEADLINES = (
+    "SELECT count() FROM calendar_deadlines"
+    " WHERE Calendar = {calendar:String} AND Deadline = {deadline:String}"
+)
+
+
+class CalendarTables:
+    """Keeps the working time of calendars where folding finds it. Each insert is whole or not at all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._provided: set[str] = set()
+
+    def provide(self, process: Process) -> None:
+        """Write what folding this process needs and the store does not hold yet. Raises: StoreError."""
+        wanted = times(process)
+        if not wanted or process.definition_hash in self._provided:
+            return
+        for calendar in calendars_of(process):
+            if not self._count(_INTERVALS, calendar=calendar.content_hash):
+                self._write_axis(calendar)
+            for due in wanted.values():
+                if isinstance(due, Deadline) and not self._count(
+                    _DEADLINES, calendar=calendar.content_hash, deadline=due.text
+                ):
+                    self._write_deadline(calendar, due)
+        self._provided.add(process.definition_hash)
+
+    def _write_axis(self, calendar: BusinessCalendar) -> None:
+        laid = calendar.axis
+        days = zip(laid.day_works, laid.day_lengths, strict=True)
+        self._write("calendar_days", calendar, list(days), ["Work", "Length"])
+        intervals = zip(laid.starts, laid.lengths, laid.works, strict=True)
+        self._write("calendar_intervals", calendar, list(intervals), ["Start", "Length", "Work"])
+
+    def _write_deadline(self, calendar: BusinessCalendar, due: Deadline) -> None:
+        found = deadlines(due, calendar.axis, ZoneInfo(calendar.time_zone))
+        rows = [(due.text, since, instant) for since, instant in found]
+        self._write("calendar_deadlines", calendar, rows, ["Deadline", "Since", "Due"])
+
+    def _write(
+        self, table: str, calendar: BusinessCalendar, rows: Sequence[tuple[object, ...]], columns: list[str]
+    ) -> None:
+        hashed = [(calendar.content_hash, *row) for row in rows]
+        self._store.insert_rows(table, hashed, ["Calendar", *columns], role=Role.CORRELATOR)
+
+    def _count(self, sql: str, **parameters: str) -> int:
+        return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])

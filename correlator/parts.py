@@ -1,0 +1,85 @@
+"""What definition files are made of: names, texts, models that are immutable and refuse unknown fields."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
+
+Path = tuple[str | int, ...]
+
+NAMESPACE_SHAPE = re.compile(r"[A-Za-z0-9_.\-]+")
+_ID_SHAPE = re.compile(r"[a-z0-9-]+")
+_NAME_SHAPE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class InconsistentError(ValueError):
+    """Parts of a definition contradict each other; each finding is where and what."""
+
+    def __init__(self, findings: list[tuple[Path, str]]) -> None:
+        """Keep the findings for the reader that knows the line numbers."""
+        super().__init__("; ".join(sentence for _, sentence in findings))
+        self.findings = findings
+
+
+def _id(value: str) -> str:
+    if not _ID_SHAPE.fullmatch(value):
+        message = f"'{value}' must consist of small letters, digits and hyphens"
+        raise ValueError(message)
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME_SHAPE.fullmatch(value):
+        message = f"'{value}' must consist of letters, digits, hyphens and underscores"
+        raise ValueError(message)
+    return value
+
+
+def _namespace(value: str) -> str:
+    if not NAMESPACE_SHAPE.fullmatch(value):
+        message = f"'{value}' must consist of letters, digits, dots, hyphens and underscores"
+        raise ValueError(message)
+    return value
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds characters that are not Unicode") from error
+    return value
+
+
+def several(value: Any) -> Any:
+    """One text may stand where a list is meant."""
+    return [value] if isinstance(value, str) else value
+
+
+def _placeholder(value: str) -> str:
+    return value.strip().lower()
+
+
+Text = Annotated[StrictStr, AfterValidator(_filled)]
+Id = Annotated[StrictStr, AfterValidator(_id)]
+Name = Annotated[StrictStr, AfterValidator(_name)]
+Namespace = Annotated[StrictStr, AfterValidator(_namespace)]
+Placeholder = Annotated[StrictStr, AfterValidator(_placeholder)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(several)]
+Events = Annotated[tuple[Text, ...], BeforeValidator(several)]
+Positive = Annotated[StrictInt, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """A piece of a definition: immutable, and without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def unknown(name: str, known: Iterable[str], what: str) -> str:
+    """A sentence about a name that nothing has, with what was perhaps meant."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"there is no {what} '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")

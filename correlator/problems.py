@@ -1,0 +1,133 @@
+"""What is wrong in a configuration file, as sentences with file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from throughline.correlator import yaml_lines
+from throughline.correlator.parts import InconsistentError
+from throughline.probes.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
+    Parts = Mapping[tuple[str, ...], Sequence[str]]
+    """The fields allowed at each place of a file, places named by their fields."""
+
+_WANTED = {
+    "int_type": "a whole number of 1 or more",
+    "greater_than_equal": "a whole number of 1 or more",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "too_short": "a list of at least one",
+    "model_type": "a mapping of fields",
+    "model_attributes_type": "a mapping of fields",
+    "dict_type": "a mapping of fields",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a definition: where, and a sentence."""
+
+    file: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        """Give `file:line: sentence`, as editors understand it."""
+        return f"{self.file}:{self.line}: {self.sentence}"
+
+
+class InvalidFile(DefinitionError):
+    """A file can't be used; correct the lines that the message names."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Hold everything found wrong in one file, in the order of lines."""
+        self.problems = tuple(sorted(set(problems), key=lambda one: (one.file, one.line, one.sentence)))
+        super().__init__("\n".join(str(one) for one in self.problems))
+
+
+def fields(model: type[BaseModel]) -> list[str]:
+    """The fields of a model, as files spell them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def problems(details: ErrorDetails, tree: Any, file: str, parts: Parts) -> list[Problem]:
+    """What one finding of pydantic means, with its place."""
+    path, cause = details["loc"], details.get("ctx", {}).get("error")
+    if isinstance(cause, InconsistentError):
+        return [
+            Problem(
+                *yaml_lines.place_of(tree, (*path, *inner), (file, 1)), f"{_spelled(inner, tree)}: {sentence}"
+            )
+            for inner, sentence in cause.findings
+        ]
+    place = yaml_lines.place_of(tree, path, (file, 1))
+    return [Problem(*place, _sentence(details, path, tree, parts))]
+
+
+def _sentence(details: ErrorDetails, path: tuple[str | int, ...], tree: Any, parts: Parts) -> str:
+    kind, given, context = details["type"], details["input"], details.get("ctx", {})
+    where, around = _spelled(path, tree), _spelled(path[:-1], tree)
+    shown = _shown(given)
+    match kind:
+        case "extra_forbidden":
+            known = parts[tuple(step for step in path[:-1] if isinstance(step, str))]
+            close = get_close_matches(str(path[-1]), known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+            sentence = f"unknown field '{path[-1]}' in {around}; {hint}"
+        case "missing":
+            sentence = f"{around} needs the field '{path[-1]}'"
+        case "literal_error":
+            choices = str(context["expected"]).replace("'", "").replace(",", "").split(" ")
+            close = get_close_matches(str(given), choices, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            sentence = f"{where} must be {context['expected']}, not {shown}{hint}"
+        case "string_type":
+            sentence = f"{where} must be text, not {shown}; put quotes around it if it is meant as text"
+        case "value_error":
+            sentence = f"{where}: {context['error']}"
+        case _ if kind in _WANTED:
+            sentence = f"{where} must be {_WANTED[kind]}, not {shown}"
+        case _:
+            sentence = f"{where}: {details['msg']}"
+    return sentence
+
+
+def _shown(given: object) -> str:
+    return (
+        "empty"
+        if given is None
+        else "a list"
+        if isinstance(given, list)
+        else ("a mapping" if isinstance(given, dict) else f"'{given}'")
+    )
+
+
+def _spelled(path: tuple[str | int, ...], tree: Any) -> str:
+    """Name a place as people do: a milestone by its name, not by its number."""
+    if not path:
+        return "the definition"
+    words: list[str] = []
+    for step in path:
+        tree = _child(tree, step)
+        named = isinstance(step, int) and isinstance(tree, dict) and isinstance(tree.get("name"), str)
+        words.append(
+            f"[{tree['name']}]" if named else f"[{step + 1}]" if isinstance(step, int) else f".{step}"
+        )
+    return f"`{''.join(words).lstrip('.')}`"
+
+
+def _child(tree: Any, step: str | int) -> Any:
+    """What stands at this step, or None."""
+    if isinstance(tree, dict):
+        return tree.get(step)
+    if isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+        return tree[step]
+    return None
