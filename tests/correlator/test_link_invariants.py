@@ -12,16 +12,15 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.clickhouse_server import serve
 from tests.correlator.cases import apart
 from tests.correlator.facts import Said, Span, Statement, World, difference
 from tests.correlator.reference import Level
+from tests.stores import Stores
 from throughline.collector.store import Store
 
 EXAMPLES = int(os.environ.get("THROUGHLINE_LINK_EXAMPLES", "0"))
@@ -200,26 +199,10 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One embedded store for all examples: each has a tenant of its own."""
-    yield from opened(str(tmp_path_factory.mktemp("store")))
-
-
-@pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """The same behind HTTP."""
-    with serve(tmp_path_factory.mktemp("server")) as (port, _):
-        yield from opened(f"http://default:@127.0.0.1:{port}/invariants")
-
-
-def opened(url: str | Path) -> Iterator[Store]:
-    """A migrated store, closed in the end."""
-    store = Store.open(url)
-    try:
-        store.migrate()
+def remote(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store behind HTTP for all examples: each has a tenant of its own."""
+    with stores.store("http", tmp_path_factory.mktemp("remote")) as store:
         yield store
-    finally:
-        store.close()
 
 
 def examples(few: int) -> settings:
@@ -233,19 +216,19 @@ def examples(few: int) -> settings:
 @examples(7)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_limits_are_kept_whatever_arrives(
-    embedded: Store, worlds: list[list[list[Statement]]], moves: list[Move],
+    embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
 ) -> None:
     """With hubs and crowded objects after two roots and four children."""
-    run(embedded, TIGHT, worlds, moves)
+    run(embedded_store, TIGHT, worlds, moves)
 
 
 @examples(3)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_links_are_right_whatever_arrives(
-    embedded: Store, worlds: list[list[list[Statement]]], moves: list[Move],
+    embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
 ) -> None:
     """With default limits: nothing is quarantined, roots travel far."""
-    run(embedded, ROOMY, worlds, moves)
+    run(embedded_store, ROOMY, worlds, moves)
 
 
 @examples(2)

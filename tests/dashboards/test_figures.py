@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests.dashboards.seed import NOW
+from tests.dashboards.seed_firm import NOW
 from throughline.dashboards import figures, theme
 
 HOUR = timedelta(hours=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from tests.dashboards.conftest import ACCESS, token
 from tests.dashboards.definition import definition
-from tests.dashboards.seed import NOW, Seeded, seed
+from tests.dashboards.seed import Seeded, seed
+from tests.dashboards.seed_firm import NOW
 from throughline.collector.auth import OPEN_PRINCIPAL, Access
 from throughline.collector.store import Store
 from throughline.dashboards import session
@@ -24,19 +24,17 @@ MAIN = Path(session.__file__).parent / "pages" / "main.py"
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deps, Seeded]]:
+def seeded(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deps, Seeded]:
     """An open platform with 60 journeys, embedded."""
-    folder = tmp_path_factory.mktemp("pages")
-    store = Store.open(folder / "store")
-    try:
-        store.migrate()
-        processes = (definition(),)
-        deps = Deps(
-            store=store, access=Access(), spool=folder, processes=lambda: processes, clock=lambda: NOW
-        )
-        yield deps, seed(store, count=60)
-    finally:
-        store.close()
+    processes = (definition(),)
+    deps = Deps(
+        store=embedded_store,
+        access=Access(),
+        spool=tmp_path_factory.mktemp("pages"),
+        processes=lambda: processes,
+        clock=lambda: NOW,
+    )
+    return deps, seed(embedded_store, count=60)
 
 
 def visit(deps: Deps, page: str = "", **parameters: str) -> tuple[AppTest, str]:
