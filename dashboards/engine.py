@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from throughline.collector.auth import Access, require_safe_bind
 from throughline.collector.control import ControlStore
+from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
 from throughline.dashboards.app import create_app
@@ -49,8 +49,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
     Raises:
         ThroughlineError: what keeps the engine from starting, in one sentence.
     """
-    access = Access.load(settings.config, os.environ)
-    require_safe_bind(settings.host, access)
+    access = LiveAccess(settings.host, settings.config, os.environ)
     pages = from_environment(DashboardSettings)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
@@ -69,10 +68,10 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             clock=utc_now,
         )
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating))
+        stack.enter_context(working(settings, store, correlating, access))
         deps = Deps(
             store=store,
-            access=access,
+            access=lambda: access.current,
             spool=settings.data / "spool",
             processes=lambda: correlating.processes,
             settings=pages,
@@ -98,8 +97,10 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 
 @contextlib.contextmanager
-def working(settings: EngineSettings, store: Store, correlating: Correlating) -> Iterator[None]:
-    """Run the loader and the correlating loop on threads of their own."""
+def working(
+    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess
+) -> Iterator[None]:
+    """Run the loader, the correlating loop and the look at the tokens on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     correlating.reload()
@@ -108,6 +109,7 @@ def working(settings: EngineSettings, store: Store, correlating: Correlating) ->
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
         KeptThread("rebuilds", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
+        KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
     ]
     for thread in threads:
         thread.start()

@@ -61,7 +61,7 @@ def populated(store: Store, folder: Path) -> World:
     """Seed two tenants and configure tokens."""
     deps = Deps(
         store=store,
-        access=ACCESS,
+        access=lambda: ACCESS,
         spool=folder / "spool",
         processes=lambda: (definition(),),
         clock=lambda: NOW,

@@ -60,7 +60,7 @@ def main(folder: Path, *, tokens: bool) -> None:
     access = ACCESS if tokens else Access()
     deps = Deps(
         store=store,
-        access=access,
+        access=lambda: access,
         spool=folder,
         processes=lambda: processes,
         clock=lambda: NOW,

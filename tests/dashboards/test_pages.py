@@ -29,7 +29,7 @@ def seeded(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> t
     processes = (definition(),)
     deps = Deps(
         store=embedded_store,
-        access=Access(),
+        access=Access,
         spool=tmp_path_factory.mktemp("pages"),
         processes=lambda: processes,
         clock=lambda: NOW,
@@ -162,7 +162,7 @@ def test_every_page_handles_an_empty_tenant(seeded: tuple[Deps, Seeded], page: s
     """A tenant without data is told how to send some; nothing of another tenant is shown."""
     deps, journeys = seeded
     access = _OpenFor(token("x" * 20, "nobody", OPEN_PRINCIPAL.scopes).principal)
-    _, html = visit(replace(deps, access=access), page)  # type: ignore[arg-type]
+    _, html = visit(replace(deps, access=lambda: access), page)  # type: ignore[return-value]
     assert any(words in html for words in ("No data yet", "No journeys yet", "Which journey"))
     assert not any(one["customer"] in html for one in journeys.journeys)
 
@@ -181,7 +181,7 @@ class _OpenFor:
 
 def test_with_tokens_a_visitor_is_asked_for_one(seeded: tuple[Deps, Seeded]) -> None:
     """Nothing but the form is shown."""
-    _, html = visit(replace(seeded[0], access=ACCESS))
+    _, html = visit(replace(seeded[0], access=lambda: ACCESS))
     assert 'action="/login"' in html
     assert "Stuck" not in html
 
