@@ -7,7 +7,7 @@ import pytest
 from tests.stores import LEDGER, SCHEMA, Stores, rows
 from throughline.collector.store import Role
 
-COLUMNS = ["Tenant", "TraceId", "Segment"]
+COLUMNS = ["Tenant", "TraceId", "SpanId"]
 
 
 @pytest.mark.parametrize("engine", ["embedded", "http"])
@@ -19,7 +19,7 @@ def test_rows_and_insert_tokens_are_forgotten(stores: Stores, tmp_path: Path, en
                 store.insert_bytes(
                     "otel_traces",
                     COLUMNS,
-                    b'{"Tenant": "default", "TraceId": "a", "Segment": "s"}',
+                    b'{"Tenant": "default", "TraceId": "%s", "SpanId": "%s"}' % (b"a" * 32, b"b" * 16),
                     fmt="JSONEachRow",
                     settings={"insert_deduplication_token": "s"},
                     role=Role.LOADER,

@@ -92,6 +92,7 @@ def test_intake_does_not_notice_a_missing_engine(stores: Stores, tmp_path: Path)
         while time.monotonic() < end:
             assert source.send(load).status_code == httpx.codes.OK
             sent += SPANS
+            time.sleep(0.05)
         assert source.pending() == sent
     assert stored_after_loading(stores, tmp_path) == sent
 
