@@ -65,7 +65,7 @@ def test_the_overview_counts_and_leads_to_what_it_counts(seeded: tuple[Deps, See
     assert f'Stuck</div><div class="v">{stuck}</div>' in html
     for expected in (
         "Closed won to project created",
-        "Money at risk",
+        "Money late or stuck",
         "Correlated until",
         "Dead letters",
         "Unlinked",
@@ -134,6 +134,18 @@ def test_a_journey_shows_milestones_events_exceptions_and_reasons(seeded: tuple[
     assert "is the root" in html
 
 
+def test_a_stuck_journey_says_what_why_and_whose(seeded: tuple[Deps, Seeded]) -> None:
+    """The first thing on its page; beside it how fresh and complete that is."""
+    deps, journeys = seeded
+    one = next(one for one in journeys.journeys if one["failure"] and one["status"] == "stuck")
+    _, html = visit(deps, "journey.py", id=one["id"])
+    box = html.split('class="tl-verdict"')[1].split("Milestones")[0]
+    assert "Project created is overdue by" in box
+    assert one["failure"][3] in box
+    assert "delivery-operations" in box
+    assert "correlated until" in html
+
+
 def test_the_trace_of_a_chosen_event_is_drawn(seeded: tuple[Deps, Seeded]) -> None:
     """The address names the trace; one that is not of this journey is ignored."""
     deps, journeys = seeded
@@ -162,7 +174,7 @@ def test_every_page_handles_an_empty_tenant(seeded: tuple[Deps, Seeded], page: s
     """A tenant without data is told how to send some; nothing of another tenant is shown."""
     deps, journeys = seeded
     access = _OpenFor(token("x" * 20, "nobody", OPEN_PRINCIPAL.scopes).principal)
-    _, html = visit(replace(deps, access=lambda: access), page)  # type: ignore[return-value]
+    _, html = visit(replace(deps, access=lambda: access), page)  # type: ignore[arg-type]
     assert any(words in html for words in ("No data yet", "No journeys yet", "Which journey"))
     assert not any(one["customer"] in html for one in journeys.journeys)
 
