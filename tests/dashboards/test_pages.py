@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.dashboards.conftest import ACCESS, token
+from tests.dashboards.conftest import ACCESS
 from tests.dashboards.definition import definition
 from tests.dashboards.seed import Seeded, seed
 from tests.dashboards.seed_firm import NOW
-from throughline.collector.auth import OPEN_PRINCIPAL, Access
+from throughline.collector.auth import OPEN_PRINCIPAL, Access, Principal
 from throughline.collector.store import Store
 from throughline.dashboards import session
 from throughline.dashboards.deps import Deps
@@ -173,22 +173,21 @@ def test_a_journey_page_without_a_journey_says_what_to_do(
 def test_every_page_handles_an_empty_tenant(seeded: tuple[Deps, Seeded], page: str) -> None:
     """A tenant without data is told how to send some; nothing of another tenant is shown."""
     deps, journeys = seeded
-    access = _OpenFor(token("x" * 20, "nobody", OPEN_PRINCIPAL.scopes).principal)
-    _, html = visit(replace(deps, access=lambda: access), page)  # type: ignore[arg-type]
+    access = _OpenFor(principal=Principal("nobody", OPEN_PRINCIPAL.scopes))
+    _, html = visit(replace(deps, access=lambda: access), page)
     assert any(words in html for words in ("No data yet", "No journeys yet", "Which journey"))
     assert not any(one["customer"] in html for one in journeys.journeys)
 
 
-class _OpenFor:
+@dataclass(frozen=True)
+class _OpenFor(Access):
     """Access that lets everybody in as one principal: what `Access()` does for the tenant `default`."""
 
-    open = True
+    principal: Principal = OPEN_PRINCIPAL
 
-    def __init__(self, principal: object) -> None:
-        self._principal = principal
-
-    def authenticate(self, _: str | None) -> object:
-        return self._principal
+    def authenticate(self, _: str | None) -> Principal:
+        """Let in whoever asks."""
+        return self.principal
 
 
 def test_with_tokens_a_visitor_is_asked_for_one(seeded: tuple[Deps, Seeded]) -> None:
