@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from throughline.dashboards.correlating import Correlating, holder
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
-from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.settings import DashboardSettings
 
@@ -111,20 +110,18 @@ def working(
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
     ]
-    for thread in threads:
-        thread.start()
     try:
-        yield
+        with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):
+            yield
     finally:
-        stop.set()
-        deadline = time.monotonic() + STOP_SECONDS
-        late = [thread.name for thread in threads if not thread.join(deadline)]
-        if late:
-            # Nothing is lost: what is half done is done again from the spool and the stored events.
-            log.warning("%s still works after %.0f s and is cut off", " and ".join(late), STOP_SECONDS)
-            logging.shutdown()
-            os._exit(0)
         correlating.release()
+
+
+def _cut_off(names: list[str]) -> None:
+    """End at once. Nothing is lost: what is half done is done again from the spool and the stored events."""
+    log.warning("%s still works after %.0f s and is cut off", " and ".join(names), STOP_SECONDS)
+    logging.shutdown()
+    os._exit(0)
 
 
 class _Server(uvicorn.Server):
