@@ -154,7 +154,7 @@ def trust(status: Mapping[str, Any], now: datetime) -> Html:
     said = [
         f"as of {now:%H:%M:%S} UTC",
         f"correlated until {ago(status['correlated_until'], now)}",
-        f"{missing:,} received, not stored yet" if missing > 0 else "everything received is stored",
+        f"{missing:,} received but not stored yet" if missing > 0 else "everything received is stored",
     ]
     if status["dead_letters"]:
         said.append(f"{status['dead_letters']:,} dead letters")
