@@ -17,10 +17,11 @@ SCHEMA = (
     "SELECT name, replaceAll(create_table_query, concat(database, '.'), '') FROM system.tables"
     " WHERE database = currentDatabase() AND NOT startsWith(name, '.') ORDER BY name"
 )
-FILLED = (
+TOUCHED = (
     "SELECT name FROM system.tables WHERE database = currentDatabase() AND name != 'schema_migrations'"
-    " AND engine NOT IN ('View', 'MaterializedView', 'Null')"
+    " AND (engine = 'Memory' OR name IN (SELECT table FROM system.parts WHERE database = currentDatabase()))"
 )
+"""Tables with parts, also with ones that are no longer active: insert tokens are forgotten with them."""
 Rows = Sequence[Sequence[Any]]
 
 
@@ -80,6 +81,6 @@ class Stores:
         yield url
         with closing(Store.open(url)) as store:
             if (rows(store, SCHEMA), rows(store, LEDGER)) == self._migrated:
-                for (name,) in rows(store, FILLED):
+                for (name,) in rows(store, TOUCHED):
                     store.command(f"TRUNCATE TABLE `{name}`", role=Role.LOADER)
                 self._idle.append(url)

@@ -158,7 +158,7 @@ def _figure_cards(
         rest = ", ".join(parts.money(amount, str(currency), short=True) for currency, amount in others[:3])
         members.append(
             parts.card(
-                "Money late or stuck",
+                "Money at risk",
                 parts.money(first[1], str(first[0]), short=True),
                 f"and {rest}" if rest else "in late and stuck journeys",
                 to="#overdue",

@@ -19,6 +19,7 @@ from throughline.dashboards.deps import Deps
 from throughline.dashboards.pages import overview
 from throughline.dashboards.pages.parts import NOTHING, href, length, money, steps, text
 from throughline.dashboards.queries import Kept, PageQueries
+from throughline.dashboards.verdict import owner_of
 
 MAIN = Path(session.__file__).parent / "pages" / "main.py"
 
@@ -65,7 +66,7 @@ def test_the_overview_counts_and_leads_to_what_it_counts(seeded: tuple[Deps, See
     assert f'Stuck</div><div class="v">{stuck}</div>' in html
     for expected in (
         "Closed won to project created",
-        "Money late or stuck",
+        "Money at risk",
         "Correlated until",
         "Dead letters",
         "Unlinked",
@@ -137,12 +138,11 @@ def test_a_journey_shows_milestones_events_exceptions_and_reasons(seeded: tuple[
 def test_a_stuck_journey_says_what_why_and_whose(seeded: tuple[Deps, Seeded]) -> None:
     """The first thing on its page; beside it how fresh and complete that is."""
     deps, journeys = seeded
-    one = next(one for one in journeys.journeys if one["failure"] and one["status"] == "stuck")
-    _, html = visit(deps, "journey.py", id=one["id"])
+    _, html = visit(deps, "journey.py", id=journeys.first("stuck")["id"])
     box = html.split('class="tl-verdict"')[1].split("Milestones")[0]
     assert "Project created is overdue by" in box
-    assert one["failure"][3] in box
-    assert "delivery-operations" in box
+    assert "not received, expected within" in box
+    assert owner_of(definition(), "project_created") in box
     assert "correlated until" in html
 
 
