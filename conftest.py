@@ -1,9 +1,16 @@
-"""Fixtures for all tests; and with CI=true a skipped test fails, so that green means everything ran."""
+"""Fixtures for all tests; and with CI=true a skipped test fails, so that green means everything ran.
+
+No test fails because a machine is slow: Hypothesis keeps no time.
+"""
 
 import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("throughline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("throughline")
 
 pytest_plugins = ["tests.postgres"]
 

@@ -19,12 +19,12 @@ import uvloop
 from filelock import FileLock, Timeout
 
 from throughline.collector.app import EdgeApp
-from throughline.collector.auth import TOKENS_FILE, Access, require_safe_bind
 from throughline.collector.edge_metrics import EdgeMetrics
 from throughline.collector.edge_protocol import EdgeProtocol, sweep
 from throughline.collector.heavy import Heavy
 from throughline.collector.intake import Intake
 from throughline.collector.limits import Budget
+from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.otlp_grpc import make_server
 from throughline.collector.settings import EdgeSettings, load_settings
 from throughline.collector.spool import SpoolWriter, recover
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 LOCK_FILE = "edge.lock"
 KEEP_ALIVE_SECONDS = 75
-RELOAD_SECONDS = 2.0
 
 
 def run(
@@ -47,13 +46,13 @@ def run(
 
     Raises: ConfigurationError, when it can't start.
     """
-    access = Access.load(settings.config, os.environ)
-    require_safe_bind(settings.host, access)
+    access = LiveAccess(settings.host, settings.config, os.environ)
     settings.spool.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(settings.data / LOCK_FILE, blocking=False), asyncio.Runner(
-            loop_factory=uvloop.new_event_loop
-        ) as runner:
+        with (
+            FileLock(settings.data / LOCK_FILE, blocking=False),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             runner.run(_serve(settings, access, fsync, on_ready))
     except Timeout as error:
         raise ConfigurationError(
@@ -63,7 +62,7 @@ def run(
 
 
 async def _serve(
-    settings: EdgeSettings, access: Access, fsync: Callable[[int], None], on_ready: Callable[[], None]
+    settings: EdgeSettings, access: LiveAccess, fsync: Callable[[int], None], on_ready: Callable[[], None]
 ) -> None:
     """Open in order, serve, close in reverse."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # processes for heavy requests never use gRPC
@@ -82,15 +81,19 @@ async def _serve(
         heavy = Heavy(processes=settings.heavy_processes, memory_bytes=settings.heavy_memory_bytes)
         with ThreadPoolExecutor(2, "decompress") as executor, contextlib.closing(writer):
             budget = Budget(settings.in_flight_bytes)
-            intake = Intake(settings, access, writer, budget, heavy, metrics, executor)
+            intake = Intake(settings, access.current, writer, budget, heavy, metrics, executor)
             try:
-                await _listen(settings, intake, listener, on_ready)
+                await _listen(settings, intake, access, listener, on_ready)
             finally:
                 await heavy.close()
 
 
 async def _listen(
-    settings: EdgeSettings, intake: Intake, listener: socket.socket, on_ready: Callable[[], None]
+    settings: EdgeSettings,
+    intake: Intake,
+    access: LiveAccess,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
 ) -> None:
     """Serve both ports until a signal, then stop taking and let requests finish."""
     loop = asyncio.get_running_loop()
@@ -105,7 +108,7 @@ async def _listen(
     serving = asyncio.create_task(http_server.serve(sockets=[listener]))
     helpers = [
         asyncio.create_task(sweep(http_server.server_state.connections)),
-        asyncio.create_task(_reload_tokens(settings, intake)),
+        asyncio.create_task(_follow_tokens(access, intake)),
     ]
     http_port = listener.getsockname()[1]
     log.info(
@@ -199,33 +202,12 @@ def _cannot_listen(host: str, port: int, variable: str, error: OSError) -> Confi
     )
 
 
-async def _reload_tokens(settings: EdgeSettings, intake: Intake) -> None:
-    """Follow tokens.yaml, until cancelled; a file that breaks leaves the last valid tokens in force."""
-    if settings.config is None:
-        return
-    path = settings.config / TOKENS_FILE
-    seen = _stamp(path)
+async def _follow_tokens(access: LiveAccess, intake: Intake) -> None:
+    """Keep to the tokens that count now, until cancelled."""
     while True:
         await asyncio.sleep(RELOAD_SECONDS)
-        if (stamp := _stamp(path)) == seen:
-            continue
-        seen = stamp
-        try:
-            access = Access.load(settings.config, os.environ)
-            require_safe_bind(settings.host, access)
-        except ConfigurationError as error:
-            log.error("The tokens stay as they were: %s", error)  # noqa: TRY400
-        else:
-            intake.access = access
-            log.info("Read %d tokens", len(access.tokens))
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+        access.reload()
+        intake.access = access.current
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ def create_app(deps: Deps) -> ASGIApp:
             Route("/login", _login, methods=["POST"]),
             Route("/logout", _logout, methods=["GET", "POST"]),
         ],
-        middleware=[Middleware(_KnownHost, open_access=lambda: deps.access.open)],
+        middleware=[Middleware(_KnownHost, open_access=lambda: deps.access().open)],
     )
 
 

@@ -19,10 +19,12 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`processes` and `clock` are asked at each request: definitions change while the engine runs."""
+    """`access`, `processes` and `clock` are asked at each request: tokens and definitions change while the
+    engine runs.
+    """
 
     store: Store
-    access: Access
+    access: Callable[[], Access]
     spool: Path
     processes: Callable[[], Sequence[Process]]
     settings: DashboardSettings = field(default_factory=DashboardSettings)

@@ -10,14 +10,13 @@ import contextlib
 import logging
 import os
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from throughline.collector.auth import Access, require_safe_bind
 from throughline.collector.control import ControlStore
+from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
 from throughline.dashboards.app import create_app
@@ -26,7 +25,7 @@ from throughline.dashboards.correlating import Correlating, holder
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
-from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.settings import DashboardSettings
 
@@ -49,8 +48,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
     Raises:
         ThroughlineError: what keeps the engine from starting, in one sentence.
     """
-    access = Access.load(settings.config, os.environ)
-    require_safe_bind(settings.host, access)
+    access = LiveAccess(settings.host, settings.config, os.environ)
     pages = from_environment(DashboardSettings)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
@@ -69,10 +67,10 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             clock=utc_now,
         )
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating))
+        stack.enter_context(working(settings, store, correlating, access))
         deps = Deps(
             store=store,
-            access=access,
+            access=lambda: access.current,
             spool=settings.data / "spool",
             processes=lambda: correlating.processes,
             settings=pages,
@@ -98,8 +96,10 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 
 @contextlib.contextmanager
-def working(settings: EngineSettings, store: Store, correlating: Correlating) -> Iterator[None]:
-    """Run the loader and the correlating loop on threads of their own."""
+def working(
+    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess
+) -> Iterator[None]:
+    """Run the loader, the correlating loop and the look at the tokens on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     correlating.reload()
@@ -108,21 +108,20 @@ def working(settings: EngineSettings, store: Store, correlating: Correlating) ->
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
         KeptThread("rebuilds", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
+        KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
     ]
-    for thread in threads:
-        thread.start()
     try:
-        yield
+        with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):
+            yield
     finally:
-        stop.set()
-        deadline = time.monotonic() + STOP_SECONDS
-        late = [thread.name for thread in threads if not thread.join(deadline)]
-        if late:
-            # Nothing is lost: what is half done is done again from the spool and the stored events.
-            log.warning("%s still works after %.0f s and is cut off", " and ".join(late), STOP_SECONDS)
-            logging.shutdown()
-            os._exit(0)
         correlating.release()
+
+
+def _cut_off(names: list[str]) -> None:
+    """End at once. Nothing is lost: what is half done is done again from the spool and the stored events."""
+    log.warning("%s still works after %.0f s and is cut off", " and ".join(names), STOP_SECONDS)
+    logging.shutdown()
+    os._exit(0)
 
 
 class _Server(uvicorn.Server):

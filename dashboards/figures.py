@@ -16,6 +16,10 @@ _FONT = {"family": '"Source Sans", "Source Sans 3", system-ui, sans-serif', "siz
 _ROW = 46
 _SPAN_ROW = 30
 _INDENT = 14
+_BAR_OF_A_DAY = 0.65 * 86_400_000  # milliseconds
+_FEWEST_DAYS = pd.Timedelta(days=27)
+_FEW = 5
+"""Below this many, whole numbers are marked one by one: there is no half exception."""
 
 
 def _figure(*, height: int, **layout: Any) -> go.Figure:
@@ -142,10 +146,13 @@ def exceptions(days: pd.DataFrame) -> go.Figure:
         days: day, opened, resolved.
     """
     figure = _figure(height=270, barmode="relative", hovermode="x unified")
+    last = pd.Timestamp(days["day"].max())
+    first = min(pd.Timestamp(days["day"].min()), last - _FEWEST_DAYS)
     figure.add_bar(
         x=days["day"],
         y=days["opened"],
         name="Opened",
+        width=_BAR_OF_A_DAY,
         marker={"color": theme.STATUS_COLOURS["stuck"], "cornerradius": 3},
         hovertemplate="%{y:,}",
     )
@@ -154,11 +161,14 @@ def exceptions(days: pd.DataFrame) -> go.Figure:
         y=-days["resolved"],
         customdata=days["resolved"],
         name="Resolved",
+        width=_BAR_OF_A_DAY,
         marker={"color": theme.STATUS_COLOURS["completed"], "cornerradius": 3},
         hovertemplate="%{customdata:,}",
     )
-    figure.update_xaxes(showgrid=False, hoverformat="%-d %b %Y")
-    figure.update_yaxes(tickformat="~s")
+    margin = pd.Timedelta(days=1)
+    figure.update_xaxes(showgrid=False, hoverformat="%-d %b %Y", range=[first - margin, last + margin])
+    few = max(days["opened"].max(), days["resolved"].max()) < _FEW
+    figure.update_yaxes(tickformat="~s", dtick=1 if few else None)
     return figure
 
 
@@ -184,9 +194,11 @@ def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime
         figure.add_vline(x=now.timestamp() * 1000, line={"color": theme.INK, "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=now,
-            y=1,
+            y=0,
             yref="paper",
             yanchor="bottom",
+            xanchor="right" if now - opened_at > (end - opened_at) / 2 else "left",
+            xshift=-5 if now - opened_at > (end - opened_at) / 2 else 5,
             text="now",
             showarrow=False,
             font={"color": theme.MUTED},
@@ -198,7 +210,7 @@ def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime
     figure.add_scatter(
         x=[None],
         y=[names[0]],
-        name="Due",
+        name="Due time",
         mode="markers",
         marker={"symbol": "line-ns", "size": 17, "line": {"width": 3, "color": theme.MUTED}},
     )

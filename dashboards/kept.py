@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
@@ -53,3 +54,28 @@ class KeptThread:
             else:
                 delay = _FIRST_DELAY_SECONDS
                 self._stop.wait(self._every)
+
+
+def _no_matter(_: list[str]) -> None:
+    """Do nothing about threads that are late."""
+
+
+@contextlib.contextmanager
+def running(
+    threads: Sequence[KeptThread],
+    stop: threading.Event,
+    *,
+    seconds: float,
+    late: Callable[[list[str]], None] = _no_matter,
+) -> Iterator[None]:
+    """Run threads during the block; in the end they have `seconds` to stop, and `late` hears who has not."""
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        deadline = time.monotonic() + seconds
+        names = [thread.name for thread in threads if not thread.join(deadline)]
+        if names:
+            late(names)

@@ -12,7 +12,7 @@ from throughline.collector.store import Store
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import REBUILD, Correlating, holder
 from throughline.dashboards.exclusive import FolderInUse, locked
-from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.probes.errors import ConfigurationError
 
@@ -68,14 +68,10 @@ def _engine_of_our_own(settings: EngineSettings, control: ControlStore) -> Itera
             KeptThread("rebuilds", correlating.work, every=POLL_SECONDS, stop=stop),
             KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         ]
-        for thread in threads:
-            thread.start()
         try:
-            yield
+            with running(threads, stop, seconds=BEAT_SECONDS):
+                yield
         finally:
-            stop.set()
-            for thread in threads:
-                thread.join(time.monotonic() + BEAT_SECONDS)
             correlating.release()
 
 

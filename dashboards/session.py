@@ -54,7 +54,7 @@ def provide(deps: Deps) -> None:
 
 def is_open() -> bool:
     """Whether no token is needed."""
-    return _must().deps.access.open
+    return _must().deps.access().open
 
 
 def enter(token: str | None) -> Session:
@@ -74,9 +74,10 @@ def authenticate(deps: Deps, token: str | None) -> Principal:
 
     Raises: Unauthorized.
     """
-    if not deps.access.open and not token:
+    access = deps.access()
+    if not access.open and not token:
         raise Unauthorized("Enter a token.")
-    principal = deps.access.authenticate(f"Bearer {token}" if token else None)
+    principal = access.authenticate(f"Bearer {token}" if token else None)
     principal.require(Scope.READ)
     return principal
 

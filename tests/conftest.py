@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.clickhouse_server import serve
-from throughline.collector.store import Store
+from tests.stores import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_DATABASES = itertools.count(1)
+    from throughline.collector.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -26,31 +24,36 @@ def clickhouse_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def migrated_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrate one directory for the session: copying it is much cheaper than migrating again."""
-    directory = tmp_path_factory.mktemp("migrated") / "store"
-    template = Store.open(directory)
-    template.migrate()
-    template.close()
-    return directory
+def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stores:
+    """Give empty stores to whoever needs one for longer or more than one."""
+    return Stores(tmp_path_factory.mktemp("migrated"), lambda: request.getfixturevalue("clickhouse_port"))
 
 
 @pytest.fixture(params=["embedded", "http"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Say where an empty store is, on each engine: a directory, or a database behind HTTP, of its own."""
-    if request.param == "embedded":
-        shutil.copytree(request.getfixturevalue("migrated_directory"), tmp_path / "store", symlinks=True)
-        return str(tmp_path / "store")
-    port = request.getfixturevalue("clickhouse_port")
-    return f"http://default:@127.0.0.1:{port}/test_{next(_DATABASES)}"
+def store_url(request: pytest.FixtureRequest, stores: Stores, tmp_path: Path) -> Iterator[str]:
+    """Say where a migrated, empty store is, on each engine."""
+    with stores.url(request.param, tmp_path) as url:
+        yield url
 
 
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+@pytest.fixture(params=["embedded", "http"])
+def store(request: pytest.FixtureRequest, stores: Stores, tmp_path: Path) -> Iterator[Store]:
     """Yield a migrated, empty store; closed afterwards, so that the next one may open."""
-    opened = Store.open(store_url)
-    try:
-        opened.migrate()
+    with stores.store(request.param, tmp_path) as opened:
         yield opened
-    finally:
-        opened.close()
+
+
+@pytest.fixture(scope="module", params=["embedded", "http"])
+def module_store(
+    request: pytest.FixtureRequest, stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """Yield a store that the tests of one module share."""
+    with stores.store(request.param, tmp_path_factory.mktemp("store")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def embedded_store(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Yield the same on the embedded engine alone."""
+    with stores.store("embedded", tmp_path_factory.mktemp("store")) as opened:
+        yield opened

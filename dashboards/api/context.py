@@ -28,7 +28,7 @@ class Context:
         async def authenticated(
             request: Request, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
         ) -> Principal:
-            principal = self.deps.access.authenticate(authorization)
+            principal = self.deps.access().authenticate(authorization)
             principal.require(scope)
             request.state.tenant = principal.tenant
             return principal

@@ -17,6 +17,27 @@ from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, 
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
+async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
+    process: Annotated[str, Query(max_length=200)] = "",
+    status: Annotated[Status | None, Query()] = None,
+    key: Annotated[str, Query(max_length=2000, description="namespace:value, under any alias")] = "",
+    since: Annotated[datetime | None, Query(description="opened at or after")] = None,
+    entity: Annotated[str, Query(max_length=200)] = "",
+    region: Annotated[str, Query(max_length=200)] = "",
+    customer: Annotated[str, Query(max_length=500)] = "",
+) -> JourneyFilter:
+    """Return which journeys the parameters of a request mean."""
+    return JourneyFilter(
+        process=process,
+        status=status or "",
+        entity=entity,
+        region=region,
+        customer=customer,
+        key=_key(key),
+        since=_aware(since),
+    )
+
+
 def router(context: Context) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["journeys"])
@@ -24,42 +45,14 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/journeys", response_model=JourneyPage)
     @context.threaded
-    def list_journeys(  # noqa: PLR0917 - FastAPI passes them by name
+    def list_journeys(
         principal: Reading,
-        process: Annotated[str, Query(max_length=200)] = "",
-        status: Annotated[Status | None, Query()] = None,
-        key: Annotated[str, Query(max_length=2000, description="namespace:value, under any alias")] = "",
-        since: Annotated[datetime | None, Query(description="opened at or after")] = None,
-        entity: Annotated[str, Query(max_length=200)] = "",
-        region: Annotated[str, Query(max_length=200)] = "",
-        customer: Annotated[str, Query(max_length=500)] = "",
+        wanted: Annotated[JourneyFilter, Depends(asked_for)],
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query()] = None,
     ) -> Json:
         """List journeys, newest first. Pages stay right while data arrives: follow `next`."""
-        wanted = JourneyFilter(
-            process=process,
-            status=status or "",
-            entity=entity,
-            region=region,
-            customer=customer,
-            key=_key(key),
-            since=_aware(since),
-        )
-        filters = {"list": "journeys", "filter": repr(wanted)}
-        now, after = context.deps.clock(), None
-        if cursor is not None:
-            place = decode(cursor, tenant=principal.tenant, filters=filters)
-            now, after = place.as_of, Position(place.opened_at, int(place.last, 16))
-        reader = context.reader(principal, now)
-        rows = reader.journeys(wanted, limit=limit + 1, after=after)
-        page, more = rows[:limit], len(rows) > limit
-        keys = reader.keys([row["Root"] for row in page])
-        following = None
-        if more:
-            last = Cursor(now, page[-1]["OpenedAt"], page[-1]["Id"])
-            following = encode(last, tenant=principal.tenant, filters=filters)
-        return Json({"items": [item(row, keys[row["Root"]]) for row in page], "next": following})
+        return Json(_page(context, principal, wanted, limit=limit, cursor=cursor))
 
     @routes.get(
         "/journeys/{id}",
@@ -69,25 +62,45 @@ def router(context: Context) -> APIRouter:
     @context.threaded
     def one_journey(principal: Reading, identity: Annotated[str, Path(alias="id", max_length=64)]) -> Json:
         """Return one journey with its events, why each belongs, and its exceptions."""
-        if not _ID.fullmatch(identity):
-            raise Problem(
-                404,
-                "Not found",
-                "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key.",
-            )
-        reader = context.reader(principal)
-        root = int(identity, 16)
-        journey = reader.journey(root)
-        if journey is None:
-            roots = reader.absorbed_into(root)
-            if len(roots) > 1:
-                return Json({"absorbed_into": [journey_id(one) for one in roots]}, status_code=300)
-            journey = reader.journey(roots[0]) if roots else None
-        if journey is None:
-            raise Problem(404, "Not found", f"There is no journey {identity}.")
-        return Json(detail(reader, journey, limit=context.deps.settings.journey_events))
+        return _one(context.reader(principal), identity, limit=context.deps.settings.journey_events)
 
     return routes
+
+
+def _page(
+    context: Context, principal: Principal, wanted: JourneyFilter, *, limit: int, cursor: str | None
+) -> Row:
+    """Return one page, and where the next begins; every page is seen with the clock of the first."""
+    filters = {"list": "journeys", "filter": repr(wanted)}
+    now, after = context.deps.clock(), None
+    if cursor is not None:
+        place = decode(cursor, tenant=principal.tenant, filters=filters)
+        now, after = place.as_of, Position(place.opened_at, int(place.last, 16))
+    reader = context.reader(principal, now)
+    rows = reader.journeys(wanted, limit=limit + 1, after=after)
+    page, following = rows[:limit], None
+    if len(rows) > limit:
+        last = Cursor(now, page[-1]["OpenedAt"], page[-1]["Id"])
+        following = encode(last, tenant=principal.tenant, filters=filters)
+    keys = reader.keys([row["Root"] for row in page])
+    return {"items": [item(row, keys[row["Root"]]) for row in page], "next": following}
+
+
+def _one(reader: Reader, identity: str, *, limit: int) -> Json:
+    """Return a journey, the one that absorbed it, or the list of those that did."""
+    if not _ID.fullmatch(identity):
+        advice = "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key."
+        raise Problem(404, "Not found", advice)
+    root = int(identity, 16)
+    journey = reader.journey(root)
+    if journey is None:
+        roots = reader.absorbed_into(root)
+        if len(roots) > 1:
+            return Json({"absorbed_into": [journey_id(one) for one in roots]}, status_code=300)
+        journey = reader.journey(roots[0]) if roots else None
+    if journey is None:
+        raise Problem(404, "Not found", f"There is no journey {identity}.")
+    return Json(detail(reader, journey, limit=limit))
 
 
 def detail(reader: Reader, journey: Row, *, limit: int) -> Row:

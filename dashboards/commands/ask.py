@@ -10,18 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from throughline.dashboards.commands.options import (
-    AccessToken,
-    Config,
-    ControlUrl,
-    Data,
-    Host,
-    OtlpGrpc,
-    OtlpHttp,
-    Port,
-    StoreUrl,
-    apply,
-)
+from throughline.dashboards.commands.options import INTAKE, PAGES, STORES, AccessToken, takes
 from throughline.probes.errors import ThroughlineError
 
 Folder = Annotated[Path, typer.Argument(help="Folder of configuration files.", show_default=False)]
@@ -59,20 +48,12 @@ def check(folder: Folder) -> None:
         raise typer.Exit(1)
 
 
-def rebuild(
-    process: Process = None,
-    *,
-    tenant: Tenant = "default",
-    data: Data = None,
-    store: StoreUrl = None,
-    control: ControlUrl = None,
-    config: Config = None,
-) -> None:
+@takes(*STORES)
+def rebuild(process: Process = None, *, tenant: Tenant = "default") -> None:
     """Link and fold a process again from all stored events, beside the old result, then swap."""
     from throughline.dashboards.engine_settings import EngineSettings
     from throughline.dashboards.rebuilding import rebuild as run_rebuild
 
-    apply(data=data, store=store, control=control, config=config)
     console = Console(stderr=True)
     with console.status("rebuilding") as status:
         jobs = run_rebuild(EngineSettings.load(), tenant, process, report=status.update)
@@ -82,19 +63,17 @@ def rebuild(
         raise typer.Exit(1)
 
 
+@takes(*PAGES)
 def journey(
     wanted: Wanted,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="The API's answer as it is.")] = False,
-    host: Host = None,
-    port: Port = None,
     token: AccessToken = None,
 ) -> None:
     """Show a journey of a running platform: its milestones and events."""
     from throughline.dashboards.engine_settings import EngineSettings
     from throughline.dashboards.journey_text import fetch, render
 
-    apply(host=host, port=port)
     settings = EngineSettings.load()
     found = fetch(f"http://{settings.host}:{settings.port}/api/v1", wanted, token)
     if as_json:
@@ -105,32 +84,13 @@ def journey(
         render(one, console)
 
 
-def doctor(
-    *,
-    data: Data = None,
-    store: StoreUrl = None,
-    control: ControlUrl = None,
-    config: Config = None,
-    host: Host = None,
-    port: Port = None,
-    otlp_http: OtlpHttp = None,
-    otlp_grpc: OtlpGrpc = None,
-) -> None:
+@takes(*STORES, *PAGES, *INTAKE)
+def doctor() -> None:
     """Look at versions, ports, folders and stores, and say what is wrong."""
     from throughline.collector.settings import load_settings
     from throughline.dashboards.diagnosis import diagnose
     from throughline.dashboards.engine_settings import EngineSettings
 
-    apply(
-        data=data,
-        store=store,
-        control=control,
-        config=config,
-        host=host,
-        port=port,
-        otlp_http=otlp_http,
-        otlp_grpc=otlp_grpc,
-    )
     intake = load_settings()
     ports = {"--otlp-http": intake.otlp_http, "--otlp-grpc": intake.otlp_grpc}
     findings = diagnose(EngineSettings.load(), ports)

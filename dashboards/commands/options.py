@@ -4,9 +4,12 @@ settings are read from the environment alone, by this process and by the ones th
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,8 +74,42 @@ AccessToken = Annotated[
 ]
 
 
-def apply(**options: object) -> None:
-    """Put the given options (not None) into the environment under their names."""
-    for name, value in options.items():
-        if value is not None:
-            os.environ[f"THROUGHLINE_{name.upper()}"] = str(value)
+OPTIONS: dict[str, object] = {
+    "data": Data,
+    "store": StoreUrl,
+    "control": ControlUrl,
+    "config": Config,
+    "host": Host,
+    "port": Port,
+    "otlp_http": OtlpHttp,
+    "otlp_grpc": OtlpGrpc,
+}
+STORES = ("data", "store", "control", "config")
+PAGES = ("host", "port")
+INTAKE = ("otlp_http", "otlp_grpc")
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the options of these names; when it runs, they stand in the environment already."""
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(verb)
+        def run(**given: Any) -> None:
+            for name in names:
+                value = given.pop(name)
+                if value is not None:
+                    os.environ[f"THROUGHLINE_{name.upper()}"] = str(value)
+            verb(**given)
+
+        own = inspect.signature(verb, eval_str=True).parameters.values()
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OPTIONS[name])
+            for name in names
+        ]
+        parameters = sorted([*own, *shared], key=lambda one: one.kind)
+        # Typer reads both; the order is that of --help.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from throughline.dashboards.commands.options import (
-    Config,
-    ControlUrl,
-    Data,
-    Host,
-    OtlpGrpc,
-    OtlpHttp,
-    Port,
-    StoreUrl,
-    apply,
-)
+from throughline.dashboards.commands.options import INTAKE, PAGES, STORES, takes
 from throughline.dashboards.supervisor import Child, Supervisor, follow_supervisor
 from throughline.probes.errors import ConfigurationError
 
@@ -29,28 +19,9 @@ if TYPE_CHECKING:
 Seed = Annotated[int, typer.Option(envvar="THROUGHLINE_SEED", help="What the simulated firm draws from.")]
 
 
-def up(
-    *,
-    data: Data = None,
-    store: StoreUrl = None,
-    control: ControlUrl = None,
-    config: Config = None,
-    host: Host = None,
-    port: Port = None,
-    otlp_http: OtlpHttp = None,
-    otlp_grpc: OtlpGrpc = None,
-) -> None:
+@takes(*STORES, *PAGES, *INTAKE)
+def up() -> None:
     """Run the platform: intake and engine, each restarted alone; Ctrl-C drains and stops."""
-    apply(
-        data=data,
-        store=store,
-        control=control,
-        config=config,
-        host=host,
-        port=port,
-        otlp_http=otlp_http,
-        otlp_grpc=otlp_grpc,
-    )
     _log("up")
     from throughline.collector.settings import load_settings
     from throughline.dashboards.engine_settings import EngineSettings
@@ -64,16 +35,9 @@ def up(
     raise typer.Exit(platform(lambda: typer.echo(ready)).run())
 
 
-def edge(
-    *,
-    data: Data = None,
-    config: Config = None,
-    host: Host = None,
-    otlp_http: OtlpHttp = None,
-    otlp_grpc: OtlpGrpc = None,
-) -> None:
+@takes("data", "config", "host", *INTAKE)
+def edge() -> None:
     """Run intake alone: OTLP and CloudEvents into the spool."""
-    apply(data=data, config=config, host=host, otlp_http=otlp_http, otlp_grpc=otlp_grpc)
     _log("edge")
     on_ready = follow_supervisor(os.environ)
     from throughline.collector.edge import run
@@ -82,17 +46,9 @@ def edge(
     run(load_settings(), on_ready=on_ready)
 
 
-def engine(
-    *,
-    data: Data = None,
-    store: StoreUrl = None,
-    control: ControlUrl = None,
-    config: Config = None,
-    host: Host = None,
-    port: Port = None,
-) -> None:
+@takes(*STORES, *PAGES)
+def engine() -> None:
     """Run the engine alone: load the spool, correlate, serve pages and API."""
-    apply(data=data, store=store, control=control, config=config, host=host, port=port)
     _log("engine")
     on_ready = follow_supervisor(os.environ)
     from throughline.dashboards.engine import run_engine
@@ -101,21 +57,14 @@ def engine(
     run_engine(EngineSettings.load(), on_ready=on_ready)
 
 
-def demo(
-    *,
-    seed: Seed = 1,
-    data: Data = None,
-    port: Port = None,
-    otlp_http: OtlpHttp = None,
-    otlp_grpc: OtlpGrpc = None,
-) -> None:
+@takes("data", "port", *INTAKE)
+def demo(*, seed: Seed = 1) -> None:
     """Run the platform with a simulated firm: weeks of history, then live. Without --data nothing is kept."""
     from throughline.dashboards.demonstration import demonstrate
 
-    apply(data=data, port=port, otlp_http=otlp_http, otlp_grpc=otlp_grpc)
     os.environ.setdefault("THROUGHLINE_LOG_LEVEL", "WARNING")
     _log("demo")
-    raise typer.Exit(demonstrate(seed, keep=data is not None))
+    raise typer.Exit(demonstrate(seed, keep=bool(os.environ.get("THROUGHLINE_DATA"))))
 
 
 def platform(on_ready: Callable[[], None]) -> Supervisor:

@@ -1,4 +1,6 @@
-"""Journey: one engagement from end to end: when what was due, what happened, why it belongs, what failed."""
+"""Journey: one engagement from end to end: what it waits for, why and on whom; when what was due, what
+happened, what failed, and why each event belongs.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from throughline.dashboards.pages import parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Row, journey_id
 from throughline.dashboards.session import Session
+from throughline.dashboards.verdict import verdict
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _NO_BAR = {"displayModeBar": False}
@@ -25,6 +28,7 @@ def page() -> None:
     if journey is None:
         return
     _head(session, journey)
+    _verdict(session, journey)
     st.html(parts.heading("Milestones", "against their due times, UTC"))
     st.plotly_chart(
         figures.timeline(journey["milestones"], opened_at=journey["OpenedAt"], now=session.now),
@@ -64,7 +68,8 @@ def _head(session: Session, journey: Row) -> None:
     name = journey["keys"][0] if journey["keys"] else journey["Id"]
     heading = journey["Customer"] or name
     sub = f"{parts.status_pill(journey['Status'])} &nbsp;{parts.text(session.title(journey['Process']))}"
-    st.html(parts.title(heading, sub))
+    trust = parts.trust(session.ask.completeness(), session.now)
+    st.html(parts.title(heading, f"{sub} &nbsp;·&nbsp; {trust}"))
     place = " · ".join(one for one in (journey["Entity"], journey["Region"], journey["ServiceLine"]) if one)
     end = journey["CompletedAt"] or journey["DroppedAt"]
     st.html(
@@ -85,6 +90,36 @@ def _head(session: Session, journey: Row) -> None:
     )
 
 
+def _verdict(session: Session, journey: Row) -> None:
+    found = verdict(journey, session.processes.get(journey["Process"]))
+    if found is None:
+        return
+    colour = theme.STATUS_COLOURS[journey["Status"]]
+    name = parts.words(found.milestone).capitalize()
+    if found.since is not None:
+        time = parts.length(session.now - found.since)
+        what = (
+            f"{name} is overdue by {time}" if found.promise else f"{name or 'It'} has been blocked for {time}"
+        )
+    elif found.due is not None:
+        what = f"{name} is due in {parts.length(found.due - session.now)}"
+    else:
+        what = f"{name} comes next, without a due time" if name else "Every milestone is met"
+    said = parts.strong(found.code) + f" {parts.text(found.message[:300])}" if found.code else ""
+    promise = f"not received, expected {parts.text(found.promise)}" if found.promise else ""
+    st.html(
+        parts.verdict(
+            {
+                "What": parts.strong(what),
+                "Why": "<br>".join(one for one in (said, promise) if one) or parts.NOTHING,
+                "Whose": parts.strong(found.owner or parts.NOTHING)
+                + (f" &nbsp;{parts.link('Runbook', found.runbook)}" if found.runbook else ""),
+            },
+            colour=colour,
+        )
+    )
+
+
 def _exceptions(journey: Row) -> None:
     rows = journey["exceptions"]
     if not rows:
@@ -100,7 +135,7 @@ def _exceptions(journey: Row) -> None:
                     else parts.pill("Resolved", theme.STATUS_COLOURS["completed"]),
                     parts.strong(row["code"] or row["class"] or "unknown") + parts.soft(row["class"]),
                     parts.text(row["message"][:300]),
-                    parts.text(row["milestone"].replace("_", " ")),
+                    parts.text(parts.words(row["milestone"])),
                     parts.text(row["owner"] or parts.NOTHING),
                     parts.text(parts.when(row["opened_at"])),
                     parts.text(parts.when(row["resolved_at"])),
@@ -129,6 +164,7 @@ def _events(journey: Row) -> None:
             ["Time", "Event", "Outcome", "System", "Keys", "Amount", ""],
             [_event(journey, row) for row in events],
             numeric=[5],
+            whole=[3],
             on=on,
         )
     )
@@ -140,7 +176,7 @@ def _event(journey: Row, row: Row) -> list[str]:
     message = row["ExceptionMessage"] or row["ExceptionCode"]
     trace = parts.href("/journey", id=journey["Id"], trace=row["TraceId"], span=row["SpanId"])
     return [
-        f'<span style="white-space:nowrap">{parts.text(parts.when(row["Time"]))}</span>',
+        f'<span style="white-space:nowrap">{parts.text(parts.when(row["Time"], seconds=True))}</span>',
         f"<b>{parts.text(row['Event'])}</b>"
         + (f'<div class="tl-soft">{parts.text(message[:160])}</div>' if failed else ""),
         parts.pill("Failed", theme.STATUS_COLOURS["stuck"])

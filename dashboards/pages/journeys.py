@@ -19,11 +19,9 @@ _FILTERS = ("process", "status", "region", "entity", "key")
 def page() -> None:
     """Draw the page. Filters and position live in the address."""
     session = current()
-    st.html(
-        parts.title(
-            "Journeys", "One row per journey, newest first. Search by any key, under any of its names."
-        )
-    )
+    about = "Newest first; search by any key, under any of its names."
+    trust = parts.trust(session.ask.completeness(), session.now)
+    st.html(parts.title("Journeys", f"{about} &nbsp;·&nbsp; {trust}"))
     wanted = _filters(session)
     given = st.query_params.get("key", "")
     if given and wanted.key is None:
@@ -104,12 +102,11 @@ def _table(session: Session, rows: list[Row]) -> str:
 
 
 def _row(session: Session, row: Row, *, several: bool) -> list[str]:
-    name = row["keys"][0] if row["keys"] else row["Id"]
+    namespace, _, value = (row["keys"][0] if row["keys"] else f"id:{row['Id']}").partition(":")
     place = " · ".join(one for one in (row["Entity"], row["Region"]) if one)
     troubled = row["OpenExceptions"]
     cells = [
-        parts.link(row["Id"][:8], parts.href("/journey", id=row["Id"]))
-        + f'<div class="tl-soft tl-mono">{parts.text(name)}</div>',
+        parts.cut(value, parts.href("/journey", id=row["Id"])) + parts.soft(namespace),
         parts.status_pill(row["Status"]),
         f'{parts.text(row["Customer"] or parts.NOTHING)}<div class="tl-soft">{parts.text(place)}</div>',
         parts.steps(row["milestones"]),

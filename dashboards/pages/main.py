@@ -43,8 +43,11 @@ def main() -> None:
 
 
 def current() -> session.Session:
-    """Return the session of this run, for pages."""
-    return session.enter(st.context.cookies.get(session.COOKIE))
+    """Return the session of this run, for pages; one whose token was taken away starts over, at the form."""
+    try:
+        return session.enter(st.context.cookies.get(session.COOKIE))
+    except Unauthorized:
+        st.rerun()
 
 
 if __name__ == "__main__":

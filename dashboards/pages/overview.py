@@ -14,6 +14,7 @@ from throughline.dashboards.pages import address, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.queries import PageQueries
 from throughline.dashboards.session import Session
+from throughline.dashboards.verdict import owner_of
 
 _REFRESH = timedelta(seconds=10)
 _NO_BAR = {"displayModeBar": False}
@@ -42,11 +43,8 @@ def page() -> None:
 def _choose_process(session: Session) -> str:
     known = session.ask.dimensions().get("processes", [])
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.html(
-        parts.title(
-            "Overview", f"As of {parts.when(session.now)} UTC, tenant {parts.text(session.principal.tenant)}"
-        )
-    )
+    trust = parts.trust(session.ask.completeness(), session.now)
+    left.html(parts.title("Overview", f"Tenant {parts.text(session.principal.tenant)} &nbsp;·&nbsp; {trust}"))
     if len(known) < 2:  # noqa: PLR2004 - nothing to choose from
         return ""
     return address.choose(
@@ -137,7 +135,7 @@ def _figure_cards(
         detail = f"median of {int(row['journeys']):,}; 90% within {parts.length(row['p90'] * 3600)}"
         members.append(
             parts.card(
-                " to ".join(_words(one) for one in pair or ()).capitalize(),
+                " to ".join(parts.words(one) for one in pair or ()).capitalize(),
                 parts.length(row["median"] * 3600),
                 detail,
                 to=parts.href("/journeys", process=process.id),
@@ -217,21 +215,24 @@ def _overdue(session: Session, chosen: str) -> None:
         return
     st.html(
         parts.table(
-            ["Journey", "Status", "Customer", "Waiting for", "Overdue", "Amount", "Entity"],
+            ["Journey", "Status", "Customer", "Waiting for", "Whose", "Overdue", "Amount", "Entity"],
             [
                 [
                     parts.link(row["id"][:8], parts.href("/journey", id=row["id"])),
                     parts.status_pill(row["status"]),
                     parts.text(row["customer"] or parts.NOTHING),
-                    parts.text(_words(row["milestone"]) or "a blocking exception"),
+                    parts.text(parts.words(row["milestone"]) or "a blocking exception"),
+                    parts.text(
+                        owner_of(session.processes.get(row["process"]), row["milestone"]) or parts.NOTHING
+                    ),
                     parts.text(parts.length(session.now - row["overdue_since"].to_pydatetime())),
                     parts.text(parts.money(row["amount"], row["currency"])),
                     parts.text(" · ".join(one for one in (row["entity"], row["region"]) if one)),
                 ]
                 for _, row in rows.iterrows()
             ],
-            numeric=[4, 5],
-            whole=[2, 3, 6],
+            numeric=[5, 6],
+            whole=[2, 3, 4, 7],
         )
     )
 
@@ -260,7 +261,7 @@ def _causes(session: Session, chosen: str) -> None:
                 for _, row in causes.iterrows()
             ],
             numeric=[3, 4],
-            whole=[5, 6],
+            whole=[2, 5, 6],
         )
     )
 
@@ -307,7 +308,11 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
     received, stored = sum(status["received"].values()), sum(status["stored"].values())
     unlinked = status["ambiguous_links"] + status["detached"]
     return [
-        parts.card("Received", f"{received:,}", f"{stored:,} rows stored"),
+        parts.card(
+            "Received",
+            f"{received:,}",
+            f"{received - stored:,} on the way" if received > stored else "all stored",
+        ),
         parts.card(
             "In the spool",
             f"{status['spool_bytes'] / 1e6:,.1f} MB",
@@ -321,10 +326,6 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
         ),
         parts.card("Hub keys", f"{status['hub_keys']:,}", "too common to link by"),
     ]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 if __name__ == "__main__":

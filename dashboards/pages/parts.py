@@ -47,6 +47,11 @@ def link(label: object, address: str, *, strong: bool = True) -> Html:
     return f'<a href="{escape(address)}" target="_self"{weight}>{text(label)}</a>'
 
 
+def cut(label: object, address: str) -> Html:
+    """Return a link whose end is left out where it is too long; pointing at it shows all."""
+    return f'<div class="tl-cut" title="{text(label)}">{link(label, address)}</div>'
+
+
 def heading(label: str, more: str = "") -> Html:
     """Return the heading of a part of a page."""
     return f'<div class="tl-h">{text(label)}<small>{text(more)}</small></div>'
@@ -137,6 +142,30 @@ def facts(members: Mapping[str, Html]) -> Html:
     return f'<div class="tl-facts">{inner}</div>'
 
 
+def verdict(members: Mapping[str, Html], *, colour: str) -> Html:
+    """Return labelled sentences in a box that stands out in a colour."""
+    inner = "".join(f"<div><span>{text(name)}</span>{value}</div>" for name, value in members.items())
+    return f'<div class="tl-verdict" style="border-left-color:{colour}">{inner}</div>'
+
+
+def trust(status: Mapping[str, Any], now: datetime) -> Html:
+    """Return how fresh and how complete what stands below is, for the line under a page's title."""
+    missing = sum(status["received"].values()) - sum(status["stored"].values())
+    said = [
+        f"as of {now:%H:%M:%S} UTC",
+        f"correlated until {ago(status['correlated_until'], now)}",
+        f"{missing:,} received but not stored yet" if missing > 0 else "everything received is stored",
+    ]
+    if status["dead_letters"]:
+        said.append(f"{status['dead_letters']:,} dead letters")
+    return link(", ".join(said), "/#freshness", strong=False)
+
+
+def words(name: str) -> str:
+    """Return the name of a milestone as it is read."""
+    return name.replace("_", " ")
+
+
 def keys(names: Sequence[str], *, most: int = 100) -> Html:
     """Return keys, each leading to the journeys that know it."""
     shown = "".join(
@@ -173,9 +202,15 @@ def length(span: timedelta | float) -> str:
     return f"{seconds / _HOUR:.1f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.1f} d"
 
 
-def when(moment: datetime | None) -> str:
+def when(moment: datetime | None, *, seconds: bool = False) -> str:
     """Return a moment in UTC."""
-    return NOTHING if moment is None else f"{moment:%d %b %Y, %H:%M}"
+    return (
+        NOTHING
+        if moment is None
+        else f"{moment:%d %b %Y, %H:%M:%S}"
+        if seconds
+        else f"{moment:%d %b %Y, %H:%M}"
+    )
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

@@ -16,6 +16,8 @@ from throughline.probes.errors import StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.stores import Stores
+
 POISON = b"\xff\xff\xff\xff"
 EVENT = {"attributes": {"business.event": "a.b", "business.key.k": "v"}}
 
@@ -73,12 +75,12 @@ def test_poison_requests_go_to_dead_letters_alone(store: Store, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("fatal", range(14))
-def test_a_death_at_any_step_of_splitting_repeats_nothing(tmp_path: Path, fatal: int) -> None:
+def test_a_death_at_any_step_of_splitting_repeats_nothing(
+    stores: Stores, tmp_path: Path, fatal: int
+) -> None:
     """Dying before any step and starting again ends with each request stored once and one dead letter."""
     spool(tmp_path / "s", "traces", traces(EVENT), POISON, traces(EVENT), traces(EVENT))
-    store = Store.open(tmp_path / "store")
-    try:
-        store.migrate()
+    with stores.store("embedded", tmp_path) as store:
         steps = 0
 
         def checkpoint(_: str) -> None:
@@ -95,8 +97,6 @@ def test_a_death_at_any_step_of_splitting_repeats_nothing(tmp_path: Path, fatal:
         assert column(store, "SELECT count() FROM business_events") == [3]
         assert column(store, "SELECT Reason FROM dead_letters") == ["poison"]
         assert list((tmp_path / "s").iterdir()) == []
-    finally:
-        store.close()
 
 
 def test_what_a_failed_insert_has_stored_is_removed_before_its_halves(store: Store, tmp_path: Path) -> None:

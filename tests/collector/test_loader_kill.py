@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.collector.otlp_samples import logs, spool, traces
+from tests.stores import Stores
 from throughline.collector.loader import Loader
 from throughline.collector.store import Role, Store
 
@@ -61,9 +62,9 @@ def expect_exactly_once(store: Store) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_loader_killed_at_random_moments(tmp_path: Path) -> None:
+def test_loader_killed_at_random_moments(stores: Stores, tmp_path: Path) -> None:
     """Kill -9 of the loader, again and again, loses nothing and doubles nothing, in any table."""
-    directory, url = tmp_path / "spool", str(tmp_path / "store")
+    directory, url = tmp_path / "spool", str(stores.directory(tmp_path / "store"))
     fill(directory)
     for _ in range(KILLS):
         process = subprocess.Popen(

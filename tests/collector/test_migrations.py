@@ -8,17 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.stores import SCHEMA
 from throughline.collector import migrations
 from throughline.collector.store import Role, Store
 from throughline.probes.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SCHEMA = (
-    "SELECT name, replaceAll(create_table_query, concat(database, '.'), '') FROM system.tables"
-    " WHERE database = currentDatabase() AND NOT startsWith(name, '.') ORDER BY name"
-)
 
 
 def test_semicolons_split_only_between_statements() -> None:

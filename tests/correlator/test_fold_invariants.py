@@ -5,14 +5,12 @@ several.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -136,26 +134,14 @@ def _differences(
     return [sorted(journeys[root], key=lambda one: one.moment), found.get(root), wanted.get(root)]
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One store for all examples, each in a tenant of its own; both engines run the same SQL in
-    test_fold.py.
-    """
-    directory: Path = tmp_path_factory.mktemp("fold")
-    opened = Store.open(str(directory / "store"))
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
 @given(seed=st.integers(0, 2**32))
 @settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
-def test_folding_equals_the_reference(kept: Store, seed: int) -> None:
+def test_folding_equals_the_reference(embedded_store: Store, seed: int) -> None:
     """Live folding, live folding after some events left, and a fresh rebuild all equal the reference."""
     draw = Random(seed)
-    folding = Folding(kept, PROCESS, f"tenant-{next(TENANTS)}")
+    folding = Folding(embedded_store, PROCESS, f"tenant-{next(TENANTS)}")
     first = _journeys(draw)
     folding.put(first)
     folding.fold(list(first))

@@ -12,16 +12,15 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.clickhouse_server import serve
 from tests.correlator.cases import apart
 from tests.correlator.facts import Said, Span, Statement, World, difference
 from tests.correlator.reference import Level
+from tests.stores import Stores
 from throughline.collector.store import Store
 
 EXAMPLES = int(os.environ.get("THROUGHLINE_LINK_EXAMPLES", "0"))
@@ -62,14 +61,8 @@ def keys(**values: str) -> tuple[str, ...]:
 
 
 EVERYTHING = keys(
-    crm_deal="d1 d2 d3 N/A",
-    erp_deal="e1",
-    psa_project="p1 p2",
-    erp_job="j1",
-    crm_project="c1 org/null",
-    erp_invoice="i1 i2",
-    erp_payment="y1",
-    hr_person="x",
+    crm_deal="d1 d2 d3 N/A", erp_deal="e1", psa_project="p1 p2", erp_job="j1", crm_project="c1 org/null",
+    erp_invoice="i1 i2", erp_payment="y1", hr_person="x",
 )
 FAMILY = keys(crm_deal="d1 d2 d3", psa_project="p1 p2", erp_invoice="i1 i2 i3 i4", erp_payment="y1 y2")
 ALIASES = keys(crm_deal="d1", psa_project="p1 p2", erp_job="j1 j2", crm_project="c1 c2", erp_invoice="i1")
@@ -100,25 +93,18 @@ def rarely(strategy: st.SearchStrategy[tuple[str, ...]]) -> st.SearchStrategy[tu
 def said(flavour: Flavour, names: tuple[str, ...], most_parents: int) -> st.SearchStrategy[Statement]:
     """A version of an event or of evidence."""
     return st.builds(
-        Said,
-        name=st.sampled_from(names),
-        event=st.sampled_from(["happened", "happened", ""]),
-        time=st.integers(0, 3),
-        keys=some(flavour.keys, flavour.most_keys, flavour.fewest_keys),
-        context=rarely(some(flavour.keys, 2)),
-        parents=some((*flavour.spans, *PLAIN), most_parents),
-        subject=st.sampled_from(SUBJECTS),
-        links=rarely(some(flavour.pairs, 2)),
-        cuts=rarely(some(flavour.pairs, 2)),
-        note=st.sampled_from(["", "other"]),
+        Said, name=st.sampled_from(names), event=st.sampled_from(["happened", "happened", ""]),
+        time=st.integers(0, 3), keys=some(flavour.keys, flavour.most_keys, flavour.fewest_keys),
+        context=rarely(some(flavour.keys, 2)), parents=some((*flavour.spans, *PLAIN), most_parents),
+        subject=st.sampled_from(SUBJECTS), links=rarely(some(flavour.pairs, 2)),
+        cuts=rarely(some(flavour.pairs, 2)), note=st.sampled_from(["", "other"]),
     )
 
 
 def world_of(flavour: Flavour) -> st.SearchStrategy[list[list[Statement]]]:
     """Batches of statements of one small world."""
     statement: st.SearchStrategy[Statement] = st.one_of(
-        said(flavour, flavour.logs, 1),
-        said(flavour, flavour.spans, 2),
+        said(flavour, flavour.logs, 1), said(flavour, flavour.spans, 2),
         st.builds(Span, name=st.sampled_from(PLAIN), parents=some((*flavour.spans, *PLAIN), 2)),
     )
     return st.lists(st.lists(statement, max_size=10), min_size=1, max_size=3)
@@ -143,14 +129,12 @@ class Move:
 
 MOVES = st.lists(
     st.builds(
-        Move,
-        deaths=st.one_of(st.just(()), st.lists(st.integers(0, 80), max_size=2).map(tuple)),
+        Move, deaths=st.one_of(st.just(()), st.lists(st.integers(0, 80), max_size=2).map(tuple)),
         repeat=st.sampled_from([False, False, False, True]),
         rebuild=st.sampled_from([False, False, False, True]),
         unseen=st.sampled_from([False, False, True]),
     ),
-    min_size=3,
-    max_size=3,
+    min_size=3, max_size=3,
 )
 
 
@@ -181,10 +165,7 @@ def variants(batches: list[list[Statement]], order: random.Random) -> Iterator[l
 
 
 def run(
-    store: Store,
-    levels: tuple[Level, ...],
-    worlds: list[list[list[Statement]]],
-    moves: list[Move],
+    store: Store, levels: tuple[Level, ...], worlds: list[list[list[Statement]]], moves: list[Move],
 ) -> None:
     """Say everything, batch by batch, and compare at every rest and in the end."""
     world = World(store, f"any-{next(TENANTS)}", levels)
@@ -192,8 +173,7 @@ def run(
     for number, move in enumerate(moves):
         batch = [
             apart(one, f"{index}-", PLACEHOLDERS)
-            for index, batches in enumerate(told)
-            if number < len(batches)
+            for index, batches in enumerate(told) if number < len(batches)
             for one in batches[number]
         ]
         world.say(*batch, *(world.said if move.repeat else ()))
@@ -219,68 +199,42 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One embedded store for all examples: each has a tenant of its own."""
-    yield from opened(str(tmp_path_factory.mktemp("store")))
-
-
-@pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """The same behind HTTP."""
-    with serve(tmp_path_factory.mktemp("server")) as (port, _):
-        yield from opened(f"http://default:@127.0.0.1:{port}/invariants")
-
-
-def opened(url: str | Path) -> Iterator[Store]:
-    """A migrated store, closed in the end."""
-    store = Store.open(url)
-    try:
-        store.migrate()
+def remote(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store behind HTTP for all examples: each has a tenant of its own."""
+    with stores.store("http", tmp_path_factory.mktemp("remote")) as store:
         yield store
-    finally:
-        store.close()
 
 
 def examples(few: int) -> settings:
     """The same few examples in every run of the suite; many new ones in a long run."""
     return settings(
-        max_examples=EXAMPLES or few,
-        deadline=None,
-        derandomize=not EXAMPLES,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        max_examples=EXAMPLES or few, deadline=None, derandomize=not EXAMPLES, database=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate, Phase.shrink],
     )
 
 
 @examples(7)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_limits_are_kept_whatever_arrives(
-    embedded: Store,
-    worlds: list[list[list[Statement]]],
-    moves: list[Move],
+    embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
 ) -> None:
     """With hubs and crowded objects after two roots and four children."""
-    run(embedded, TIGHT, worlds, moves)
+    run(embedded_store, TIGHT, worlds, moves)
 
 
 @examples(3)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_links_are_right_whatever_arrives(
-    embedded: Store,
-    worlds: list[list[list[Statement]]],
-    moves: list[Move],
+    embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
 ) -> None:
     """With default limits: nothing is quarantined, roots travel far."""
-    run(embedded, ROOMY, worlds, moves)
+    run(embedded_store, ROOMY, worlds, moves)
 
 
 @examples(2)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_a_server_gives_the_same(
-    remote: Store,
-    worlds: list[list[list[Statement]]],
-    moves: list[Move],
+    remote: Store, worlds: list[list[list[Statement]]], moves: list[Move],
 ) -> None:
     """The same SQL over HTTP."""
     run(remote, TIGHT, worlds, moves)

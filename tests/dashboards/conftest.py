@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ import httpx
 import pytest
 
 from tests.dashboards.definition import definition
-from tests.dashboards.seed import NOW, Seeded, seed
+from tests.dashboards.seed import Seeded, seed
+from tests.dashboards.seed_firm import NOW
 from throughline.collector.auth import ROLES, Access, Principal, Scope, Token
 from throughline.collector.store import Store
 from throughline.dashboards.api.app import create_api
 from throughline.dashboards.deps import Deps
 
-_NUMBERS = itertools.count(1)
 OURS, THEIRS, INGEST = "our-secret-token-0001", "their-secret-token-0002", "ingest-secret-token-0003"
 
 
@@ -46,20 +45,10 @@ class World:
     theirs: Seeded
 
 
-@pytest.fixture(scope="module", params=["embedded", "http"])
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def shared(module_store: Store, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Two tenants for all tests of a module that only read: our 60 journeys and a rival's 5."""
-    folder = tmp_path_factory.mktemp("shared")
-    url = str(folder / "store")
-    if request.param == "http":
-        port = request.getfixturevalue("clickhouse_port")
-        url = f"http://default:@127.0.0.1:{port}/shared_{next(_NUMBERS)}"
-    store = Store.open(url)
-    try:
-        store.migrate()
-        yield populated(store, folder)
-    finally:
-        store.close()
+    return populated(module_store, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture
@@ -72,7 +61,7 @@ def populated(store: Store, folder: Path) -> World:
     """Seed two tenants and configure tokens."""
     deps = Deps(
         store=store,
-        access=ACCESS,
+        access=lambda: ACCESS,
         spool=folder / "spool",
         processes=lambda: (definition(),),
         clock=lambda: NOW,

@@ -1,7 +1,9 @@
 """Serve seeded pages and API over real HTTP, in a process of their own: Streamlit allows one application
 per process.
 
-python -m tests.dashboards.serving FOLDER [--tokens]        prints its port once it listens
+python -m tests.dashboards.serving FOLDER [--tokens]
+
+FOLDER holds an empty, migrated store; the port is printed once it listens.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from pathlib import Path
 import uvicorn
 
 from tests.dashboards.definition import definition
-from tests.dashboards.seed import NOW, seed
+from tests.dashboards.seed import seed
+from tests.dashboards.seed_firm import NOW
+from tests.stores import Stores
 from throughline.collector.auth import Access
 from throughline.collector.store import Store
 from throughline.dashboards.app import create_app
@@ -24,8 +28,9 @@ from throughline.dashboards.deps import Deps
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, tokens: bool = False) -> Iterator[str]:
+def serving(stores: Stores, folder: Path, *, tokens: bool = False) -> Iterator[str]:
     """Yield the address of a running, seeded application; with `tokens` it asks for one."""
+    stores.directory(folder / "store")
     command = [
         sys.executable,
         "-m",
@@ -50,11 +55,16 @@ def main(folder: Path, *, tokens: bool) -> None:
     from tests.dashboards.conftest import ACCESS
 
     store = Store.open(folder / "store")
-    store.migrate()
     seed(store)
     processes = (definition(),)
     access = ACCESS if tokens else Access()
-    deps = Deps(store=store, access=access, spool=folder, processes=lambda: processes, clock=lambda: NOW)
+    deps = Deps(
+        store=store,
+        access=lambda: access,
+        spool=folder,
+        processes=lambda: processes,
+        clock=lambda: NOW,
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(create_app(deps), log_level="warning", lifespan="on")
         server = _Announced(config, listener.getsockname()[1])

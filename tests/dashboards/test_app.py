@@ -13,19 +13,20 @@ import pytest
 from tests.dashboards.browse import browse, screenshots, settle, visitor
 from tests.dashboards.conftest import OURS, THEIRS
 from tests.dashboards.serving import serving
+from tests.stores import Stores
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a seeded application listens that is open to this machine."""
-    with serving(tmp_path_factory.mktemp("open")) as where:
+    with serving(stores, tmp_path_factory.mktemp("open")) as where:
         yield where
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a seeded application listens that asks for a token."""
-    with serving(tmp_path_factory.mktemp("guarded"), tokens=True) as where:
+    with serving(stores, tmp_path_factory.mktemp("guarded"), tokens=True) as where:
         yield where
 
 

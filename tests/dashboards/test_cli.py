@@ -1,5 +1,6 @@
 """The command line from outside: what each verb does, and how it fails."""
 
+import hashlib
 import re
 import signal
 import subprocess
@@ -101,6 +102,22 @@ class TestRunning:
         file.write_text("process: [")
         time.sleep(1)
         assert "returned" in platform.get("/journeys")["items"][0]["milestones"]
+
+    def test_changed_tokens_count_without_restart(self, platform: Platform) -> None:
+        """Once there are tokens the API asks for one and takes it; once they are gone nobody needs one."""
+        assert platform.config is not None
+        file, status = platform.config / "tokens.yaml", f"{platform.api}/status"
+        digest = hashlib.sha256(b"token-of-the-support-desk").hexdigest()
+        file.write_text(f"tokens: [{{name: support-desk, sha256: {digest}, role: viewer}}]")
+        try:
+            while httpx.get(status).status_code != httpx.codes.UNAUTHORIZED:
+                time.sleep(0.1)
+            known = {"Authorization": "Bearer token-of-the-support-desk"}
+            assert httpx.get(status, headers=known).status_code == httpx.codes.OK
+        finally:
+            file.unlink()
+        while httpx.get(status).status_code != httpx.codes.OK:
+            time.sleep(0.1)
 
     def test_second_engine_on_the_same_data_is_refused(self, platform: Platform) -> None:
         """Data that is in use: one sentence that says what to do."""

@@ -4,6 +4,7 @@ The SQL runs on both engines in the tests of the correlator; here one is enough.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.load import PROCESS, write_config
+from tests.stores import Stores
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role, Store
 from throughline.dashboards import engine
@@ -79,15 +81,12 @@ class Setting:
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Setting]:
+def setting(stores: Stores, tmp_path: Path) -> Iterator[Setting]:
     """A migrated store and control store, and one process of our own."""
-    store = Store.open(tmp_path / "store")
-    store.migrate()
     control = ControlStore.open(tmp_path / "control.db")
     control.migrate()
-    yield Setting(store, control, write_config(tmp_path / "config"), Clock())
-    control.close()
-    store.close()
+    with stores.store("embedded", tmp_path) as store, closing(control):
+        yield Setting(store, control, write_config(tmp_path / "config"), Clock())
 
 
 def test_new_rows_become_journeys(setting: Setting) -> None:

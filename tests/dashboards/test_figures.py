@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests.dashboards.seed import NOW
+from tests.dashboards.seed_firm import NOW
 from throughline.dashboards import figures, theme
 
 HOUR = timedelta(hours=1)
@@ -93,7 +93,7 @@ def test_the_timeline_shows_when_each_milestone_was_met_and_how_late_it_is() -> 
     stretch = next(trace for trace in figure.data if trace.mode == "lines")
     assert (stretch.x[0], stretch.x[1]) == (NOW - 30 * HOUR, NOW)
     assert {note.text for note in figure.layout.annotations} == {"<b>30.0 hours late</b>", "now"}
-    assert {"Met", "Late", "Pending", "Due"} <= {trace.name for trace in figure.data if trace.name}
+    assert {"Met", "Late", "Pending", "Due time"} <= {trace.name for trace in figure.data if trace.name}
 
 
 def test_the_timeline_of_a_finished_journey_ends_with_it() -> None:

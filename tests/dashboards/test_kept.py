@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.kept import KeptThread, running
 
 
 def test_failing_work_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -42,3 +42,21 @@ def test_join_tells_a_thread_that_still_works() -> None:
     assert not thread.join(time.monotonic())
     release.set()
     assert thread.join(time.monotonic() + 60)
+
+
+def test_threads_run_during_the_block_and_late_ones_are_named() -> None:
+    """All are told to stop together; whoever does not is told by name."""
+    stop, release, worked = threading.Event(), threading.Event(), threading.Event()
+    quick = KeptThread("quick", worked.set, every=0.0, stop=stop)
+
+    def wait() -> None:
+        release.wait()
+
+    slow = KeptThread("slow", wait, every=0.0, stop=stop)
+    late: list[str] = []
+    with running([quick, slow], stop, seconds=0.5, late=late.extend):
+        assert worked.wait(60)
+    assert stop.is_set()
+    assert late == ["slow"]
+    release.set()
+    assert slow.join(time.monotonic() + 60)

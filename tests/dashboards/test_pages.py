@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.dashboards.conftest import ACCESS, token
+from tests.dashboards.conftest import ACCESS
 from tests.dashboards.definition import definition
-from tests.dashboards.seed import NOW, Seeded, seed
-from throughline.collector.auth import OPEN_PRINCIPAL, Access
+from tests.dashboards.seed import Seeded, seed
+from tests.dashboards.seed_firm import NOW
+from throughline.collector.auth import OPEN_PRINCIPAL, Access, Principal
 from throughline.collector.store import Store
 from throughline.dashboards import session
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.pages import overview
 from throughline.dashboards.pages.parts import NOTHING, href, length, money, steps, text
 from throughline.dashboards.queries import Kept, PageQueries
+from throughline.dashboards.verdict import owner_of
 
 MAIN = Path(session.__file__).parent / "pages" / "main.py"
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deps, Seeded]]:
+def seeded(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deps, Seeded]:
     """An open platform with 60 journeys, embedded."""
-    folder = tmp_path_factory.mktemp("pages")
-    store = Store.open(folder / "store")
-    try:
-        store.migrate()
-        processes = (definition(),)
-        deps = Deps(
-            store=store, access=Access(), spool=folder, processes=lambda: processes, clock=lambda: NOW
-        )
-        yield deps, seed(store, count=60)
-    finally:
-        store.close()
+    processes = (definition(),)
+    deps = Deps(
+        store=embedded_store,
+        access=Access,
+        spool=tmp_path_factory.mktemp("pages"),
+        processes=lambda: processes,
+        clock=lambda: NOW,
+    )
+    return deps, seed(embedded_store, count=60)
 
 
 def visit(deps: Deps, page: str = "", **parameters: str) -> tuple[AppTest, str]:
@@ -136,6 +135,17 @@ def test_a_journey_shows_milestones_events_exceptions_and_reasons(seeded: tuple[
     assert "is the root" in html
 
 
+def test_a_stuck_journey_says_what_why_and_whose(seeded: tuple[Deps, Seeded]) -> None:
+    """The first thing on its page; beside it how fresh and complete that is."""
+    deps, journeys = seeded
+    _, html = visit(deps, "journey.py", id=journeys.first("stuck")["id"])
+    box = html.split('class="tl-verdict"')[1].split("Milestones")[0]
+    assert "Project created is overdue by" in box
+    assert "not received, expected within" in box
+    assert owner_of(definition(), "project_created") in box
+    assert "correlated until" in html
+
+
 def test_the_trace_of_a_chosen_event_is_drawn(seeded: tuple[Deps, Seeded]) -> None:
     """The address names the trace; one that is not of this journey is ignored."""
     deps, journeys = seeded
@@ -163,27 +173,26 @@ def test_a_journey_page_without_a_journey_says_what_to_do(
 def test_every_page_handles_an_empty_tenant(seeded: tuple[Deps, Seeded], page: str) -> None:
     """A tenant without data is told how to send some; nothing of another tenant is shown."""
     deps, journeys = seeded
-    access = _OpenFor(token("x" * 20, "nobody", OPEN_PRINCIPAL.scopes).principal)
-    _, html = visit(replace(deps, access=access), page)  # type: ignore[arg-type]
+    access = _OpenFor(principal=Principal("nobody", OPEN_PRINCIPAL.scopes))
+    _, html = visit(replace(deps, access=lambda: access), page)
     assert any(words in html for words in ("No data yet", "No journeys yet", "Which journey"))
     assert not any(one["customer"] in html for one in journeys.journeys)
 
 
-class _OpenFor:
+@dataclass(frozen=True)
+class _OpenFor(Access):
     """Access that lets everybody in as one principal: what `Access()` does for the tenant `default`."""
 
-    open = True
+    principal: Principal = OPEN_PRINCIPAL
 
-    def __init__(self, principal: object) -> None:
-        self._principal = principal
-
-    def authenticate(self, _: str | None) -> object:
-        return self._principal
+    def authenticate(self, _: str | None) -> Principal:
+        """Let in whoever asks."""
+        return self.principal
 
 
 def test_with_tokens_a_visitor_is_asked_for_one(seeded: tuple[Deps, Seeded]) -> None:
     """Nothing but the form is shown."""
-    _, html = visit(replace(seeded[0], access=ACCESS))
+    _, html = visit(replace(seeded[0], access=lambda: ACCESS))
     assert 'action="/login"' in html
     assert "Stuck" not in html
 

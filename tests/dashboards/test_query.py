@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.dashboards.conftest import THEIRS, Client, World
-from tests.dashboards.seed import NOW
+from tests.dashboards.seed_firm import NOW
 from throughline.collector.store import Role
 from throughline.dashboards.explore import explore
 from throughline.dashboards.functions import is_function

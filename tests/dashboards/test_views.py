@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.seed import NOW, seed
+from tests.dashboards.seed import seed
+from tests.dashboards.seed_firm import NOW
 from throughline.collector.store import Role, Store
 from throughline.dashboards.explore import explore
 from throughline.dashboards.settings import DashboardSettings

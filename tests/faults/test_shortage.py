@@ -15,9 +15,10 @@ import pytest
 
 from bench.load import Load
 from bench.running import free_ports
+from tests.stores import Stores
 from throughline.collector.loader import Loader
 from throughline.collector.spool import pending
-from throughline.collector.store import Role, Store
+from throughline.collector.store import Role
 
 MIBIBYTE = 1024**2
 SPANS = 1000
@@ -68,10 +69,9 @@ def _ready(client: httpx.Client) -> bool:
         return False
 
 
-def stored_after_loading(folder: Path) -> int:
+def stored_after_loading(stores: Stores, folder: Path) -> int:
     """Load the spool into a store and count the spans there."""
-    with contextlib.closing(Store.open(folder / "store")) as store:
-        store.migrate()
+    with stores.store("embedded", folder) as store:
         Loader(store, folder / "spool").drain()
         return int(store.query("SELECT count() FROM otel_traces", role=Role.ADHOC).result_rows[0][0])
 
@@ -84,7 +84,7 @@ def fill(source: Edge, load: Load) -> tuple[int, httpx.Response]:
     return accepted, response
 
 
-def test_intake_does_not_notice_a_missing_engine(tmp_path: Path) -> None:
+def test_intake_does_not_notice_a_missing_engine(stores: Stores, tmp_path: Path) -> None:
     """With no engine for five seconds every request is acknowledged, and all of it arrives afterwards."""
     load, sent = Load(1, spans=SPANS, templates=1), 0
     with edge(tmp_path) as source:
@@ -92,11 +92,12 @@ def test_intake_does_not_notice_a_missing_engine(tmp_path: Path) -> None:
         while time.monotonic() < end:
             assert source.send(load).status_code == httpx.codes.OK
             sent += SPANS
+            time.sleep(0.05)
         assert source.pending() == sent
-    assert stored_after_loading(tmp_path) == sent
+    assert stored_after_loading(stores, tmp_path) == sent
 
 
-def test_spool_at_its_limit_refuses_and_keeps_its_word(tmp_path: Path) -> None:
+def test_spool_at_its_limit_refuses_and_keeps_its_word(stores: Stores, tmp_path: Path) -> None:
     """At the limit senders are told to come back later; what was acknowledged arrives; then there is room."""
     load = Load(1, spans=SPANS, templates=1)
     with edge(tmp_path, {"THROUGHLINE_SPOOL_LIMIT_BYTES": str(4 * MIBIBYTE)}) as source:
@@ -104,12 +105,12 @@ def test_spool_at_its_limit_refuses_and_keeps_its_word(tmp_path: Path) -> None:
         assert refusal.status_code in RETRYABLE
         assert int(refusal.headers["Retry-After"]) > 0
     assert accepted > 0
-    assert stored_after_loading(tmp_path) == accepted
+    assert stored_after_loading(stores, tmp_path) == accepted
     with edge(tmp_path) as source:
         assert source.send(load).status_code == httpx.codes.OK
 
 
-def test_full_disk_refuses_and_keeps_its_word(tmp_path: Path) -> None:
+def test_full_disk_refuses_and_keeps_its_word(stores: Stores, tmp_path: Path) -> None:
     """The same for a disk that is really full; with room again intake goes on without a restart."""
     load = Load(1, spans=SPANS, templates=1)
     disk = tmp_path / "disk"
@@ -128,6 +129,6 @@ def test_full_disk_refuses_and_keeps_its_word(tmp_path: Path) -> None:
             accepted += SPANS
             assert source.pending() == accepted
         (tmp_path / "spool").symlink_to(disk / "spool")
-        assert stored_after_loading(tmp_path) == accepted
+        assert stored_after_loading(stores, tmp_path) == accepted
     finally:
         subprocess.run(["umount", disk], check=True)
