@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from bench.rows import Row
 from throughline.collector.loader import Loader
 from throughline.collector.spool import SpoolWriter
 from throughline.collector.store import Role, Store
+
+Value = str | int | float | bool
+Attributes = Callable[[random.Random], Mapping[str, Value]]
 
 SEGMENTS, REQUESTS, SPANS = 8, 80, 500
 EVENTS = ("opportunity.closed_won", "project.created", "time.approved", "invoice.posted")
@@ -28,7 +31,7 @@ RESOURCE = {
 }
 
 
-def put(attributes: Any, values: Mapping[str, str | int | float | bool]) -> None:
+def put(attributes: Any, values: Mapping[str, Value]) -> None:
     """Add attributes to a message."""
     for key, value in values.items():
         attribute = attributes.add(key=key)
@@ -36,8 +39,8 @@ def put(attributes: Any, values: Mapping[str, str | int | float | bool]) -> None
         setattr(attribute.value, kind, value)
 
 
-def request(rng: random.Random, spans: int, start: int) -> bytes:
-    """Return spans with twelve attributes each, random ids and values, a fifth of them business events."""
+def request(rng: random.Random, spans: int, start: int, attributes: Attributes) -> bytes:
+    """Return spans of random ids, five to a trace, each with attributes of its own."""
     message = ExportTraceServiceRequest()
     resource = message.resource_spans.add()
     name = rng.choice(["crm-sync", "psa-bridge", "erp-poster", "billing", "gateway"])
@@ -62,12 +65,30 @@ def request(rng: random.Random, spans: int, start: int) -> bytes:
             end_time_unix_nano=begin + rng.randrange(10**6, 10**9),
         )
         parent = span.span_id
-        put(span.attributes, http(rng) | (business(rng) if rng.random() < 0.2 else technical(rng)))
+        put(span.attributes, attributes(rng))
         span.status.code = 1
     return bytes(message.SerializeToString())
 
 
-def http(rng: random.Random) -> dict[str, str | int | float | bool]:
+def six(rng: random.Random) -> dict[str, Value]:
+    """Return the six attributes of the experiment before the project; every span is a business event."""
+    number = rng.getrandbits(40)
+    return {
+        "business.event": rng.choice(EVENTS),
+        "business.key.opportunity": f"006{number:010x}",
+        "business.key.project": f"P{number:010x}",
+        "business.amount": rng.randrange(10**7) / 100,
+        "http.response.status_code": 200,
+        "region": "EMEA",
+    }
+
+
+def twelve(rng: random.Random) -> dict[str, Value]:
+    """Return twelve attributes, most of them unique; a fifth of the spans are business events."""
+    return http(rng) | (business(rng) if rng.random() < 0.2 else technical(rng))
+
+
+def http(rng: random.Random) -> dict[str, Value]:
     """Return six attributes of an HTTP call."""
     return {
         "http.request.method": rng.choice(["GET", "POST", "PUT"]),
@@ -79,7 +100,7 @@ def http(rng: random.Random) -> dict[str, str | int | float | bool]:
     }
 
 
-def business(rng: random.Random) -> dict[str, str | int | float | bool]:
+def business(rng: random.Random) -> dict[str, Value]:
     """Return six attributes of a business event."""
     number = rng.getrandbits(40)
     return {
@@ -92,7 +113,7 @@ def business(rng: random.Random) -> dict[str, str | int | float | bool]:
     }
 
 
-def technical(rng: random.Random) -> dict[str, str | int | float | bool]:
+def technical(rng: random.Random) -> dict[str, Value]:
     """Return six attributes of anything else."""
     return {
         "thread.id": rng.randrange(10**6),
@@ -104,7 +125,7 @@ def technical(rng: random.Random) -> dict[str, str | int | float | bool]:
     }
 
 
-def fill(directory: Path, seed: int) -> None:
+def fill(directory: Path, seed: int, attributes: Attributes) -> None:
     """Write sealed segments of unique data."""
     directory.mkdir()
     rng = random.Random(seed)
@@ -112,7 +133,7 @@ def fill(directory: Path, seed: int) -> None:
         writer = SpoolWriter(directory, segment_bytes=1 << 30, segment_age_seconds=3600, limit_bytes=1 << 40)
         for _ in range(REQUESTS):
             now = time.time_ns()
-            writer.append("traces", "default", SPANS, request(rng, SPANS, now), now)
+            writer.append("traces", "default", SPANS, request(rng, SPANS, now, attributes), now)
         writer.close()
 
 
@@ -132,6 +153,11 @@ def load(store: Store, directory: Path, workers: int) -> tuple[float, float]:
 
 
 def run() -> list[Row]:
+    """Measure spans of six attributes, which the budget is about, and rich ones of twelve."""
+    return [*measure("", six, 100_000, 75_000), *measure(", rich spans of 12 attributes", twelve, None, None)]
+
+
+def measure(what: str, attributes: Attributes, wall_budget: int | None, core_budget: int | None) -> list[Row]:
     """Measure one and two workers, each on segments of its own, into one store."""
     spans = SEGMENTS * REQUESTS * SPANS
     rows = []
@@ -140,18 +166,17 @@ def run() -> list[Row]:
         try:
             store.migrate()
             for workers in (1, 2):
-                fill(Path(folder) / f"spool{workers}", seed=workers)
+                fill(Path(folder) / f"spool{workers}", workers, attributes)
                 wall, processor = load(store, Path(folder) / f"spool{workers}", workers)
-                least = 100_000 if workers > 1 else None
-                name = f"segments to durable rows, {workers} worker(s)"
-                rows.append(rate(name, spans / wall, "spans/s", least))
-                rows.append(rate(f"{name}, merges included", spans / processor, "spans/core-s", 75_000))
+                name = f"segments to durable rows, {workers} worker(s){what}"
+                rows.append(rate(name, spans / wall, "spans/s", wall_budget if workers > 1 else None))
+                rows.append(rate(f"{name}, merges included", spans / processor, "spans/core-s", core_budget))
             [[size]] = store.query(
                 "SELECT sum(bytes_on_disk) / (SELECT count() FROM otel_traces) FROM system.parts"
                 " WHERE active AND database = currentDatabase()",
                 role=Role.PAGES,
             ).result_rows
-            rows.append(rate("disk per span, all tables", float(size), "bytes", None))
+            rows.append(rate(f"disk per span, all tables{what}", float(size), "bytes", None))
         finally:
             store.close()
     return rows

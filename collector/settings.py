@@ -28,7 +28,7 @@ class EdgeSettings(BaseSettings):
     """Data directory; the spool is its folder `spool`."""
     config: Path | None = None
     """Configuration directory; the edge reads its tokens.yaml."""
-    segment_bytes: int = Field(default=16 * MIB, ge=1024)
+    segment_bytes: int = Field(default=32 * MIB, ge=1024)
     """Size at which a spool segment is sealed."""
     segment_age_seconds: float = Field(default=0.25, gt=0)
     """Age at which a spool segment is sealed."""

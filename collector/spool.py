@@ -55,7 +55,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RECORD_OVERHEAD = 160  # about; header, tenant, envelope fields
 PARTS_PER_WRITE = 512  # well under IOV_MAX
 RESCAN_SECONDS = 0.5
-CALM_SEGMENTS = 64  # a longer queue means the loader is behind: then fewer, larger segments
+CALM_SEGMENTS = 4  # each time as many more wait, segments grow older: an insert has a price of its own
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 -- Collector and existing Grafana panels work, plus our columns with defaults (Tenant first in every sort key).
 -- Differences: partitions are months in UTC (400 days of late data fit one insert block), and blocks are
 -- deduplicated by token, synced to disk, and remember their segment and request.
--- Inserted parts are compact (one data file to write and sync, a quarter less work); merges make them wide.
+-- Inserted parts are compact (one data file to write and sync, a quarter less work). Merges make them wide early: only
+-- towards wide parts they go column by column ("vertical"), in two thirds of the time.
 -- Source: open-telemetry/opentelemetry-collector-contrib, exporter/clickhouseexporter/internal/sqltemplates
 
 CREATE TABLE IF NOT EXISTS otel_traces (
@@ -47,7 +48,7 @@ CREATE TABLE IF NOT EXISTS otel_traces (
 PARTITION BY toYYYYMM(Timestamp, 'UTC')
 PRIMARY KEY (Tenant, ServiceName, SpanName, toDateTime(Timestamp))
 ORDER BY (Tenant, ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_traces_trace_id_ts (
@@ -58,7 +59,7 @@ CREATE TABLE IF NOT EXISTS otel_traces_trace_id_ts (
 ) ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(Start, 'UTC')
 ORDER BY (Tenant, TraceId)
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_logs (
@@ -96,7 +97,7 @@ CREATE TABLE IF NOT EXISTS otel_logs (
 PARTITION BY toYYYYMM(TimestampTime, 'UTC')
 PRIMARY KEY (Tenant, ServiceName, TimestampTime)
 ORDER BY (Tenant, ServiceName, TimestampTime, Timestamp)
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_gauge (
@@ -137,7 +138,7 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(TimeUnix, 'UTC')
 ORDER BY (Tenant, ServiceName, MetricName, Attributes, toUnixTimestamp64Nano(TimeUnix))
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_sum (
@@ -180,7 +181,7 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(TimeUnix, 'UTC')
 ORDER BY (Tenant, ServiceName, MetricName, Attributes, toUnixTimestamp64Nano(TimeUnix))
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_summary (
@@ -219,7 +220,7 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(TimeUnix, 'UTC')
 ORDER BY (Tenant, ServiceName, MetricName, Attributes, toUnixTimestamp64Nano(TimeUnix))
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_histogram (
@@ -266,7 +267,7 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(TimeUnix, 'UTC')
 ORDER BY (Tenant, ServiceName, MetricName, Attributes, toUnixTimestamp64Nano(TimeUnix))
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram (
@@ -317,5 +318,5 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(TimeUnix, 'UTC')
 ORDER BY (Tenant, ServiceName, MetricName, Attributes, toUnixTimestamp64Nano(TimeUnix))
-SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;

@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS business_events (
     Attributes Map(LowCardinality(String), String) CODEC(ZSTD(1))
 ) ENGINE = MergeTree
 ORDER BY (Tenant, EventId)
-SETTINGS index_granularity = 2048, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS index_granularity = 2048, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS span_edges (
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS span_edges (
     IngestedAt DateTime64(6, 'UTC') CODEC(ZSTD(1))
 ) ENGINE = MergeTree
 ORDER BY (Tenant, Trace, Span)
-SETTINGS index_granularity = 2048, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 200000000,
+SETTINGS index_granularity = 2048, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 32000000,
     non_replicated_deduplication_window = 20000;
 
 CREATE TABLE IF NOT EXISTS event_inbox (
