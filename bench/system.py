@@ -27,6 +27,9 @@ SPANS_PER_REQUEST = 5_000
 SENDERS = 4
 RATE = 10_000
 PACED_SPANS = 500
+FOLLOWED = 10
+"""One request in so many is followed: asking must not cost more than what is asked about."""
+ASK_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def freshness(config: Path, effort: Effort) -> list[Row]:
             for number in range(int(effort.seconds * RATE / PACED_SPANS)):
                 time.sleep(max(0.0, began + number * PACED_SPANS / RATE - time.monotonic()))
                 request = load.request()
-                sent.append(pool.submit(followed.send, request, follow=number % 4 == 0))
+                sent.append(pool.submit(followed.send, request, follow=number % FOLLOWED == 0))
                 if number % 20 == 0:
                     most = max(most, platform.resident_bytes() / MIBIBYTE)
         behind = time.monotonic() - began - effort.seconds
@@ -165,7 +168,7 @@ class _Followed:
             answer = self._api.get("/journeys", params={"key": f"bench.order:{order}"}).raise_for_status()
             if answer.json()["items"]:
                 return time.monotonic() - began
-            time.sleep(0.1)
+            time.sleep(ASK_AGAIN_SECONDS)
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ WHERE NOT IsObject
 -- dirty_objects --
 -- Objects of the relinked events that are new or gone, and children of edges that changed.
 INSERT INTO @dirty
-SELECT Object, any(Level), Object IN (SELECT Object FROM @objects_before)
+SELECT Object, any(Level)
 FROM
 (
     SELECT object.1 AS Level, object.2 AS Object
@@ -91,7 +91,7 @@ GROUP BY Object
 -- dirty_all --
 -- For a rebuild: all.
 INSERT INTO @dirty
-SELECT object.2, any(object.1), 0
+SELECT object.2, any(object.1)
 FROM
 (
     SELECT arrayJoin(arrayConcat(
@@ -121,7 +121,7 @@ INSERT INTO @recount SELECT DISTINCT edge.1 FROM (${changed_edges})
 -- dirty_recounted --
 -- A parent may have become crowded, or no longer be.
 INSERT INTO @dirty
-SELECT edge.1, any(edge.3), 1
+SELECT edge.1, any(edge.3)
 FROM (${changed_edges})
 WHERE edge.1 NOT IN (SELECT Object FROM @dirty) AND edge.1 NOT IN (SELECT Object FROM @gone) AND ${is_object(edge.1)}
 GROUP BY edge.1
@@ -179,7 +179,7 @@ FROM
         SELECT Child, Parent, EventId, toUInt8(Rule) AS Rule, Time, Deleted
         FROM edges
         WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-          AND Child IN (SELECT Object FROM @dirty WHERE Level = {level:UInt8} AND Stored)
+          AND Child IN (SELECT Object FROM @dirty WHERE Level = {level:UInt8})
         ORDER BY Version DESC
         LIMIT 1 BY Child, Parent, EventId, Rule
     )
@@ -277,7 +277,7 @@ WHERE r.Roots != b.Roots
 -- dirty_below --
 -- Their children: by edges that are still stated, or a child that nothing names any longer would rise again.
 INSERT INTO @dirty
-SELECT Child, any(ChildLevel), 1
+SELECT Child, any(ChildLevel)
 FROM
 (
     SELECT Child, ChildLevel

@@ -107,8 +107,8 @@ EventId UInt128, ContentHash UInt64, Keys Array(Tuple(Level UInt8, Rank UInt8, K
 Child UInt64, Parent UInt64, EventId UInt128, Rule UInt8, Time DateTime64(9, 'UTC'), ParentLevel UInt8, ChildLevel UInt8
 
 -- dirty --
--- Objects whose roots are to be derived anew; a new one has no stored edges.
-Object UInt64, Level UInt8, Stored UInt8
+-- Objects whose roots are to be derived anew.
+Object UInt64, Level UInt8
 
 -- recount --
 -- Parents whose number of children may have changed.
@@ -140,7 +140,7 @@ Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32
 Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32, Deleted UInt8
 
 -- moved --
--- Objects whose roots changed.
+-- Objects whose roots changed; one that was not stored has no stored children.
 Object UInt64, Level UInt8, Stored UInt8
 
 -- relocated --

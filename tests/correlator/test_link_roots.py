@@ -99,6 +99,16 @@ def a_cut_removes_and_a_later_link_restores() -> Case:
 
 
 @case(CASES)
+def a_cut_outlives_the_object_that_it_names() -> Case:
+    """An object that nothing named for a while comes back without the link that was cut."""
+    pair = "crm.deal:d>erp.invoice:i"
+    yield say(Said("link", links=(pair,)), Said("cut", time=1, cuts=(pair,)))
+    yield say(Said("link", time=1, keys=("crm.deal:d",)))
+    result = yield say(Said("again", keys=("crm.deal:d", "erp.invoice:i")))
+    assert result.states["erp.invoice:i"] == "orphan"
+
+
+@case(CASES)
 def a_cut_names_objects_by_any_alias() -> Case:
     """Also by one that appears later."""
     cut = Said("cut", time=1, cuts=("erp.deal:e>erp.job:j",))
