@@ -25,11 +25,11 @@ from throughline.correlator.business_time import (
     axis,
     working_intervals,
 )
-from throughline.correlator.parts import Id, Part, unknown
+from throughline.correlator.parts import Id, InconsistentError, Part, unknown
 from throughline.correlator.problems import InvalidFile, Problem, fields, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SHIPPED = Path(__file__).parent / "calendars"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -82,6 +82,41 @@ def _days_of(value: str) -> list[date]:
 Spans = Annotated[tuple[Annotated[StrictStr, AfterValidator(_span)], ...], BeforeValidator(_several)]
 
 
+def _weekdays(name: str) -> range:
+    first, _, last = (part.strip() for part in name.lower().partition("-"))
+    if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
+        message = f"'{name}' is no weekday; write mon, or mon-fri"
+        raise ValueError(message)
+    begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+    if end < begin:
+        message = f"'{name}' runs backwards; write it as two entries"
+        raise ValueError(message)
+    return range(begin, end + 1)
+
+
+def _wall_clock(text: str) -> WallClock:
+    found = _HOURS_SHAPE.fullmatch(text.strip())
+    hours = [int(part) for part in found.groups()] if found else [99, 0, 99, 0]
+    first, last = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+    readable = max(hours[1], hours[3]) < _HOUR_MINUTES and first < _DAY_MINUTES >= last
+    if not readable or first == last:
+        message = f"'{text}' are no hours; write 09:00-17:30, or 22:00-06:00 for a night"
+        raise ValueError(message)
+    return first, last if last > first else last + _DAY_MINUTES
+
+
+def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        read(value)
+        return value
+
+    return check
+
+
+Weekdays = Annotated[StrictStr, AfterValidator(_checked(_weekdays))]
+Hours = Annotated[StrictStr, AfterValidator(_checked(_wall_clock))]
+
+
 class Holidays(Part):
     """Public holidays of a country or subdivision, as the library of that name knows them; single days."""
 
@@ -123,7 +158,7 @@ class BusinessCalendar(Part):
 
     id: Annotated[Id, Field(alias="calendar")]
     time_zone: Annotated[StrictStr, AfterValidator(_zone)]
-    hours: dict[StrictStr, Annotated[tuple[StrictStr, ...], BeforeValidator(_several)]]
+    hours: dict[Weekdays, Annotated[tuple[Hours, ...], BeforeValidator(_several)]]
     holidays: Holidays = Holidays()
     month_end_freeze: Freeze = Freeze()
 
@@ -131,7 +166,7 @@ class BusinessCalendar(Part):
     def _consistent(self) -> Self:
         week = self.week
         if not any(week):
-            raise ValueError("`hours` names no working time")
+            raise InconsistentError([(("hours",), "no working time is named")])
         shifts = sorted(
             (day * _DAY_MINUTES + first, day * _DAY_MINUTES + last)
             for day, one in enumerate(week)
@@ -141,8 +176,8 @@ class BusinessCalendar(Part):
         for (_, end), (begin, _) in zip(shifts, around[1:], strict=True):
             if begin < end:
                 day = WEEKDAYS[begin // _DAY_MINUTES % 7]
-                message = f"`hours` overlap on {day} at {begin % _DAY_MINUTES // 60:02}:{begin % 60:02}"
-                raise ValueError(message)
+                clock = f"{begin % _DAY_MINUTES // 60:02}:{begin % 60:02}"
+                raise InconsistentError([(("hours",), f"hours overlap on {day} at {clock}")])
         return self
 
     @cached_property
@@ -243,33 +278,6 @@ _PARTS = {
     ("holidays",): fields(Holidays),
     ("month_end_freeze",): fields(Freeze),
 }
-
-
-def _weekdays(name: str) -> range:
-    first, _, last = (part.strip() for part in name.lower().partition("-"))
-    if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
-        message = f"'{name}' is no weekday; write mon, or mon-fri"
-        raise ValueError(message)
-    begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-    if end < begin:
-        message = f"'{name}' runs backwards; write it as two entries"
-        raise ValueError(message)
-    return range(begin, end + 1)
-
-
-def _wall_clock(text: str) -> WallClock:
-    found = _HOURS_SHAPE.fullmatch(text.strip())
-    hours = [int(part) for part in found.groups()] if found else [99, 0, 99, 0]
-    first, last = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
-    if (
-        max(hours[1], hours[3]) >= _HOUR_MINUTES
-        or first >= _DAY_MINUTES
-        or last > _DAY_MINUTES
-        or first == last
-    ):
-        message = f"'{text}' are no hours; write 09:00-17:30, or 22:00-06:00 for a night"
-        raise ValueError(message)
-    return first, last if last > first else last + _DAY_MINUTES
 
 
 def _all_days(spans: Sequence[str]) -> Iterator[date]:

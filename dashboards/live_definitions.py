@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from throughline.correlator.business_calendar import SHIPPED as SHIPPED_CALENDARS
 from throughline.correlator.process import SHIPPED, Process, load_processes
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class LiveDefinitions:
         return kept
 
     def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
-        folders = [SHIPPED] if self._config is None else [SHIPPED, self._config / "processes"]
+        folders = [SHIPPED, SHIPPED_CALENDARS]
+        if self._config is not None:
+            folders += [self._config / "processes", self._config / "calendars"]
         found = []
         for path in (path for folder in folders for path in folder.glob("*.yaml")):
             try:

@@ -183,8 +183,8 @@ def test_around_the_clock(store: Store) -> None:
 WRONG = [
     ("Europe/Berlin", "Europe/Berlim", "<text>:3: `time_zone`: there is no time zone 'Europe/Berlim'"),
     ("mon-thu", "mon-thr", "'mon-thr' is no weekday"),
-    ("13:00-18:00", "13:00-25:00", "'13:00-25:00' are no hours; write 09:00-17:30"),
-    ("13:00-18:00", "11:00-18:00", "`hours` overlap on mon at 11:00"),
+    ("13:00-18:00", "13:00-25:00", "<text>:4: `hours.mon-thu[2]`: '13:00-25:00' are no hours"),
+    ("13:00-18:00", "11:00-18:00", "<text>:4: `hours`: hours overlap on mon at 11:00"),
     ("country: DE", "country: XX", "there is no country 'XX'"),
     ("subdivision: BY", "subdivision: BX", "there is no subdivision 'BX'"),
     ("2026-12-24,", "24.12.2026,", "'24.12.2026' is no day; write 2026-12-24"),

@@ -130,3 +130,32 @@ def test_file_taken_away_no_longer_counts(config: Path, control: ControlStore) -
     definitions.reload(NOW)
     (config / "processes" / "orders.yaml").unlink()
     assert versions(definitions.reload(NOW)) == {}
+
+
+CALENDAR = """
+calendar: office
+time_zone: Europe/Berlin
+hours: {{mon-fri: "{hours}"}}
+"""
+
+
+def test_a_changed_calendar_is_a_changed_definition(config: Path, control: ControlStore) -> None:
+    """Whoever counts by it is rebuilt; one that breaks leaves the last valid hours in force."""
+    file = config / "calendars" / "office.yaml"
+    file.parent.mkdir()
+    file.write_text(CALENDAR.format(hours="09:00-17:00"))
+    with (config / "processes" / "orders.yaml").open("a") as orders:
+        orders.write("calendar: office\n")
+    live = LiveDefinitions(config, control)
+    live.reload(NOW)
+    file.write_text(CALENDAR.format(hours="09:00-17:30"))
+    loaded = live.reload(NOW + timedelta(minutes=1))
+    assert loaded is not None
+    assert loaded.changed == ("orders",)
+    file.write_text(CALENDAR.format(hours="09:00-26:00"))
+    broken = live.reload(NOW + timedelta(minutes=2))
+    assert broken is not None
+    [orders_kept] = [process for process in broken.processes if process.id == "orders"]
+    assert orders_kept.calendars["office"].hours == {"mon-fri": ("09:00-17:30",)}
+    assert "office.yaml:4" in broken.problems[0]
+    assert "'09:00-26:00' are no hours" in broken.problems[0]
