@@ -39,7 +39,7 @@ def main() -> int:
     Console().print(_table(found))
     print(machine())
     if arguments.write:
-        PAGE.write_text(_page(found), encoding="utf-8")
+        PAGE.write_text(_page(found) + _explained(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return int(any(row.ok is False for row in found))
 
 
@@ -98,6 +98,12 @@ def _page(rows: Sequence[Row]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _explained(page: str) -> str:
+    """What people wrote below the table."""
+    _table, heading, text = page.partition("\n## ")
+    return heading + text
 
 
 if __name__ == "__main__":

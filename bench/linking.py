@@ -29,9 +29,9 @@ from throughline.correlator.worker import Correlator
 
 TENANT = "default"
 PROCESS = "opportunity-to-invoice"
-EVENTS = int(os.environ.get("THROUGHLINE_BENCH_LINK_EVENTS", "3000000"))
+EVENTS = int(os.environ.get("THROUGHLINE_BENCH_LINK_EVENTS", "300000"))
 BATCH = 20_000
-BATCHES = int(os.environ.get("THROUGHLINE_BENCH_LINK_BATCHES", "7"))
+BATCHES = int(os.environ.get("THROUGHLINE_BENCH_LINK_BATCHES", "5"))
 CHUNK = 600_000
 HISTORY_AGE = 3600
 """Seconds since the history was ingested: a rebuild takes the last two minutes once more."""

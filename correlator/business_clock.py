@@ -1,12 +1,7 @@
-"""Due times in business time, as SQL.
+"""Due times in business time, as SQL: a step adds columns, or looks one row of a calendar up by ASOF JOIN.
 
-The working time of all calendars of a process lies on one axis, `_APART` microseconds from each other, in
-sorted arrays that are constants of the query: `intervals` (start, length, worked before) and `business_days`
-(worked before, length).  `roundDown` finds the interval that an instant or a position lies in by binary
-search, so a due time costs two look-ups, whatever the calendar.
-
-1. Where the clock starts, and on which calendar.
-2. The interval it lies in, so the time worked until then.
+1. Where each clock starts, and which calendar counts.
+2. The interval that lies in, so the time worked until then.
 3. That time and what is allowed: the position where it is due. Business days go from a day's position to
    another's, and keep what of the day had passed.
 4. The earliest instant by which so much has been worked.
@@ -30,7 +25,6 @@ if TYPE_CHECKING:
 
     from throughline.correlator.definition import Process
 
-_APART = 2**52
 _MICROS = 1_000_000
 _COLUMNS = {
     "business.customer": "latest_Customer",
@@ -40,6 +34,10 @@ _COLUMNS = {
 }
 
 
+Step = tuple[list[str], str]
+"""Columns to select from what the steps before gave, and what stands behind that: nothing, or a join."""
+
+
 def calendars_of(process: Process) -> list[BusinessCalendar]:
     """The calendars that a process counts business time by, each content once."""
     found = {one.content_hash: one for one in (_named(process, name) for name in _names(process))}
@@ -47,42 +45,24 @@ def calendars_of(process: Process) -> list[BusinessCalendar]:
 
 
 def times(process: Process) -> dict[int, Duration | Deadline]:
-    """What is allowed, of the milestones that count business time, by their places."""
+    """What is allowed, of the milestones that count business time, by their places.
+
+    Where no calendar ever rests, a span of business time is plain time.
+    """
+    rests = set(_names(process)) != {ALWAYS}
     return {
         place: one.within.due
         for place, one in enumerate(process.milestones)
-        if one.within and one.within.due.business and not one.optional
+        if one.within
+        and not one.optional
+        and (isinstance(one.within.due, Deadline) or (one.within.due.business and rests))
     }
 
 
-def constants(process: Process) -> str:
-    """The WITH clause that the steps need; empty without business time."""
-    wanted = times(process)
-    if not wanted:
-        return ""
-    hashes = f"[{', '.join(quoted(one.content_hash) for one in calendars_of(process))}]"
-    far = f"(indexOf({hashes}, Calendar) - 1) * {_APART}"
-    arrays = [
-        _array(
-            "intervals", "calendar_intervals", f"{far} + Start AS a, Length AS b, {far} + Work AS c", hashes
-        ),
-        _array("business_days", "calendar_days", f"{far} + Work AS a, Length AS b, 0 AS c", hashes),
-        *(
-            _array(
-                f"deadline{place}", "calendar_deadlines", f"{far} + Since AS a, Due AS b, 0 AS c", hashes,
-                f" AND Deadline = {quoted(due.text)}",
-            )
-            for place, due in wanted.items()
-            if isinstance(due, Deadline)
-        ),
-    ]  # fmt: skip
-    return "WITH\n" + ",\n".join(arrays) + "\n"
+def steps(process: Process, clocks: dict[int, str]) -> Iterator[Step]:
+    """Steps that end with `due<place>` (microseconds since 1970 or NULL) of each milestone in `times`.
 
-
-def steps(process: Process, clocks: dict[int, str]) -> Iterator[list[str]]:
-    """Columns, step by step; at the end `due<place>` of each milestone that counts business time.
-
-    `clocks` gives the SQL of the instant (microseconds since 1970) at which each clock starts, NULL before.
+    `clocks` gives the SQL of the instant at which each clock starts, NULL before.
     """
     wanted = times(process)
     if not wanted:
@@ -90,53 +70,48 @@ def steps(process: Process, clocks: dict[int, str]) -> Iterator[list[str]]:
     spans = {place: due for place, due in wanted.items() if isinstance(due, Duration)}
     days = {place: due for place, due in spans.items() if due.unit == "day"}
     known = {place: f"ifNull({clocks[place]} >= {FIRST_INSTANT}, 0)" for place in wanted}
-    yield [
-        f"toInt64({_number(process)}) * {_APART} AS calendar",
-        *(
-            f"calendar + if({known[place]}, assumeNotNull({clocks[place]}), {FIRST_INSTANT}) AS at{place}"
-            for place in wanted
-        ),
-    ]
-    yield [f"{_place_in('intervals.1', f'at{place}')} AS in{place}" for place in spans]
-    yield [
-        f"intervals.3[in{place}] + least(at{place} - intervals.1[in{place}], intervals.2[in{place}])"
-        f" AS worked{place}"
-        for place in spans
-    ]
-    yield [f"{_place_in('business_days.1', f'worked{place}')} AS day{place}" for place in days]
-    yield [
-        f"business_days.1[day{place} + {due.count}] + least(worked{place} - business_days.1[day{place}], "
-        f"business_days.2[day{place} + {due.count}]) AS ends{place}"
-        if place in days
-        else f"worked{place} + {due.seconds * _MICROS} AS ends{place}"
-        for place, due in spans.items()
-    ]
-    yield [f"{_place_in('intervals.3', f'ends{place} - 1')} AS last{place}" for place in spans]
-    yield [_due(place, due, known[place]) for place, due in wanted.items()]
-
-
-def _due(place: int, due: Duration | Deadline, known: str) -> str:
-    if isinstance(due, Deadline):
-        found = _place_in(f"deadline{place}.1", f"at{place}")
-        reached = (
-            f"deadline{place}.1[{found}] BETWEEN calendar AND at{place} AND deadline{place}.2[{found}] > 0"
-        )
-        return f"if({known} AND {reached}, deadline{place}.2[{found}], NULL) AS due{place}"
-    left = f"ends{place} - intervals.3[last{place}]"
-    reached = (
-        f"ends{place} BETWEEN calendar AND calendar + {_APART - 1} AND {left} <= intervals.2[last{place}]"
+    intervals = _rows(process, "calendar_intervals", "Start, Length, Work")
+    numbered = "Work, Length, row_number() OVER (PARTITION BY Calendar ORDER BY Work) AS Number"
+    business_days = _rows(process, "calendar_days", numbered)
+    starts = (
+        f"if({known[place]}, assumeNotNull({clocks[place]}), toInt64({FIRST_INSTANT})) AS at{place}"
+        for place in wanted
     )
-    return f"if({known} AND {reached}, intervals.1[last{place}] + {left} - calendar, NULL) AS due{place}"
+    yield ["*", f"toUInt8({_number(process)}) AS calendar", *starts], ""
+    for place in spans:
+        worked = f"i.Work + least(s.at{place} - i.Start, i.Length) AS worked{place}"
+        yield ["s.*", worked], _asof(intervals, f"s.at{place} >= i.Start")
+    for place, due in days.items():
+        found = [f"i.Number + {due.count} AS day{place}", f"s.worked{place} - i.Work AS passed{place}"]
+        yield ["s.*", *found], _asof(business_days, f"s.worked{place} >= i.Work")
+        ends = f"if(i.Number > 0, i.Work + least(s.passed{place}, i.Length), -1) AS ends{place}"
+        that_day = f"s.calendar = i.Counts AND s.day{place} = i.Number"
+        yield ["s.*", ends], f" AS s LEFT ANY JOIN ({business_days}) AS i ON {that_day}"
+    hours = [(place, due.seconds * _MICROS) for place, due in spans.items() if place not in days]
+    yield ["*", *(f"worked{place} + {allowed} AS ends{place}" for place, allowed in hours)], ""
+    for place in spans:
+        reached = f"{known[place]} AND s.ends{place} > 0 AND s.ends{place} - i.Work <= i.Length"
+        instant = f"if({reached}, i.Start + s.ends{place} - i.Work, NULL) AS due{place}"
+        yield ["s.*", instant], _asof(intervals, f"s.ends{place} > i.Work")
+    for place, text in ((place, due.text) for place, due in wanted.items() if isinstance(due, Deadline)):
+        rows = _rows(process, "calendar_deadlines", "Since, Due", f" AND Deadline = {quoted(text)}")
+        instant = f"if({known[place]} AND i.Due > 0, i.Due, NULL) AS due{place}"
+        yield ["s.*", instant], _asof(rows, f"s.at{place} >= i.Since")
 
 
-def _place_in(array: str, value: str) -> str:
-    """Where in a sorted array the greatest element up to a value stands."""
-    return f"indexOfAssumeSorted({array}, roundDown({value}, {array}))"
+def _asof(rows: str, nearest: str) -> str:
+    """What makes a step look up the nearest row of a journey's calendar."""
+    return f" AS s ASOF LEFT JOIN ({rows}) AS i ON s.calendar = i.Counts AND {nearest}"
 
 
-def _array(name: str, table: str, columns: str, hashes: str, more: str = "") -> str:
-    rows = f"SELECT DISTINCT {columns} FROM {table} WHERE has({hashes}, Calendar){more} ORDER BY a"
-    return f"(SELECT (groupArray(a), groupArray(b), groupArray(c)) FROM ({rows})) AS {name}"
+def _rows(process: Process, table: str, columns: str, more: str = "") -> str:
+    """Rows of the calendars of a process, `Counts` says of which; a row may have been written twice.
+
+    Grouped, because DISTINCT over a sorted table takes a second for these rows.
+    """
+    hashes = f"[{', '.join(quoted(one.content_hash) for one in calendars_of(process))}]"
+    distinct = f"SELECT * FROM {table} WHERE has({hashes}, Calendar){more} GROUP BY ALL"
+    return f"SELECT toUInt8(indexOf({hashes}, Calendar)) AS Counts, {columns} FROM ({distinct})"
 
 
 def _names(process: Process) -> list[str]:
@@ -149,7 +124,7 @@ def _named(process: Process, name: str) -> BusinessCalendar:
 
 def _number(process: Process) -> str:
     """Which calendar counts for a journey."""
-    place = {one.content_hash: number for number, one in enumerate(calendars_of(process))}
+    place = {one.content_hash: number for number, one in enumerate(calendars_of(process), start=1)}
     numbers = [place[_named(process, name).content_hash] for name in _names(process)]
     if process.calendar.by is None or not process.calendar.map:
         return str(numbers[0])

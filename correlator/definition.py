@@ -222,6 +222,10 @@ class Process(Part):
     def notices(self) -> tuple[str, ...]:
         """What a reader of the figures has to know about this definition."""
         found = []
+        if self.calendar.default == ALWAYS and any(
+            one.within and one.within.due.business for one in self.milestones
+        ):
+            found.append("business time counts around the clock where no calendar is chosen")
         if not self.completed_by:
             found.append("no journey ever completes: `completed_by` is not set")
         return tuple(found)

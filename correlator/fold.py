@@ -98,7 +98,10 @@ def _journeys(process: Process, rows: Rows) -> str:
     steps = events(process, rows)
     for columns, closing in (
         (_aggregates(process), "GROUP BY Root"),
-        *((["*", *step], "") for step in (*_withdrawn(process), *_milestones(process), *_states(process))),
+        *_plain(_withdrawn(process)),
+        *_plain(_milestones()),
+        *business_clock.steps(process, {place: _started(process, one) for place, one in _clocked(process)}),
+        *_plain([_due(process), *_states(process)]),
     ):
         steps = f"SELECT\n{_listed(columns)}\nFROM (\n{_indented(steps)}\n)\n{closing}".rstrip()
     scope = process.in_scope
@@ -108,7 +111,7 @@ def _journeys(process: Process, rows: Rows) -> str:
     Tenant, Process, Generation,
 {_listed([f"`{name}`" for name in final])}
 )
-{business_clock.constants(process)}SELECT
+SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
 {_listed([f"{sql} AS out_{name.replace('.', '_')}" for name, sql in final.items()])}
 FROM (
@@ -126,6 +129,11 @@ LEFT JOIN (
     GROUP BY Root
 ) AS failing ON folded.Root = failing.Root
 SETTINGS query_plan_merge_expressions = 0"""
+
+
+def _plain(steps: Iterable[list[str]]) -> list[business_clock.Step]:
+    """Steps that add columns."""
+    return [(["*", *columns], "") for columns in steps]
 
 
 def _aggregates(process: Process) -> list[str]:
@@ -218,8 +226,8 @@ def _withdrawn(process: Process) -> list[list[str]]:
     ]
 
 
-def _milestones(process: Process) -> list[list[str]]:
-    """Instants and amounts of each milestone, and when it is due."""
+def _milestones() -> list[list[str]]:
+    """Instants and amounts of each milestone."""
     amount = "accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), l), 'Decimal(38, 6)')"
     return [
         [
@@ -238,8 +246,6 @@ def _milestones(process: Process) -> list[list[str]]:
             f"arrayMap((c, l) -> if(length(c) = 1, {amount}, NULL), held, latest) AS totals",
             "arrayMap(reached -> met_count > reached, arrayCumSum(met)) AS later_met",
         ],
-        *business_clock.steps(process, {place: _started(process, one) for place, one in _clocked(process)}),
-        _due(process),
     ]
 
 
@@ -259,14 +265,15 @@ def _due(process: Process) -> list[str]:
     """When each milestone is due, and whether its clock was started at an unknown time."""
     due, unknown = ["NULL"] * len(process.milestones), ["0"] * len(process.milestones)
     names = [one.name for one in process.milestones]
+    counted = business_clock.times(process)
     for place, one in _clocked(process):
         start = names.index((process.clock_of(one) or ("",))[0]) + 1
         unknown[place] = f"met[{start}] AND NOT known[{start}]"
         allowed = one.within.due if one.within else None
-        if isinstance(allowed, Duration) and not allowed.business:
-            due[place] = f"{_started(process, one)} + {allowed.seconds * _MICROS}"
-        else:
+        if place in counted:
             due[place] = f"due{place}"
+        elif isinstance(allowed, Duration):
+            due[place] = f"{_started(process, one)} + {allowed.seconds * _MICROS}"
     return [f"CAST({_array(due)}, 'Array(Nullable(Int64))') AS due", f"{_array(unknown)} AS unknown_start"]
 
 

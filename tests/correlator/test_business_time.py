@@ -85,10 +85,10 @@ def due_times(
     CalendarTables(store).provide(process)
     places = list(business_clock.times(process))
     inner = "SELECT arrayJoin({starts:Array(Int64)}) AS started"
-    for step in business_clock.steps(process, dict.fromkeys(places, "started")):
-        inner = f"SELECT *, {', '.join(step)} FROM ({inner})"
-    columns = ", ".join(f"due{place}" for place in places)
-    sql = f"{business_clock.constants(process)}SELECT {columns} FROM ({inner}) ORDER BY started"
+    for columns, closing in business_clock.steps(process, dict.fromkeys(places, "started")):
+        inner = f"SELECT {', '.join(columns)} FROM ({inner}){closing}"
+    due = ", ".join(f"due{place}" for place in places)
+    sql = f"SELECT {due} FROM ({inner}) ORDER BY started"
     given = {"starts": [int(one.timestamp()) * 1_000_000 for one in starts]}
     rows = store.query(sql, given, role=Role.CORRELATOR).result_rows
     return [
@@ -104,8 +104,9 @@ def test_due_times_equal_counted_minutes(
     """For any calendar, zone and instant: changes of the clocks, nights, years, a day that never was."""
     starts = [FIRST + timedelta(minutes=minute) for minute in sorted(minutes)]
     reference = MinuteByMinute(calendar)
-    expected = [tuple(reference.due(start, parse_time(time)) for time in TIMES) for start in starts]
-    assert due_times(store, process_with(calendar, TIMES), starts) == expected
+    for time in TIMES:
+        expected = [(reference.due(start, parse_time(time)),) for start in starts]
+        assert due_times(store, process_with(calendar, [time]), starts) == expected, time
 
 
 OFFICE = """
@@ -139,17 +140,12 @@ BY_HAND = [
 
 def test_due_times_by_hand(store: Store) -> None:
     """A German office with a lunch break, short Fridays and holidays; instants in UTC."""
-    times = sorted({time for _, time, _ in BY_HAND})
-    starts = sorted({datetime.fromisoformat(start + "+00:00") for start, _, _ in BY_HAND})
-    rows = due_times(store, process_with(load_calendar(OFFICE), times), starts)
-    found = {
-        (start, time): due
-        for start, row in zip(starts, rows, strict=True)
-        for time, due in zip(times, row, strict=True)
-    }
-    for start, time, due in BY_HAND:
-        expected = datetime.fromisoformat(due + "+00:00")
-        assert found[datetime.fromisoformat(start + "+00:00"), time] == expected, (start, time)
+    for time in {time for _, time, _ in BY_HAND}:
+        asked = sorted((start, due) for start, named, due in BY_HAND if named == time)
+        starts = [datetime.fromisoformat(start + "+00:00") for start, _ in asked]
+        expected = [datetime.fromisoformat(due + "+00:00") for _, due in asked]
+        found = due_times(store, process_with(load_calendar(OFFICE), [time]), starts)
+        assert found == [(due,) for due in expected], time
 
 
 def test_a_frozen_month_end_is_not_worked(store: Store) -> None:
@@ -169,15 +165,16 @@ def test_outside_the_calendar_nothing_is_due(store: Store) -> None:
 
 
 def test_around_the_clock(store: Store) -> None:
-    """Without a calendar business time is plain time in UTC."""
-    text = {"process": "p", "keys": ["a"], "milestones": [
-        {"name": "start", "event": "s"},
-        {"name": "hours", "event": "h", "within": {"time": "4 business hours", "of": "start"}},
-        {"name": "days", "event": "d", "within": {"time": "2 business days", "of": "start"}},
-    ]}  # fmt: skip
+    """A calendar without rest counts plain time in UTC, so the calendar `always` needs no table."""
+    office = load_calendar("{calendar: all, time_zone: UTC, hours: {mon-sun: '00:00-24:00'}}")
     start = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
-    [found] = due_times(store, load_process(json.dumps(text)), [start])
+    [found] = due_times(store, process_with(office, ["4 business hours", "2 business days"]), [start])
     assert found == (start + timedelta(hours=4), start + timedelta(days=2))
+    always = {"process": "p", "keys": ["a"], "milestones": [
+        {"name": "start", "event": "s"},
+        {"name": "next", "event": "n", "within": "4 business hours"},
+    ]}  # fmt: skip
+    assert business_clock.times(load_process(json.dumps(always))) == {}
 
 
 WRONG = [

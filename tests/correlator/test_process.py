@@ -81,7 +81,7 @@ def test_the_example_of_the_design() -> None:
     assert (process.completed_by, process.milestones[2].undone_by) == (("paid",), ("time.unapproved",))
     assert process.attributes_used == {"billable", "billing_schedule"}
     assert sorted(process.calendars) == ["de", "us"]
-    assert process.notices == ()
+    assert process.notices == ("business time counts around the clock where no calendar is chosen",)
 
 
 WRONG = [
