@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo, available_timezones
 import holidays
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationError, model_validator
 
-from throughline.correlator import yaml_lines
 from throughline.correlator.business_time import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -26,7 +25,7 @@ from throughline.correlator.business_time import (
     working_intervals,
 )
 from throughline.correlator.parts import Id, InconsistentError, Part, unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems
+from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,14 +126,15 @@ class Holidays(Part):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        supported = holidays.list_supported_countries()
-        if self.country is not None and self.country not in supported:
-            raise ValueError(unknown(self.country, supported, "country"))
-        if self.subdivision is not None:
-            if self.country is None:
+        if self.country is None:
+            if self.subdivision is not None:
                 raise ValueError("a subdivision needs its country")
-            if self.subdivision not in supported[self.country]:
-                raise ValueError(unknown(self.subdivision, supported[self.country], "subdivision"))
+            return self
+        supported = holidays.list_supported_countries()
+        if self.country not in supported:
+            raise ValueError(unknown(self.country, supported, "country"))
+        if self.subdivision is not None and self.subdivision not in supported[self.country]:
+            raise ValueError(unknown(self.subdivision, supported[self.country], "subdivision"))
         return self
 
     def days(self) -> frozenset[date]:
@@ -232,12 +232,9 @@ def load_calendars(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     """Read the shipped calendars and `<config_dir>/calendars/*.yaml`; there a file of the same name replaces
     the shipped one.
     """
-    files = {path.name: path for path in sorted(shipped.glob("*.yaml"))}
-    if config_dir is not None:
-        files |= {path.name: path for path in sorted((config_dir / "calendars").glob("*.yaml"))}
     found: dict[str, BusinessCalendar] = {}
     errors: list[InvalidCalendar] = []
-    for path in sorted(files.values()):
+    for path in sorted(files_of("calendars", shipped, config_dir)):
         try:
             calendar = load_calendar(path)
         except InvalidCalendar as error:
@@ -257,20 +254,11 @@ def load_calendar(source: Path | str) -> BusinessCalendar:
     Raises:
         InvalidCalendar: with every problem found.
     """
-    file = str(source) if isinstance(source, Path) else "<text>"
-    try:
-        tree = yaml_lines.parse(yaml_lines.text_of(source) if isinstance(source, Path) else source, file)
-    except yaml_lines.BadYamlError as error:
-        raise InvalidCalendar([Problem(file, error.line, error.sentence)]) from error
-    except OSError as error:
-        raise InvalidCalendar([Problem(file, 1, f"the file can't be read: {error.strerror}")]) from error
-    if not isinstance(tree, yaml_lines.Mapping):
-        raise InvalidCalendar([Problem(file, 1, "a calendar is a mapping that begins with `calendar: <id>`")])
+    tree, file = read(source, InvalidCalendar, "a calendar is a mapping that begins with `calendar: <id>`")
     try:
         return BusinessCalendar.model_validate(tree)
     except ValidationError as error:
-        found = [one for details in error.errors() for one in problems(details, tree, file, _PARTS)]
-        raise InvalidCalendar(found) from error
+        raise InvalidCalendar(problems(error, tree, file, _PARTS)) from error
 
 
 _PARTS = {
@@ -292,6 +280,7 @@ def _between(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=days) for days in range((last - first).days + 1))
 
 
+@cache
 def around_the_clock() -> BusinessCalendar:
     """The calendar `always`, in UTC."""
     return BusinessCalendar.model_validate(

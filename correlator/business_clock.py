@@ -33,7 +33,6 @@ _COLUMNS = {
     "business.service_line": "latest_ServiceLine",
 }
 
-
 Step = tuple[list[str], str]
 """Columns to select from what the steps before gave, and what stands behind that: nothing, or a join."""
 
@@ -51,11 +50,9 @@ def times(process: Process) -> dict[int, Duration | Deadline]:
     """
     rests = set(_names(process)) != {ALWAYS}
     return {
-        place: one.within.due
+        place: one.allowed
         for place, one in enumerate(process.milestones)
-        if one.within
-        and not one.optional
-        and (isinstance(one.within.due, Deadline) or (one.within.due.business and rests))
+        if isinstance(one.allowed, Deadline) or (one.allowed and one.allowed.business and rests)
     }
 
 
@@ -78,17 +75,16 @@ def steps(process: Process, clocks: dict[int, str]) -> Iterator[Step]:
         for place in wanted
     )
     yield ["*", f"toUInt8({_number(process)}) AS calendar", *starts], ""
-    for place in spans:
-        worked = f"i.Work + least(s.at{place} - i.Start, i.Length) AS worked{place}"
-        yield ["s.*", worked], _asof(intervals, f"s.at{place} >= i.Start")
+    for place, due in spans.items():
+        worked = f"i.Work + least(s.at{place} - i.Start, i.Length)"
+        until = f"AS worked{place}" if place in days else f"+ {due.seconds * _MICROS} AS ends{place}"
+        yield ["s.*", f"{worked} {until}"], _asof(intervals, f"s.at{place} >= i.Start")
     for place, due in days.items():
         found = [f"i.Number + {due.count} AS day{place}", f"s.worked{place} - i.Work AS passed{place}"]
         yield ["s.*", *found], _asof(business_days, f"s.worked{place} >= i.Work")
         ends = f"if(i.Number > 0, i.Work + least(s.passed{place}, i.Length), -1) AS ends{place}"
         that_day = f"s.calendar = i.Counts AND s.day{place} = i.Number"
         yield ["s.*", ends], f" AS s LEFT ANY JOIN ({business_days}) AS i ON {that_day}"
-    hours = [(place, due.seconds * _MICROS) for place, due in spans.items() if place not in days]
-    yield ["*", *(f"worked{place} + {allowed} AS ends{place}" for place, allowed in hours)], ""
     for place in spans:
         reached = f"{known[place]} AND s.ends{place} > 0 AND s.ends{place} - i.Work <= i.Length"
         instant = f"if({reached}, i.Start + s.ends{place} - i.Work, NULL) AS due{place}"

@@ -1,8 +1,7 @@
 """Business time as tables: the working intervals of a calendar, and what of them the engine needs.
 
-A calendar is laid on an axis of working time: the microseconds worked since its first interval.  From an
-instant to its position and from a position to an instant the engine goes by binary search in two sorted
-arrays (`axis_sql.py`), so that due times of any number of rows cost one look-up each.
+A calendar is laid on an axis of working time: the microseconds worked since its first interval. The engine
+goes from an instant to its position, and from a position to an instant (`business_clock.py`).
 """
 
 from __future__ import annotations
@@ -137,9 +136,10 @@ def working_intervals(
 
 
 def local_instant(day: date, minutes: int, zone: ZoneInfo) -> int:
-    """Microseconds since 1970 at which the clocks first show this time, or pass it when they skip it."""
-    local = datetime.combine(day, time(), tzinfo=zone) + timedelta(minutes=minutes)
-    return micros(local.replace(fold=0))
+    """Microseconds since 1970 at which the clocks first show this time; one that they skip counts as if they
+    had not been changed yet.
+    """
+    return micros(datetime.combine(day, time(), tzinfo=zone) + timedelta(minutes=minutes))
 
 
 def micros(instant: datetime) -> int:

@@ -32,10 +32,10 @@ class CalendarTables:
 
     def provide(self, process: Process) -> None:
         """Write what folding this process needs and the store does not hold yet. Raises: StoreError."""
-        wanted = times(process)
-        if not wanted or process.definition_hash in self._provided:
+        if process.definition_hash in self._provided:
             return
-        for calendar in calendars_of(process):
+        wanted = times(process)
+        for calendar in calendars_of(process) if wanted else ():
             if not self._count(_INTERVALS, calendar=calendar.content_hash):
                 self._write_axis(calendar)
             for due in wanted.values():

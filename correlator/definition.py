@@ -103,6 +103,11 @@ class Milestone(Part):
     owner: Text | None = None
     runbook: Text | None = None
 
+    @property
+    def allowed(self) -> Duration | Deadline | None:
+        """The time that lateness is judged by; None for what is never late."""
+        return self.within.due if self.within and not self.optional else None
+
 
 class Check(Part):
     """A statement about a journey that has to hold, judged once `after` is met."""

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from throughline.correlator import business_clock
-from throughline.correlator.definition import Milestone, Process
+from throughline.correlator.definition import Process
 from throughline.correlator.durations import Duration
 from throughline.correlator.expression_parts import Term, quoted
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
@@ -100,7 +100,7 @@ def _journeys(process: Process, rows: Rows) -> str:
         (_aggregates(process), "GROUP BY Root"),
         *_plain(_withdrawn(process)),
         *_plain(_milestones()),
-        *business_clock.steps(process, {place: _started(process, one) for place, one in _clocked(process)}),
+        *business_clock.steps(process, {place: instant for place, (_, instant) in _clocks(process).items()}),
         *_plain([_due(process), *_states(process)]),
     ):
         steps = f"SELECT\n{_listed(columns)}\nFROM (\n{_indented(steps)}\n)\n{closing}".rstrip()
@@ -140,7 +140,7 @@ def _aggregates(process: Process) -> list[str]:
     milestones = list(enumerate(process.milestones))
     amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency))"
     amounts = (f"groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))" for i, _ in milestones)
-    judged = (f"minIf(Judged, {reached(i)})" if _judged(one) else "0" for i, one in milestones)
+    judged = (f"minIf(Judged, {reached(i)})" if one.allowed else "0" for i, one in milestones)
     columns = [
         "Root",
         "any(RootLevel) AS root_level",
@@ -165,10 +165,6 @@ def _aggregates(process: Process) -> list[str]:
         )
         columns += ["any(Reversed) AS reversed", f"{_array(histories)} AS histories"]
     return [*columns, *(f"{term.sql} AS {term.name}" for term in _terms(process))]
-
-
-def _judged(milestone: Milestone) -> bool:
-    return milestone.within is not None and not milestone.optional
 
 
 def _terms(process: Process) -> list[Term]:
@@ -249,31 +245,31 @@ def _milestones() -> list[list[str]]:
     ]
 
 
-def _clocked(process: Process) -> list[tuple[int, Milestone]]:
-    """The milestones that can be late, with their places."""
-    return [(place, one) for place, one in enumerate(process.milestones) if _judged(one)]
-
-
-def _started(process: Process, milestone: Milestone) -> str:
-    """The instant that starts a milestone's clock; NULL before, or at an unknown time."""
-    name, last = process.clock_of(milestone) or ("", False)
-    start = [one.name for one in process.milestones].index(name) + 1
-    return f"if(known[{start}], {'last_at' if last else 'met_at'}[{start}], NULL)"
+def _clocks(process: Process) -> dict[int, tuple[int, str]]:
+    """Of each milestone that can be late, by its place: the milestone that starts its clock (counted from 1),
+    and the SQL of that instant; NULL before, or at an unknown time.
+    """
+    names = [one.name for one in process.milestones]
+    clocks = {}
+    for place, one in enumerate(process.milestones):
+        clock = process.clock_of(one)
+        if one.allowed and clock:
+            start, instants = names.index(clock[0]) + 1, "last_at" if clock[1] else "met_at"
+            clocks[place] = start, f"if(known[{start}], {instants}[{start}], NULL)"
+    return clocks
 
 
 def _due(process: Process) -> list[str]:
     """When each milestone is due, and whether its clock was started at an unknown time."""
     due, unknown = ["NULL"] * len(process.milestones), ["0"] * len(process.milestones)
-    names = [one.name for one in process.milestones]
     counted = business_clock.times(process)
-    for place, one in _clocked(process):
-        start = names.index((process.clock_of(one) or ("",))[0]) + 1
+    for place, (start, instant) in _clocks(process).items():
         unknown[place] = f"met[{start}] AND NOT known[{start}]"
-        allowed = one.within.due if one.within else None
+        allowed = process.milestones[place].allowed
         if place in counted:
             due[place] = f"due{place}"
         elif isinstance(allowed, Duration):
-            due[place] = f"{_started(process, one)} + {allowed.seconds * _MICROS}"
+            due[place] = f"{instant} + {allowed.seconds * _MICROS}"
     return [f"CAST({_array(due)}, 'Array(Nullable(Int64))') AS due", f"{_array(unknown)} AS unknown_start"]
 
 
@@ -288,7 +284,7 @@ def _states(process: Process) -> list[list[str]]:
     )
     lists = "met, known, judgeds, due, later_met, unknown_start"
     waits = _array(
-        str(0 if not _judged(one) else 1 if one.on_late == "stuck" else 2) for one in process.milestones
+        str(0 if not one.allowed else 1 if one.on_late == "stuck" else 2) for one in process.milestones
     )
     amount, currency = "CAST(NULL, 'Nullable(Decimal(38, 6))')", "''"
     if process.amount_of:

@@ -9,10 +9,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 Path = tuple[str | int, ...]
 
-NAMESPACE_SHAPE = re.compile(r"[A-Za-z0-9_.\-]+")
-_ID_SHAPE = re.compile(r"[a-z0-9-]+")
-_NAME_SHAPE = re.compile(r"[A-Za-z0-9_-]+")
-
 
 class InconsistentError(ValueError):
     """Parts of a definition contradict each other; each finding is where and what."""
@@ -23,25 +19,17 @@ class InconsistentError(ValueError):
         self.findings = findings
 
 
-def _id(value: str) -> str:
-    if not _ID_SHAPE.fullmatch(value):
-        message = f"'{value}' must consist of small letters, digits and hyphens"
-        raise ValueError(message)
-    return value
+def _made_of(characters: str, named: str) -> AfterValidator:
+    """Texts of these characters (a regular expression's class) only."""
+    shape = re.compile(f"[{characters}]+")
 
+    def check(value: str) -> str:
+        if not shape.fullmatch(value):
+            message = f"'{value}' must consist of {named}"
+            raise ValueError(message)
+        return value
 
-def _name(value: str) -> str:
-    if not _NAME_SHAPE.fullmatch(value):
-        message = f"'{value}' must consist of letters, digits, hyphens and underscores"
-        raise ValueError(message)
-    return value
-
-
-def _namespace(value: str) -> str:
-    if not NAMESPACE_SHAPE.fullmatch(value):
-        message = f"'{value}' must consist of letters, digits, dots, hyphens and underscores"
-        raise ValueError(message)
-    return value
+    return AfterValidator(check)
 
 
 def _filled(value: str) -> str:
@@ -64,9 +52,11 @@ def _placeholder(value: str) -> str:
 
 
 Text = Annotated[StrictStr, AfterValidator(_filled)]
-Id = Annotated[StrictStr, AfterValidator(_id)]
-Name = Annotated[StrictStr, AfterValidator(_name)]
-Namespace = Annotated[StrictStr, AfterValidator(_namespace)]
+Id = Annotated[StrictStr, _made_of(r"a-z0-9-", "small letters, digits and hyphens")]
+Name = Annotated[StrictStr, _made_of(r"A-Za-z0-9_-", "letters, digits, hyphens and underscores")]
+Namespace = Annotated[
+    StrictStr, _made_of(r"A-Za-z0-9_.\-", "letters, digits, dots, hyphens and underscores")
+]
 Placeholder = Annotated[StrictStr, AfterValidator(_placeholder)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(several)]
 Events = Annotated[tuple[Text, ...], BeforeValidator(several)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughline.correlator import yaml_lines
@@ -13,7 +14,7 @@ from throughline.probes.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
     Parts = Mapping[tuple[str, ...], Sequence[str]]
@@ -58,8 +59,37 @@ def fields(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def problems(details: ErrorDetails, tree: Any, file: str, parts: Parts) -> list[Problem]:
-    """What one finding of pydantic means, with its place."""
+def files_of(folder: str, shipped: Path, config_dir: Path | None) -> list[Path]:
+    """The shipped YAML files of a kind and those of `<config_dir>/<folder>`; there a file of the same name
+    replaces the shipped one.
+    """
+    places = [shipped] if config_dir is None else [shipped, config_dir / folder]
+    return list({path.name: path for place in places for path in sorted(place.glob("*.yaml"))}.values())
+
+
+def read(source: Path | str, invalid: type[InvalidFile], wanted: str) -> tuple[yaml_lines.Mapping, str]:
+    """Read a file (`Path`) or YAML text (`str`) that must be a mapping; returns it with the file's name.
+
+    Raises: `invalid`, with the line; `wanted` is the sentence for one that is no mapping.
+    """
+    file = str(source) if isinstance(source, Path) else "<text>"
+    try:
+        tree = yaml_lines.parse(yaml_lines.text_of(source) if isinstance(source, Path) else source, file)
+    except yaml_lines.BadYamlError as error:
+        raise invalid([Problem(file, error.line, error.sentence)]) from error
+    except OSError as error:
+        raise invalid([Problem(file, 1, f"the file can't be read: {error.strerror}")]) from error
+    if not isinstance(tree, yaml_lines.Mapping):
+        raise invalid([Problem(file, 1, wanted)])
+    return tree, file
+
+
+def problems(error: ValidationError, tree: Any, file: str, parts: Parts) -> list[Problem]:
+    """What pydantic found, as sentences with their places."""
+    return [one for details in error.errors() for one in _problems(details, tree, file, parts)]
+
+
+def _problems(details: ErrorDetails, tree: Any, file: str, parts: Parts) -> list[Problem]:
     path, cause = details["loc"], details.get("ctx", {}).get("error")
     if isinstance(cause, InconsistentError):
         return [

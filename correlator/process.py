@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,7 +17,7 @@ from throughline.correlator.definition import (
     Process,
     Within,
 )
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems
+from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
 
 __all__ = [
     "Calendar",
@@ -67,28 +66,24 @@ def load_process(
     Raises:
         InvalidProcess: with every problem found.
     """
-    file = str(source) if isinstance(source, Path) else "<text>"
-    tree = _tree(source, file, shipped)
+    tree, file = _tree(source, shipped)
     known = load_calendars(None).calendars if calendars is None else calendars
     try:
         return Process.model_validate(tree, context={"calendars": known})
     except ValidationError as error:
-        found = [one for details in error.errors() for one in problems(details, tree, file, _PARTS)]
-        raise InvalidProcess(found) from error
+        raise InvalidProcess(problems(error, tree, file, _PARTS)) from error
 
 
 def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedProcesses:
     """Read the shipped library and `<config_dir>/processes/*.yaml`; there a file of the same name replaces
     the shipped one.
     """
-    files = {path.name: path for path in sorted(shipped.glob("*.yaml"))}
-    if config_dir is not None:
-        files |= {path.name: path for path in sorted((config_dir / "processes").glob("*.yaml"))}
     processes: dict[str, Process] = {}
     origin: dict[str, Path] = {}
     calendars = load_calendars(config_dir)
     errors: list[InvalidFile] = [*calendars.errors]
-    own_first = sorted(files.values(), key=lambda path: (path.parent == shipped, path.name))
+    files = files_of("processes", shipped, config_dir)
+    own_first = sorted(files, key=lambda path: (path.parent == shipped, path.name))
     for path in own_first:
         try:
             process = load_process(path, shipped=shipped, calendars=calendars.calendars)
@@ -105,18 +100,9 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors))
 
 
-def _tree(source: Path | str, file: str, shipped: Path) -> Any:
-    try:
-        tree = yaml_lines.parse(yaml_lines.text_of(source) if isinstance(source, Path) else source, file)
-    except yaml_lines.BadYamlError as error:
-        raise InvalidProcess([Problem(file, error.line, error.sentence)]) from error
-    except OSError as error:
-        raise InvalidProcess([Problem(file, 1, f"the file can't be read: {error.strerror}")]) from error
-    if not isinstance(tree, yaml_lines.Mapping):
-        raise InvalidProcess([Problem(file, 1, "a definition is a mapping that begins with `process: <id>`")])
-    if "extends" not in tree:
-        return tree
-    return _extended(tree, file, shipped)
+def _tree(source: Path | str, shipped: Path) -> tuple[yaml_lines.Mapping, str]:
+    tree, file = read(source, InvalidProcess, "a definition is a mapping that begins with `process: <id>`")
+    return (_extended(tree, file, shipped) if "extends" in tree else tree), file
 
 
 def _extended(tree: yaml_lines.Mapping, file: str, shipped: Path) -> yaml_lines.Mapping:
@@ -129,7 +115,7 @@ def _extended(tree: yaml_lines.Mapping, file: str, shipped: Path) -> yaml_lines.
             f"; did you mean '{close[0]}'?" if close else ""
         )
         raise InvalidProcess([Problem(*place, sentence)])
-    base = _tree(library[name], str(library[name]), shipped)
+    base, _ = _tree(library[name], shipped)
     return _merged(base, tree, by_name=True)
 
 

@@ -79,6 +79,10 @@ LEFT ANY JOIN @aliases AS a ON a.Key = s.Key
 LEFT ANY JOIN @keys_before AS b ON b.Key = s.Key
 WHERE b.Object != object OR b.Alias != alias OR gone
 
+-- relinked_and_before --
+(SELECT EventId, Claims, Objects, Extra FROM @placed WHERE Relinked) AS l
+    LEFT ANY JOIN @before AS b ON b.EventId = l.EventId
+
 -- claims --
 INSERT INTO claims (Tenant, Process, Generation, Key, Other, EventId, Rank, OtherRank, Version, Deleted)
 SELECT {tenant:String}, {process:String}, {generation:UInt32}, claim.1, claim.2, EventId, claim.3, claim.4, {version:UInt64}, claim.5
@@ -89,8 +93,7 @@ FROM
         arrayJoin(arrayConcat(
             arrayMap(c -> (c.1, c.2, c.3, c.4, 0), arrayFilter(c -> NOT has(b.Claims, c), l.Claims)),
             arrayMap(c -> (c.1, c.2, c.3, c.4, 1), arrayFilter(c -> NOT has(l.Claims, c), b.Claims)))) AS claim
-    FROM (SELECT EventId, Claims, Objects, Extra FROM @placed WHERE Relinked) AS l
-    LEFT ANY JOIN @before AS b ON b.EventId = l.EventId
+    FROM ${relinked_and_before}
     WHERE l.Claims != b.Claims
 )
 
@@ -107,8 +110,7 @@ FROM
             arrayMap(o -> (o.1, arrayMax(arrayMap(n -> n.2, arrayFilter(n -> n.1 = o.1, now))), 0),
                 arrayFilter(o -> NOT has(stored, o), now)),
             arrayMap(o -> (o.1, 0, 1), arrayFilter(o -> NOT has(now.1, o.1), stored)))) AS object
-    FROM (SELECT EventId, Claims, Objects, Extra FROM @placed WHERE Relinked) AS l
-    LEFT ANY JOIN @before AS b ON b.EventId = l.EventId
+    FROM ${relinked_and_before}
 )
 
 -- event_state --
