@@ -206,8 +206,11 @@ def test_grpc_floods_stay_within_memory(edge: Edge) -> None:
             try:
                 method(body, metadata=metadata, compression=compression, timeout=100)
             except grpc.RpcError as error:
+                assert error.code() in refused or error.details() == TooSlow.__doc__, error
                 return int(error.code().value[0])
             return 0
+
+    refused = {grpc.StatusCode.RESOURCE_EXHAUSTED}  # too slow: a machine where others take the cores
 
     with Watch(edge) as watch:
         found = at_once(8, lambda: call(large, grpc.Compression.NoCompression))
