@@ -27,9 +27,9 @@ SPANS_PER_REQUEST = 5_000
 SENDERS = 4
 RATE = 10_000
 PACED_SPANS = 500
-FOLLOWED = 10
+FOLLOWED = 25
 """One request in so many is followed: asking must not cost more than what is asked about."""
-ASK_AGAIN_SECONDS = 0.2
+ASK_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)

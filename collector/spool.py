@@ -55,7 +55,6 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RECORD_OVERHEAD = 160  # about; header, tenant, envelope fields
 PARTS_PER_WRITE = 512  # well under IOV_MAX
 RESCAN_SECONDS = 0.5
-CALM_SEGMENTS = 4  # each time as many more wait, segments grow older: an insert has a price of its own
 
 
 @dataclass(slots=True)
@@ -205,8 +204,10 @@ class SpoolWriter:
         return min(RESCAN_SECONDS, max(0.0, oldest + self._age() - time.monotonic()))
 
     def _age(self) -> float:
-        """Return the age at which a segment is sealed: more while many wait for the loader."""
-        return self._segment_age * (1 + min(self._waiting // CALM_SEGMENTS, 40))
+        """Return the age at which a segment is sealed: more with each that waits for the loader, because
+        every insert has a price of its own.
+        """
+        return self._segment_age * (1 + min(self._waiting, 40))
 
     def _measure(self) -> None:
         """Count what lies on disk: the loader deletes segments from another process."""

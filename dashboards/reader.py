@@ -75,16 +75,15 @@ class Reader:
 
     def absorbed_into(self, root: int) -> list[int]:
         """The roots of the journeys that an id without a journey of its own belongs to now."""
-        roots = {other for row in self._rows("roots_of_keys", {"keys": [root]}) for other in row["Roots"]}
-        return sorted(roots - {root})
+        return [other for other in self._roots_of_keys([root]) if other != root]
 
     def roots_of(self, namespace: str, value: str) -> list[int]:
         """The roots of the journeys that know a key, under any alias."""
-        hashes = self._rows("key_hashes", {"namespace": namespace, "value": value})
-        keys = next(iter(hashes[0].values())) if hashes else []
-        if not keys:
-            return []
-        return sorted({root for row in self._rows("roots_of_keys", {"keys": keys}) for root in row["Roots"]})
+        return self._roots_of_keys(self._list("key_hashes", {"namespace": namespace, "value": value}))
+
+    def _roots_of_keys(self, keys: Sequence[int]) -> list[int]:
+        objects = self._list("objects_of_keys", {"keys": keys}) if keys else []
+        return self._list("roots_of_objects", {"objects": objects}) if objects else []
 
     def keys(self, roots: Sequence[int]) -> dict[int, list[str]]:
         """What each journey's objects are called, root first, aliases included."""
@@ -179,6 +178,12 @@ class Reader:
             {name: _utc(value) for name, value in zip(result.column_names, row, strict=True)}
             for row in result.result_rows
         ]
+
+    def _list(self, query: str, parameters: Mapping[str, Any]) -> list[int]:
+        """The one value of a query that answers with one array."""
+        (row,) = self._rows(query, parameters)
+        (found,) = row.values()
+        return list(found)
 
 
 Row = dict[str, Any]

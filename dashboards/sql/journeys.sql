@@ -30,29 +30,28 @@ WHERE Root IN {roots:Array(UInt64)}
 ORDER BY OpenedAt DESC, Root DESC
 LIMIT {limit:UInt32}
 
--- roots_of_keys --
--- The roots that the objects of some keys descend from, for each key and process. Aliases share an object.
-WITH active AS (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String}),
-named AS
+-- objects_of_keys --
+-- The objects that some keys name in the active generations. Aliases share an object.
+SELECT groupUniqArray(Object)
+FROM
 (
-    SELECT Process, Generation, Key, Object
-    FROM
-    (
-        SELECT Process, Generation, Key, Object, Deleted FROM keys
-        WHERE Tenant = {tenant:String} AND Key IN {keys:Array(UInt64)} AND (Process, Generation) IN active
-        ORDER BY Version DESC LIMIT 1 BY Process, Key
-    )
-    WHERE Deleted = 0
+    SELECT Object, Deleted FROM keys
+    WHERE Tenant = {tenant:String} AND Key IN {keys:Array(UInt64)}
+        AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+    ORDER BY Version DESC LIMIT 1 BY Key
 )
-SELECT n.Process AS Process, n.Key AS Key, n.Object AS Object, o.State AS State, o.Roots AS Roots
-FROM named AS n
-INNER JOIN
+WHERE Deleted = 0
+
+-- roots_of_objects --
+SELECT arraySort(groupUniqArrayArray(Roots))
+FROM
 (
-    SELECT Process, Generation, Object, State, Roots, Deleted FROM objects
-    WHERE Tenant = {tenant:String} AND Object IN (SELECT Object FROM named) AND (Process, Generation) IN active
-    ORDER BY Version DESC LIMIT 1 BY Process, Object
-) AS o ON o.Process = n.Process AND o.Object = n.Object
-WHERE o.Deleted = 0
+    SELECT Roots, Deleted FROM objects
+    WHERE Tenant = {tenant:String} AND Object IN {objects:Array(UInt64)}
+        AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+    ORDER BY Version DESC LIMIT 1 BY Object
+)
+WHERE Deleted = 0
 
 -- key_hashes --
 -- The hash of one key in every active process.

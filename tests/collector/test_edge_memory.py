@@ -8,7 +8,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import grpc
 import httpx
@@ -16,6 +16,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.collector.edge_process import Edge, read_varint, running
+from throughline.collector.bodies import TooSlow
+
+Outcome = TypeVar("Outcome")
 
 PROTOBUF = "application/x-protobuf"
 MIB = 1024 * 1024
@@ -98,9 +101,9 @@ def post(edge: Edge, body: bytes, who: str = "big", **headers: str) -> int:
         return 0
 
 
-def at_once(count: int, action: Callable[[], int]) -> list[int]:
+def at_once(count: int, action: Callable[[], Outcome]) -> list[Outcome]:
     """Do something from many threads; return what came back."""
-    results: list[int] = []
+    results: list[Outcome] = []
     threads = [threading.Thread(target=lambda: results.append(action())) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -199,23 +202,22 @@ def test_grpc_floods_stay_within_memory(edge: Edge) -> None:
     metadata = [("authorization", "Bearer token-of-the-big-one")]
     large = field(0x0A, field(0x12, field(0x12, field(0x2A, b"x" * (40 * MIB)))))
 
-    def call(body: bytes, compression: grpc.Compression) -> int:
+    def call(body: bytes, compression: grpc.Compression) -> tuple[int, str | None]:
         options = [("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(f"127.0.0.1:{edge.grpc_port}", options) as channel:
             method = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
             try:
                 method(body, metadata=metadata, compression=compression, timeout=100)
             except grpc.RpcError as error:
-                assert error.code() in refused or error.details() == TooSlow.__doc__, error
-                return int(error.code().value[0])
-            return 0
-
-    refused = {grpc.StatusCode.RESOURCE_EXHAUSTED}  # too slow: a machine where others take the cores
+                return error.code().value[0], error.details()
+            return 0, None
 
     with Watch(edge) as watch:
         found = at_once(8, lambda: call(large, grpc.Compression.NoCompression))
         found += at_once(4, lambda: call(bytes(120 * MIB), grpc.Compression.Gzip))
-    assert set(found) <= {0, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]}
+    ended = {0, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]}
+    # On a machine where others take the cores the server gives up on some: they may send again.
+    assert all(code in ended or details == TooSlow.__doc__ for code, details in found)
     assert watch.peak < 2 * MOST
     assert post(edge, ordinary(), "small") == 200
 
