@@ -1,40 +1,66 @@
-"""Due times in business time, as SQL: a step adds columns, or looks one row of a calendar up by ASOF JOIN.
+"""Due times, as SQL: the clocks of all milestones as rows, each looked up in its journey's calendar once.
 
-1. Where each clock starts, and which calendar counts.
-2. The interval that lies in, so the time worked until then.
-3. That time and what is allowed: the position where it is due. Business days go from a day's position to
-   another's, and keep what of the day had passed.
-4. The earliest instant by which so much has been worked.
+1. `asked` gives what is asked of a journey: a row for each clock that has started.
+2. Where an instant stands on its calendar's axis of working time: an ASOF JOIN. Plain time is its own axis.
+3. That position and what is allowed: where it is due. Business days go from a day's position to another's,
+   and keep what of the day had passed.
+4. What was worked while the clock stood still comes on top.
+5. The earliest instant by which so much has been worked: an ASOF JOIN back.
 
-A deadline (`by 17:00 next business day`) is one look-up in its own steps.
+A deadline (`by 17:00 next business day`) is one look-up in its own table.
 """
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar, around_the_clock
-from throughline.correlator.business_time import FIRST_INSTANT
+from throughline.correlator.business_time import local_instant
 from throughline.correlator.durations import Deadline, Duration
 from throughline.correlator.expression_parts import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Mapping
 
-    from throughline.correlator.definition import Process
+    from throughline.correlator.definition import Process, Within
 
+PLAIN, HOURS, DAYS, DEADLINE, UNTOLD = range(5)
+"""What is counted; UNTOLD: the journey does not say."""
+DUE, STOPPED, NOT_TOLD = range(3)
+"""Why a clock has its due time: it has one; it stands still; nobody can tell."""
 _MICROS = 1_000_000
+_NEVER = 2**62
 _COLUMNS = {
     "business.customer": "latest_Customer",
     "business.entity": "latest_Entity",
     "business.region": "latest_Region",
     "business.service_line": "latest_ServiceLine",
 }
+_UNITS = {
+    "hours": (PLAIN, 3600 * _MICROS),
+    "days": (PLAIN, 86_400 * _MICROS),
+    "business hours": (HOURS, 3600 * _MICROS),
+    "business days": (DAYS, 1),
+}
 
-Step = tuple[list[str], str]
-"""Columns to select from what the steps before gave, and what stands behind that: nothing, or a join."""
+
+NOTHING_TOLD = "''"
+NO_STOPS = "CAST([], 'Array(Int64)')"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One milestone's clock in SQL: since when it runs (NULL before), what the journey tells of its length
+    ('' if nothing), and the instants at which it stopped and went on, in turn.
+    """
+
+    since: str
+    told: str = NOTHING_TOLD
+    stops: str = NO_STOPS
 
 
 def calendars_of(process: Process) -> list[BusinessCalendar]:
@@ -43,61 +69,210 @@ def calendars_of(process: Process) -> list[BusinessCalendar]:
     return list(found.values())
 
 
-def times(process: Process) -> dict[int, Duration | Deadline]:
-    """What is allowed, of the milestones that count business time, by their places.
+def times(process: Process) -> list[Duration | Deadline]:
+    """The times of a process that its calendars have to know."""
+    every = (due for one in process.milestones if one.judged for due, _ in one.judged.rules)
+    return [one for one in every if one.business]
 
-    Where no calendar ever rests, a span of business time is plain time.
+
+def counted(process: Process) -> dict[int, Within]:
+    """What is allowed, of the milestones whose due times need these rows, by their places.
+
+    Plain time that never stops is a sum. Where no calendar ever rests, so is a span of business time.
     """
     rests = set(_names(process)) != {ALWAYS}
     return {
-        place: one.allowed
+        place: one.judged
         for place, one in enumerate(process.milestones)
-        if isinstance(one.allowed, Deadline) or (one.allowed and one.allowed.business and rests)
+        if one.judged and not _is_sum(one.judged, rests=rests)
     }
 
 
-def steps(process: Process, clocks: dict[int, str]) -> Iterator[Step]:
-    """Steps that end with `due<place>` (microseconds since 1970 or NULL) of each milestone in `times`.
+def asked(process: Process, clocks: Mapping[int, Clock]) -> str:
+    """The expression of an array of (place, since, kind, number, stops): what is asked of one journey.
 
-    `clocks` gives the SQL of the instant at which each clock starts, NULL before.
+    The columns `calendar` and, of the dimensions, what `calendar` needs must be at hand.
     """
-    wanted = times(process)
-    if not wanted:
-        return
-    spans = {place: due for place, due in wanted.items() if isinstance(due, Duration)}
-    days = {place: due for place, due in spans.items() if due.unit == "day"}
-    known = {place: f"ifNull({clocks[place]} >= {FIRST_INSTANT}, 0)" for place in wanted}
-    intervals = _rows(process, "calendar_intervals", "Start, Length, Work")
+    rows = []
+    for place, within in counted(process).items():
+        clock = clocks[place]
+        since = f"ifNull({clock.since}, 0)"
+        kind, number = _told(process, within, clock.told) or _allowed(process, within, since)
+        started = f"isNotNull({clock.since})"
+        columns = (f"toUInt16({place})", f"toInt64({since})", f"toUInt8({kind})", f"toInt64({number})")
+        rows.append(f"if({started}, [tuple({', '.join(columns)}, {clock.stops})], [])")
+    return f"arrayConcat({', '.join(rows)})"
+
+
+def due_rows(process: Process, journeys: str) -> str:
+    """Rows (Root, Place, Due, Why), Due in microseconds since 1970: 0 for none.
+
+    `journeys` gives Root, calendar and `asked`.
+    """
+    wanted = counted(process).values()
+    stops = any(one.paused for one in wanted)
+    kinds = {kind for one in wanted for kind in _kinds(one)}
+    rows = (
+        "SELECT Root, ask.1 AS place, ask.2 AS since, ask.3 AS kind, ask.4 AS number, ask.5 AS stops,\n"
+        f"    if(kind IN ({HOURS}, {DAYS}), calendar, 0) AS axis, if(kind = {DEADLINE}, calendar, 0) AS ended"
+        f"\nFROM ({journeys})\nARRAY JOIN asked AS ask"
+    )
+    if stops:
+        edges = "arrayJoin(arrayEnumerate(arrayPushFront(stops, since))) AS turn"
+        rows = f"SELECT *, {edges}, if(turn = 1, since, stops[turn - 1]) AS at FROM ({rows})"
+    at = "s.at" if stops else "s.since"
+    if kinds & {HOURS, DAYS}:
+        intervals = _rows(process, "calendar_intervals", "Start, Length, Work")
+        worked = f"if(i.Counts > 0, i.Work + least({at} - i.Start, i.Length), -1)"
+        position = f"if(s.axis > 0, {worked}, {at}) AS {'worked' if stops else 'position'}"
+        rows = _looked_up(rows, intervals, f"s.axis = i.Counts AND {at} >= i.Start", f"s.*, {position}")
+    else:
+        rows = f"SELECT *, {'at AS worked' if stops else 'since AS position'} FROM ({rows})"
+    if stops:
+        rows = (
+            "SELECT Root, place, any(since) AS since, any(kind) AS kind, any(number) AS number,"
+            "\n    any(axis) AS axis, any(ended) AS ended,"
+            "\n    arrayMap(x -> x.2, arraySort(groupArray((turn, worked)))) AS positions,"
+            "\n    positions[1] AS position"
+            f"\nFROM ({rows})\nGROUP BY Root, place"
+        )
+    rows = _ends(process, rows, days=DAYS in kinds)
+    if stops:
+        rows = f"SELECT * EXCEPT (ends), {_stopped('positions', 'ends')} AS ends FROM ({rows})"
+    return _instants(process, rows, kinds)
+
+
+def _ends(process: Process, rows: str, *, days: bool) -> str:
+    """Where on its axis each clock is due; -1: outside of it."""
+    if not days:
+        return f"SELECT *, if(axis > 0 AND position < 0, -1, position + number) AS ends FROM ({rows})"
     numbered = "Work, Length, row_number() OVER (PARTITION BY Calendar ORDER BY Work) AS Number"
     business_days = _rows(process, "calendar_days", numbered)
-    starts = (
-        f"if({known[place]}, assumeNotNull({clocks[place]}), toInt64({FIRST_INSTANT})) AS at{place}"
-        for place in wanted
+    found = f"s.*, if(s.kind = {DAYS}, i.Number + s.number, 0) AS day, s.position - i.Work AS passed"
+    rows = _looked_up(rows, business_days, "s.axis = i.Counts AND s.position >= i.Work", found)
+    ends = (
+        f"multiIf(s.axis > 0 AND s.position < 0, -1, s.kind != {DAYS}, s.position + s.number, "
+        "i.Number > 0, i.Work + least(s.passed, i.Length), -1) AS ends"
     )
-    yield ["*", f"toUInt8({_number(process)}) AS calendar", *starts], ""
-    for place, due in spans.items():
-        worked = f"i.Work + least(s.at{place} - i.Start, i.Length)"
-        until = f"AS worked{place}" if place in days else f"+ {due.seconds * _MICROS} AS ends{place}"
-        yield ["s.*", f"{worked} {until}"], _asof(intervals, f"s.at{place} >= i.Start")
-    for place, due in days.items():
-        found = [f"i.Number + {due.count} AS day{place}", f"s.worked{place} - i.Work AS passed{place}"]
-        yield ["s.*", *found], _asof(business_days, f"s.worked{place} >= i.Work")
-        ends = f"if(i.Number > 0, i.Work + least(s.passed{place}, i.Length), -1) AS ends{place}"
-        that_day = f"s.calendar = i.Counts AND s.day{place} = i.Number"
-        yield ["s.*", ends], f" AS s LEFT ANY JOIN ({business_days}) AS i ON {that_day}"
-    for place in spans:
-        reached = f"{known[place]} AND s.ends{place} > 0 AND s.ends{place} - i.Work <= i.Length"
-        instant = f"if({reached}, i.Start + s.ends{place} - i.Work, NULL) AS due{place}"
-        yield ["s.*", instant], _asof(intervals, f"s.ends{place} > i.Work")
-    for place, text in ((place, due.text) for place, due in wanted.items() if isinstance(due, Deadline)):
-        rows = _rows(process, "calendar_deadlines", "Since, Due", f" AND Deadline = {quoted(text)}")
-        instant = f"if({known[place]} AND i.Due > 0, i.Due, NULL) AS due{place}"
-        yield ["s.*", instant], _asof(rows, f"s.at{place} >= i.Since")
+    that_day = "s.axis = i.Counts AND s.day = i.Number"
+    return f"SELECT s.*, {ends}\nFROM ({rows}) AS s\nLEFT ANY JOIN ({business_days}) AS i ON {that_day}"
 
 
-def _asof(rows: str, nearest: str) -> str:
-    """What makes a step look up the nearest row of a journey's calendar."""
-    return f" AS s ASOF LEFT JOIN ({rows}) AS i ON s.calendar = i.Counts AND {nearest}"
+def _instants(process: Process, rows: str, kinds: set[int]) -> str:
+    """From positions to instants."""
+    due = f"if(s.ends = {_NEVER}, 0, s.ends)"
+    if kinds & {HOURS, DAYS}:
+        intervals = _rows(process, "calendar_intervals", "Start, Length, Work")
+        reached = f"s.ends > 0 AND s.ends < {_NEVER} AND i.Counts > 0 AND s.ends - i.Work <= i.Length"
+        # Nothing allowed is due at once, not when work last ended before.
+        reaches = "greatest(i.Start + s.ends - i.Work, s.since)"
+        instant = f"if(s.axis > 0, if({reached}, {reaches}, 0), {due}) AS due"
+        rows = _looked_up(rows, intervals, "s.axis = i.Counts AND s.ends > i.Work", f"s.*, {instant}")
+    else:
+        rows = f"SELECT *, {due.replace('s.', '')} AS due FROM ({rows})"
+    texts = _deadlines(process)
+    if texts:
+        listed = ", ".join(quoted(text) for text in texts)
+        found = _rows(
+            process,
+            "calendar_deadlines",
+            f"toInt64(indexOf([{listed}], Deadline)) AS Number, Since, Due",
+            f" AND Deadline IN ({listed})",
+        )
+        nearest = "s.ended = i.Counts AND s.number = i.Number AND s.since >= i.Since"
+        rows = _looked_up(rows, found, nearest, "s.* EXCEPT (due), if(s.ended > 0, i.Due, s.due) AS due")
+    why = f"multiIf(kind = {UNTOLD}, {NOT_TOLD}, ends = {_NEVER}, {STOPPED}, {DUE})"
+    return f"SELECT Root, place AS Place, if(kind = {UNTOLD}, 0, due) AS Due, {why} AS Why FROM ({rows})"
+
+
+def _stopped(positions: str, ends: str) -> str:
+    """Where a clock is due that stood still: each pause that begins before then moves it by what it took
+    after the clock's start; one that has not ended, for ever.
+    """
+    pairs = (
+        f"arrayMap(n -> ({positions}[2 * n], "
+        f"if(2 * n < length({positions}), {positions}[2 * n + 1], {_NEVER})), "
+        f"range(1, intDiv(length({positions}), 2) + 1))"
+    )
+    moved = (
+        f"multiIf(acc < 0 OR acc = {_NEVER} OR x.1 >= acc OR x.2 <= position, acc, x.2 = {_NEVER}, {_NEVER}, "
+        "acc + x.2 - greatest(x.1, position))"
+    )
+    return f"arrayFold((acc, x) -> toInt64({moved}), {pairs}, toInt64({ends}))"
+
+
+def _is_sum(within: Within, *, rests: bool) -> bool:
+    return bool(
+        within.time
+        and not within.paused
+        and not within.was
+        and isinstance(within.due, Duration)
+        and not (within.due.business and rests)
+    )
+
+
+def _kinds(within: Within) -> set[int]:
+    if within.time is None:
+        return {_UNITS[within.unit][0] if within.attribute else PLAIN, UNTOLD}
+    return {_kind(due) for due, _ in within.rules}
+
+
+def _kind(due: Duration | Deadline) -> int:
+    if isinstance(due, Deadline):
+        return DEADLINE
+    if not due.business:
+        return PLAIN
+    return DAYS if due.unit == "day" else HOURS
+
+
+def _number(process: Process, due: Duration | Deadline) -> int:
+    if isinstance(due, Deadline):
+        return _deadlines(process).index(due.text) + 1
+    return due.count if _kind(due) == DAYS else due.seconds * _MICROS
+
+
+def _allowed(process: Process, within: Within, since: str) -> tuple[str, str]:
+    """Kind and number of what counts for a clock that starts then."""
+    *earlier, (now, _) = within.rules
+    kinds, numbers = [], []
+    for due, before in earlier:
+        midnights = (local_instant(before, 0, ZoneInfo(one.time_zone)) for one in calendars_of(process))
+        condition = f"{since} < [{', '.join(map(str, midnights))}][calendar]"
+        kinds.append(f"{condition}, {_kind(due)}, ")
+        numbers.append(f"{condition}, {_number(process, due)}, ")
+    if not earlier:
+        return str(_kind(now)), str(_number(process, now))
+    return f"multiIf({''.join(kinds)}{_kind(now)})", f"multiIf({''.join(numbers)}{_number(process, now)})"
+
+
+def _told(process: Process, within: Within, told: str) -> tuple[str, str] | None:
+    """Kind and number of what a journey's attribute says; None where the definition says it."""
+    if within.attribute:
+        kind, unit = _UNITS[within.unit]
+        count = f"toInt64OrNull(extract({told}, '^\\\\D*(\\\\d{{1,4}})\\\\D*$'))"
+        return f"if(isNull({count}), {UNTOLD}, {kind})", f"ifNull({count}, 0) * {unit}"
+    if not within.until:
+        return None
+    day = f"toDate32OrNull({told})"
+    next_day = f"addDays(ifNull({day}, toDate32(0)), 1)"
+    ends = ", ".join(
+        f"toUnixTimestamp64Micro(toDateTime64({next_day}, 6, {quoted(one.time_zone)})) - 1"
+        for one in calendars_of(process)
+    )
+    is_day = f"match({told}, '^\\\\d{{4}}-\\\\d\\\\d-\\\\d\\\\d$')"
+    instant = f"toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull({told}, 6, 'UTC'))"
+    exists = f"ifNull(toString({day}) = {told}, 0)"  # 31 February is read, as something else
+    found = f"if({is_day}, if({exists}, [{ends}][calendar], NULL), {instant})"
+    return f"if(isNull({found}), {UNTOLD}, {PLAIN})", f"ifNull({found}, 0)"
+
+
+def _deadlines(process: Process) -> list[str]:
+    return sorted({one.text for one in times(process) if isinstance(one, Deadline)})
+
+
+def _looked_up(rows: str, table: str, nearest: str, columns: str) -> str:
+    """Each row with the nearest row of its calendar."""
+    return f"SELECT {columns}\nFROM ({rows}) AS s\nASOF LEFT JOIN ({table}) AS i ON {nearest}"
 
 
 def _rows(process: Process, table: str, columns: str, more: str = "") -> str:
@@ -110,7 +285,7 @@ def _rows(process: Process, table: str, columns: str, more: str = "") -> str:
     return f"SELECT toUInt8(indexOf({hashes}, Calendar)) AS Counts, {columns} FROM ({distinct})"
 
 
-def _names(process: Process) -> list[str]:
+def _names(process: Process) -> Iterable[str]:
     return [process.calendar.default, *process.calendar.map.values()]
 
 
@@ -118,12 +293,13 @@ def _named(process: Process, name: str) -> BusinessCalendar:
     return around_the_clock() if name == ALWAYS else process.calendars[name]
 
 
-def _number(process: Process) -> str:
-    """Which calendar counts for a journey."""
+def calendar_number(process: Process) -> str:
+    """Which of `calendars_of`, counted from 1, counts for a journey."""
     place = {one.content_hash: number for number, one in enumerate(calendars_of(process), start=1)}
     numbers = [place[_named(process, name).content_hash] for name in _names(process)]
     if process.calendar.by is None or not process.calendar.map:
-        return str(numbers[0])
+        return f"toUInt8({numbers[0]})"
     values = ", ".join(quoted(value) for value in process.calendar.map)
     listed = ", ".join(str(number) for number in numbers[1:])
-    return f"transform(toString({_COLUMNS[process.calendar.by]}), [{values}], [{listed}], {numbers[0]})"
+    found = f"transform(toString({_COLUMNS[process.calendar.by]}), [{values}], [{listed}], {numbers[0]})"
+    return f"toUInt8({found})"

@@ -38,7 +38,7 @@ class CalendarTables:
         for calendar in calendars_of(process) if wanted else ():
             if not self._count(_INTERVALS, calendar=calendar.content_hash):
                 self._write_axis(calendar)
-            for due in wanted.values():
+            for due in wanted:
                 if isinstance(due, Deadline) and not self._count(
                     _DEADLINES, calendar=calendar.content_hash, deadline=due.text
                 ):

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -55,13 +56,35 @@ class Level(Part):
         return {"any_of": value} if isinstance(value, (str, list, tuple)) else value
 
 
+class Pause(Part):
+    """Events of the journey between which a clock stands still."""
+
+    by: Annotated[Events, Field(min_length=1)]
+    until: Annotated[Events, Field(min_length=1)]
+
+
+class Was(Part):
+    """What was allowed where the clock started before a day, in the calendar's time zone."""
+
+    before: date
+    time: Text
+
+
 class Within(Part):
     """How long a milestone may take, and from when; without `of` from the milestone before it in the
     definition.
+
+    Exactly one says how long: a `time`, an `attribute` of the journey that holds a number of `unit`, or
+    `until`, an attribute that holds the due day or time itself.
     """
 
-    time: Text
+    time: Text | None = None
+    attribute: Text | None = None
+    unit: Literal["hours", "days", "business hours", "business days"] = "days"
+    until: Text | None = None
     of: Text | None = None
+    paused: Pause | None = None
+    was: tuple[Was, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -70,13 +93,41 @@ class Within(Part):
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        parse_time(self.time)
+        if sum(one is not None for one in (self.time, self.attribute, self.until)) != 1:
+            raise ValueError("say how long with exactly one of `time`, `attribute` and `until`")
+        if self.until and (self.of or self.paused):
+            raise ValueError("`until` is the due time itself: nothing for `of` to start or `paused` to stop")
+        if self.was and not self.time:
+            raise ValueError("`was` goes with a `time`")
+        deadlines = [due.text for due, _ in self.rules if isinstance(due, Deadline)]
+        if deadlines and self.paused:
+            raise ValueError(f"'{deadlines[0]}' is a deadline: no clock runs that `paused` could stop")
+        days = [one.before for one in self.was]
+        if days != sorted(set(days)):
+            raise ValueError("`was` goes from the earliest day to the latest")
         return self
 
     @property
     def due(self) -> Duration | Deadline:
-        """The time, read."""
-        return parse_time(self.time)
+        """The time that counts now, read. Raises: ValueError where an attribute says it."""
+        return parse_time(self.time or "")
+
+    @property
+    def rules(self) -> list[tuple[Duration | Deadline, date]]:
+        """The times that count where the clock started before a day, in their order; the last ever after."""
+        if self.time is None:
+            return []
+        return [*((parse_time(one.time), one.before) for one in self.was), (self.due, date.max)]
+
+    @property
+    def told_by(self) -> str | None:
+        """The attribute that tells the time."""
+        return self.attribute or self.until
+
+    @property
+    def text(self) -> str:
+        """What is allowed, in words."""
+        return self.time or (f"{self.attribute} {self.unit}" if self.attribute else f"until {self.until}")
 
     @property
     def milestone(self) -> str | None:
@@ -104,9 +155,9 @@ class Milestone(Part):
     runbook: Text | None = None
 
     @property
-    def allowed(self) -> Duration | Deadline | None:
-        """The time that lateness is judged by; None for what is never late."""
-        return self.within.due if self.within and not self.optional else None
+    def judged(self) -> Within | None:
+        """What lateness is judged by; None for what is never late."""
+        return None if self.optional else self.within
 
 
 class Check(Part):
@@ -213,7 +264,8 @@ class Process(Part):
         """The attributes that any expression reads."""
         scope = [self.in_scope] if self.in_scope else []
         compiled = [*self.wheres.values(), *self.expectations.values(), *scope]
-        return frozenset().union(*(one.attributes for one in compiled))
+        told = {one.within.told_by for one in self.milestones if one.within and one.within.told_by}
+        return frozenset(told).union(*(one.attributes for one in compiled))
 
     @cached_property
     def definition_hash(self) -> str:
@@ -228,7 +280,7 @@ class Process(Part):
         """What a reader of the figures has to know about this definition."""
         found = []
         if self.calendar.default == ALWAYS and any(
-            one.within and one.within.due.business for one in self.milestones
+            due.business for one in self.milestones if one.within for due, _ in one.within.rules
         ):
             found.append("business time counts around the clock where no calendar is chosen")
         if not self.completed_by:
@@ -240,10 +292,10 @@ class Process(Part):
         return next(one for one in self.milestones if one.name == name)
 
     def clock_of(self, milestone: Milestone) -> tuple[str, bool] | None:
-        """Which milestone starts this one's clock, and whether its last occurrence does; None without
-        `within`.
+        """Which milestone starts this one's clock, and whether its last occurrence does; None where no clock
+        runs.
         """
-        if milestone.within is None:
+        if milestone.within is None or milestone.within.until:
             return None
         if milestone.within.milestone is not None:
             return milestone.within.milestone, milestone.within.last
@@ -311,7 +363,7 @@ def _clock_findings(process: Process) -> list[tuple[Path, str]]:
     findings: list[tuple[Path, str]] = []
     waits: dict[str, str] = {}
     for index, one in enumerate(process.milestones):
-        if one.within is None:
+        if one.within is None or one.within.until:
             continue
         if index == 0 and one.within.of is None:
             sentence = f"'{one.name}' is the first milestone: say from when its time runs, with `of`"
@@ -338,6 +390,14 @@ def _event_findings(process: Process) -> list[tuple[Path, str]]:
         (("milestones", index, "undone_by"), f"'{one.event}' can't both reach and undo '{one.name}'")
         for index, one in enumerate(process.milestones)
         if one.event in one.undone_by
+    ] + [
+        (
+            ("milestones", index, "within", "paused"),
+            f"'{event}' can't both stop and start the clock of '{one.name}'",
+        )
+        for index, one in enumerate(process.milestones)
+        if one.within and one.within.paused
+        for event in sorted({*one.within.paused.by} & {*one.within.paused.until})
     ]
 
 

@@ -94,15 +94,16 @@ def events(process: Process, rows: Rows) -> str:
         narrowed = f" AND {where.sql}" if where else ""
         columns.append(f"(Failed = 0 AND Event = {quoted(one.event)}{narrowed}) AS {reached(index)}")
         if one.undone_by:
-            columns.append(f"(Failed = 0 AND Event IN ({_list(one.undone_by)})) AS {undone(index)}")
+            columns.append(f"(Failed = 0 AND Event IN ({texts(one.undone_by)})) AS {undone(index)}")
     if process.dropped_by:
-        columns.append(f"(Failed = 0 AND Event IN ({_list(process.dropped_by)})) AS drops")
+        columns.append(f"(Failed = 0 AND Event IN ({texts(process.dropped_by)})) AS drops")
     if names := undoing(process):
-        found = rows.select("Root", f" AND Event IN ({_list(names)})")
+        found = rows.select("Root", f" AND Event IN ({texts(names)})")
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
     return f"SELECT\n{listed}\nFROM (\n{rows.select()}\n)"
 
 
-def _list(texts: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(quoted(text) for text in texts)
+def texts(several: tuple[str, ...] | list[str]) -> str:
+    """Several texts as SQL literals."""
+    return ", ".join(quoted(text) for text in several)

@@ -14,7 +14,9 @@ from throughline.correlator.definition import (
     Check,
     Level,
     Milestone,
+    Pause,
     Process,
+    Was,
     Within,
 )
 from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
@@ -40,6 +42,8 @@ _PARTS = {
     ("keys",): fields(Level),
     ("milestones",): fields(Milestone),
     ("milestones", "within"): fields(Within),
+    ("milestones", "within", "paused"): fields(Pause),
+    ("milestones", "within", "was"): fields(Was),
     ("checks",): fields(Check),
     ("calendar",): fields(Calendar),
 }

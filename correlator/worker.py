@@ -212,9 +212,9 @@ class Correlator:
         count = run.count("to_fold")
         if count:
             self._calendars.provide(linker.process)
-            source, rows = self._live.resolve("@to_fold"), self._live.resolve("@folding")
+            source, rows, due = (self._live.resolve(name) for name in ("@to_fold", "@folding", "@due"))
             self._checkpoint("fold")
-            for text in fold_sql(linker.process, source=source, rows=rows, fresh=False).statements:
+            for text in fold_sql(linker.process, source=source, rows=rows, due=due, fresh=False).statements:
                 run.execute(text)
             self._checkpoint("fold_progress")
             self._state.store_folded(tenant, process_id, generation, version)
@@ -237,7 +237,8 @@ class Correlator:
         finally:
             workspace.clear()
         self._calendars.provide(linker.process)
-        statements = fold_sql(linker.process, source="unused", rows="unused", fresh=True).statements
+        due = workspace.resolve("@due")
+        statements = fold_sql(linker.process, source="none", rows="none", due=due, fresh=True).statements
         for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
             for text in statements:
                 run.execute(text, lo=low, hi=high)

@@ -87,4 +87,4 @@ def _promise(process: Process | None, milestone: Milestone | None) -> str:
     if milestone is None or milestone.within is None or clock is None:
         return ""
     last = "the last " if clock[1] else ""
-    return f"within {milestone.within.time} of {last}{clock[0].replace('_', ' ')}"
+    return f"within {milestone.within.text} of {last}{clock[0].replace('_', ' ')}"

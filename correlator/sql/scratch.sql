@@ -162,3 +162,7 @@ Root UInt64
 -- folding --
 -- Their current events.
 Root UInt64, RootLevel UInt8, EventId UInt128, Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Subjects Array(UInt64), Objects Array(Tuple(Namespace LowCardinality(String), Object UInt64)), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String, Attributes Map(LowCardinality(String), String)
+
+-- due --
+-- When the milestones of the journeys at hand are due, of clocks that do not simply count plain time; Due 0: never, Why says so.
+Root UInt64, Place UInt16, Due Int64, Why UInt8

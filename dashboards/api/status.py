@@ -43,7 +43,7 @@ def describe(process: Process, active: dict[str, Any] | None) -> dict[str, Any]:
             {
                 "name": one.name,
                 "event": one.event,
-                "within": one.within.time if one.within else None,
+                "within": one.within.text if one.within else None,
                 "of": f"{clock[0]}.last" if clock and clock[1] else clock[0] if clock else None,
                 "on_late": one.on_late,
                 "optional": one.optional,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tests.correlator import clock_reference as clocks
 from throughline.correlator.definition import Milestone, Process
-from throughline.correlator.durations import Duration
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -60,6 +60,8 @@ class Met:
     currency: str = ""
     latest: Mapping[int, tuple[Decimal, str]] = field(default_factory=dict)
     live: Sequence[Event] = ()
+    stopped: bool = False
+    untold: bool = False
 
     @property
     def known(self) -> bool:
@@ -91,6 +93,24 @@ class Journey:
     exceptions: list[dict[str, Any]]
 
 
+def time_of(
+    process: Process,
+    milestone: Milestone,
+    met: Met,
+    milestones: Mapping[str, Met],
+    events: Sequence[Event],
+) -> None:
+    """Note when a milestone is due, or why that is not known."""
+    within, clock = milestone.within, _clock(process, milestone)
+    if within is None or milestone.optional:
+        return
+    since = None
+    if clock:
+        start = milestones[clock[0]]
+        since = (start.last_at if clock[1] else start.met_at) if start.known else None
+    met.due_at, met.stopped, met.untold = clocks.due(process, within, since, events)
+
+
 Where = Mapping[str, Callable[[Event], bool]]
 Expect = Mapping[str, Callable[[Sequence[Event], Decimal | None], bool]]
 
@@ -104,7 +124,7 @@ def fold(process: Process, events: Sequence[Event], where: Where, expect: Expect
     events = sorted(events, key=lambda one: one.moment)
     milestones = {one.name: _reach(one, events, where) for one in process.milestones}
     for one in process.milestones:
-        _time(process, one, milestones)
+        time_of(process, one, milestones[one.name], milestones, events)
     ends = [milestones[name] for name in process.completed_by]
     completed = (
         max(one.met_at for one in ends if one.met_at) if ends and all(one.count for one in ends) else None
@@ -179,22 +199,12 @@ def _clock(process: Process, milestone: Milestone) -> tuple[str, bool] | None:
     if milestone.within is None or milestone.optional:
         return None
     of = milestone.within.of
+    if milestone.within.until:
+        return None
     if of is None:
         names = [one.name for one in process.milestones]
         return names[names.index(milestone.name) - 1], False
     return of.removesuffix(".last"), of.endswith(".last")
-
-
-def _time(process: Process, milestone: Milestone, milestones: dict[str, Met]) -> None:
-    clock = _clock(process, milestone)
-    if clock is None or milestone.within is None:
-        return
-    start = milestones[clock[0]]
-    since = start.last_at if clock[1] else start.met_at
-    if start.known and since is not None:
-        due = milestone.within.due
-        assert isinstance(due, Duration)  # what the tests of folding spell; business time has its own
-        milestones[milestone.name].due_at = since + timedelta(seconds=due.seconds)
 
 
 def _state(
@@ -206,10 +216,12 @@ def _state(
             return "met"
         in_time = any(_in_time(one, met.due_at) for one in met.live if not one.unknown)
         return "met" if in_time else "met_late"
-    if completed or (later and met.due_at is None):
+    if completed or (later and met.due_at is None and not met.stopped):
         return "skipped"
     start = milestones[clock[0]] if clock else None
-    return "unknown_start" if start and start.count and not start.known else "pending"
+    if met.untold or (start and start.count and not start.known):
+        return "unknown_start"
+    return "pending"
 
 
 def _in_time(event: Event, due: datetime) -> bool:

@@ -42,6 +42,8 @@ class Folding:
         )
         columns = scratch_columns()["folding"]
         store.command(f"CREATE TABLE IF NOT EXISTS folding ({columns}) ENGINE = Memory", role=Role.CORRELATOR)
+        columns = scratch_columns()["due"]
+        store.command(f"CREATE TABLE IF NOT EXISTS due ({columns}) ENGINE = Memory", role=Role.CORRELATOR)
 
     def put(
         self, journeys: Mapping[int, Sequence[Event]], *, deleted: bool = False, generation: int = 1
@@ -61,14 +63,15 @@ class Folding:
         self.store.command("TRUNCATE TABLE dirty", role=Role.CORRELATOR)
         self.store.insert_rows("dirty", [[root] for root in roots], ["Root"], role=Role.CORRELATOR)
         self.store.command("TRUNCATE TABLE folding", role=Role.CORRELATOR)
-        self._run(fold_sql(self.process, source="dirty", rows="folding", fresh=False).statements, 1, {})
+        sql = fold_sql(self.process, source="dirty", rows="folding", due="due", fresh=False)
+        self._run(sql.statements, 1, {})
 
     def rebuild(self, generation: int = 1) -> None:
         """Fold everything as a rebuild does."""
         middle = LAST_ROOT // 2
         for low, high in ((0, middle), (middle + 1, LAST_ROOT)):
             chunk = {"lo": low, "hi": high}
-            sql = fold_sql(self.process, source="unused", rows="unused", fresh=True)
+            sql = fold_sql(self.process, source="none", rows="none", due="due", fresh=True)
             self._run(sql.statements, generation, chunk)
 
     def journeys(self, generation: int = 1) -> dict[int, dict[str, Any]]:

@@ -83,16 +83,24 @@ def due_times(
 ) -> list[tuple[datetime | None, ...]]:
     """What the engine says, for each start the due time of each milestone."""
     CalendarTables(store).provide(process)
-    places = list(business_clock.times(process))
-    inner = "SELECT arrayJoin({starts:Array(Int64)}) AS started"
-    for columns, closing in business_clock.steps(process, dict.fromkeys(places, "started")):
-        inner = f"SELECT {', '.join(columns)} FROM ({inner}){closing}"
-    due = ", ".join(f"due{place}" for place in places)
-    sql = f"SELECT {due} FROM ({inner}) ORDER BY started"
+    places = list(business_clock.counted(process))
+    asked = business_clock.asked(process, {place: business_clock.Clock("started") for place in places})
+    started = (
+        "SELECT toUInt64(number) AS Root, {starts:Array(Int64)}[number + 1] AS started "
+        "FROM numbers(length({starts:Array(Int64)}))"
+    )
+    calendar = business_clock.calendar_number(process)
+    journeys = f"SELECT Root, {calendar} AS calendar, {asked} AS asked FROM ({started})"
+    sql = f"SELECT Root, Place, Due FROM ({business_clock.due_rows(process, journeys)})"
     given = {"starts": [int(one.timestamp()) * 1_000_000 for one in starts]}
     rows = store.query(sql, given, role=Role.CORRELATOR).result_rows
+    found = {(root, place): due for root, place, due in rows}
     return [
-        tuple(None if one is None else datetime.fromtimestamp(one / 1e6, UTC) for one in row) for row in rows
+        tuple(
+            datetime.fromtimestamp(found[number, place] / 1e6, UTC) if found[number, place] else None
+            for place in places
+        )
+        for number in range(len(starts))
     ]
 
 
@@ -174,7 +182,7 @@ def test_around_the_clock(store: Store) -> None:
         {"name": "start", "event": "s"},
         {"name": "next", "event": "n", "within": "4 business hours"},
     ]}  # fmt: skip
-    assert business_clock.times(load_process(json.dumps(always))) == {}
+    assert business_clock.counted(load_process(json.dumps(always))) == {}
 
 
 WRONG = [

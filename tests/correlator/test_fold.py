@@ -331,7 +331,7 @@ def test_dimensions_and_hostile_text(store: Store) -> None:
 def test_only_table_names_are_sources() -> None:
     """The name of the table of changed journeys can't carry SQL."""
     with pytest.raises(ValueError, match="no table name"):
-        fold_sql(PROCESS, source="x) OR 1=1 --", rows="folding", fresh=False)
+        fold_sql(PROCESS, source="x) OR 1=1 --", rows="folding", due="due", fresh=False)
 
 
 def _yaml(text: str) -> str:

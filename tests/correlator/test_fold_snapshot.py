@@ -31,8 +31,8 @@ checks:
 @pytest.mark.parametrize("fresh", [False, True], ids=["live", "fresh"])
 def test_generated_sql(fresh: bool) -> None:
     """Live and fresh folding of a small definition."""
-    statements = fold_sql(load_process(SMALL), source="dirty", rows="folding", fresh=fresh).statements
-    text = ";\n\n".join(statements) + ";\n"
+    sql = fold_sql(load_process(SMALL), source="dirty", rows="folding", due="due", fresh=fresh)
+    text = ";\n\n".join(sql.statements) + ";\n"
     path = SNAPSHOTS / f"fold_{'fresh' if fresh else 'live'}.sql"
     if os.environ.get("THROUGHLINE_UPDATE_SNAPSHOTS"):
         SNAPSHOTS.mkdir(exist_ok=True)

@@ -88,7 +88,7 @@ FROM (
         FROM (
             SELECT
                 *,
-                arrayMap((m, k, j, d, later, u) -> multiIf(m AND k AND ifNull(j > d, 0), 2, m, 1, completed OR (isNull(d) AND later), 3, u, 4, 0), met, known, judgeds, due, later_met, unknown_start) AS states,
+                arrayMap((m, k, j, d, later, u, still) -> multiIf(m AND k AND ifNull(j > d, 0), 2, m, 1, completed OR (isNull(d) AND later AND NOT still), 3, u, 4, 0), met, known, judgeds, due, later_met, untold, stopped) AS states,
                 totals[1] AS Amount,
                 currencies[1] AS Currency,
                 latest_Customer AS Customer,
@@ -104,7 +104,8 @@ FROM (
                     SELECT
                         *,
                         CAST([NULL, if(known[1], met_at[1], NULL) + 172800000000], 'Array(Nullable(Int64))') AS due,
-                        [0, met[1] AND NOT known[1]] AS unknown_start
+                        [0, met[1] AND NOT known[1]] AS untold,
+                        [0, 0] AS stopped
                     FROM (
                         SELECT
                             *,

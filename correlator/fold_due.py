@@ -1,0 +1,109 @@
+"""Due times in folding: plain time is a sum; a statement of its own computes the others before, as rows."""
+
+# ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
+
+from throughline.correlator import business_clock
+from throughline.correlator.business_clock import NO_STOPS, NOTHING_TOLD, Clock
+from throughline.correlator.definition import Pause, Process
+from throughline.correlator.durations import Duration
+from throughline.correlator.expression_parts import quoted
+from throughline.correlator.fold_input import Rows, texts
+from throughline.correlator.fold_milestones import milestones_sql
+from throughline.correlator.sql_text import Step, array, nested
+
+_MICROS = 1_000_000
+
+
+def due_sql(process: Process, rows: Rows, due: str) -> tuple[str, ...]:
+    """The statements that fill the table `due` with the due times that are no sums; none where all are."""
+    counted = business_clock.counted(process)
+    if not counted:
+        return ()
+    first = {place: clock[0] for place in counted if (clock := process.clock_of(process.milestones[place]))}
+    starting = tuple(one for one in process.milestones if one.name in first.values())
+    narrow = process.model_copy(update={"milestones": starting or process.milestones[:1]})
+    told = {place: one.told_by for place, one in counted.items() if one.told_by}
+    paused = {place: one.paused for place, one in counted.items() if one.paused}
+    more = [f"{_latest(name)} AS told{place}" for place, name in told.items()]
+    more += [f"{_turns(one)} AS turns{place}" for place, one in paused.items()]
+    clocks = {}
+    for place, one in counted.items():
+        since = f"if(told{place} = '', NULL, toInt64(0))" if one.until else _since(process, narrow, place)
+        clocks[place] = Clock(
+            since,
+            f"told{place}" if place in told else NOTHING_TOLD,
+            f"stops{place}" if place in paused else NO_STOPS,
+        )
+    steps: list[Step] = [
+        (["*", *(f"{_edges(f'turns{place}')} AS edges{place}" for place in paused)], ""),
+        (["*", *(f"{_stops(f'edges{place}')} AS stops{place}" for place in paused)], ""),
+        (["Root", f"{business_clock.calendar_number(process)} AS calendar", "*"], ""),
+        (["Root", "calendar", f"{business_clock.asked(process, clocks)} AS asked"], ""),
+    ]
+    journeys = nested(milestones_sql(narrow, rows, more), steps if paused else steps[2:])
+    found = business_clock.due_rows(process, journeys)
+    return f"TRUNCATE TABLE {due}", f"INSERT INTO {due} (Root, Place, Due, Why)\n{found}"
+
+
+def due_steps(process: Process, due: str) -> list[Step]:
+    """The steps that add `due` (when each milestone is due), `untold` (whether that can't be told) and
+    `stopped` (whether its clock stands still).
+    """
+    counted = business_clock.counted(process)
+    size = len(process.milestones)
+    when, untold, stopped = ["NULL"] * size, ["0"] * size, ["0"] * size
+    for place, one in enumerate(process.milestones):
+        clock = process.clock_of(one)
+        if not one.judged:
+            continue
+        if clock:
+            start = [other.name for other in process.milestones].index(clock[0]) + 1
+            untold[place] = f"met[{start}] AND NOT known[{start}]"
+        if place in counted:
+            row = f"arrayFirst(x -> x.1 = {place}, dues)"
+            when[place] = f"if({row}.2 = 0, NULL, {row}.2)"
+            untold[place] = f"{untold[place]} OR {row}.3 = {business_clock.NOT_TOLD}"
+            stopped[place] = f"{row}.3 = {business_clock.STOPPED}"
+        elif isinstance(one.judged.due, Duration):
+            when[place] = f"{_since(process, process, place)} + {one.judged.due.seconds * _MICROS}"
+    columns = [
+        f"CAST({array(when)}, 'Array(Nullable(Int64))') AS due",
+        f"{array(untold)} AS untold",
+        f"{array(stopped)} AS stopped",
+    ]
+    if not counted:
+        return [(["*", *columns], "")]
+    dues = f"SELECT Root, groupArray((Place, Due, Why)) AS dues FROM {due} GROUP BY Root"
+    joined = f"AS s LEFT ANY JOIN ({dues}) AS d ON s.Root = d.Root"
+    return [(["s.*", "d.dues AS dues"], joined), (["*", *columns], "")]
+
+
+def _since(process: Process, narrow: Process, place: int) -> str:
+    """The SQL of the instant that starts the clock of a milestone, over the milestones of `narrow`; NULL
+    before, or at an unknown time.
+    """
+    name, last = process.clock_of(process.milestones[place]) or ("", False)
+    start = [one.name for one in narrow.milestones].index(name) + 1
+    return f"if(known[{start}], {'last_at' if last else 'met_at'}[{start}], NULL)"
+
+
+def _latest(attribute: str) -> str:
+    value = f"Attributes[{quoted(attribute)}]"
+    return f"argMaxIf({value}, Moment, {value} != '')"
+
+
+def _turns(pause: Pause) -> str:
+    """The events that stop a clock (0) and let it go on (1); those of unknown time do neither."""
+    turn = f"(Nanos, EventId, toUInt8(Event IN ({texts(pause.until)})))"
+    every = f"Event IN ({texts((*pause.by, *pause.until))})"
+    return f"groupArrayIf({turn}, Failed = 0 AND TimePrecision != 'unknown' AND {every})"
+
+
+def _edges(turns: str) -> str:
+    """Of turns in a row that say the same only the first counts."""
+    return f"arrayCompact(x -> x.3, arraySort({turns}))"
+
+
+def _stops(edges: str) -> str:
+    """The instants at which a clock stopped and went on, in turn."""
+    return f"arrayMap(x -> intDiv(x.1, 1000), if({edges}[1].3 = 1, arrayPopFront({edges}), {edges}))"
