@@ -1,20 +1,18 @@
-"""Business calendars: reading them from files, and the working time they describe."""
+"""Business calendars: what a file says of them, and the working time they describe."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache, cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import holidays
-from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, model_validator
 
 from throughline.correlator.business_time import (
     FIRST_YEAR,
@@ -24,13 +22,11 @@ from throughline.correlator.business_time import (
     axis,
     working_intervals,
 )
-from throughline.correlator.parts import Id, InconsistentError, Part, unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
+from throughline.correlator.parts import Id, InconsistentError, Part, iana_zone, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-SHIPPED = Path(__file__).parent / "calendars"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ALWAYS = "always"
 """The calendar that never rests; it needs no file."""
@@ -39,16 +35,6 @@ _HOURS_SHAPE = re.compile(r"(\d{1,2}):(\d\d) ?- ?(\d{1,2}):(\d\d)")
 _SPAN_SHAPE = re.compile(r"(\d{4}-\d\d-\d\d)(?: to (\d{4}-\d\d-\d\d))?")
 _YEARLY_SHAPE = re.compile(r"every (\d\d)-(\d\d)")
 _DAY_MINUTES, _HOUR_MINUTES = 1440, 60
-
-
-class InvalidCalendar(InvalidFile):
-    """A calendar can't be used; correct the lines that the message names."""
-
-
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(unknown(value, available_timezones(), "time zone"))
-    return value
 
 
 def _several(value: Any) -> Any:
@@ -157,7 +143,7 @@ class BusinessCalendar(Part):
     """One calendar file: when people work, in their own time zone."""
 
     id: Annotated[Id, Field(alias="calendar")]
-    time_zone: Annotated[StrictStr, AfterValidator(_zone)]
+    time_zone: Annotated[StrictStr, AfterValidator(iana_zone)]
     hours: dict[Weekdays, Annotated[tuple[Hours, ...], BeforeValidator(_several)]]
     holidays: Holidays = Holidays()
     month_end_freeze: Freeze = Freeze()
@@ -218,54 +204,6 @@ class BusinessCalendar(Part):
                 self.business_days(), lambda day: self.week[day.weekday()], ZoneInfo(self.time_zone)
             )
         )
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedCalendars:
-    """The calendars that can be used, by id, and what was wrong with the others."""
-
-    calendars: Mapping[str, BusinessCalendar] = field(default_factory=dict)
-    errors: tuple[InvalidCalendar, ...] = ()
-
-
-def load_calendars(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedCalendars:
-    """Read the shipped calendars and `<config_dir>/calendars/*.yaml`; there a file of the same name replaces
-    the shipped one.
-    """
-    found: dict[str, BusinessCalendar] = {}
-    errors: list[InvalidCalendar] = []
-    for path in sorted(files_of("calendars", shipped, config_dir)):
-        try:
-            calendar = load_calendar(path)
-        except InvalidCalendar as error:
-            errors.append(error)
-            continue
-        if calendar.id in found or calendar.id == ALWAYS:
-            sentence = f"the calendar '{calendar.id}' is already defined"
-            errors.append(InvalidCalendar([Problem(str(path), 1, sentence)]))
-            continue
-        found[calendar.id] = calendar
-    return LoadedCalendars(found, tuple(errors))
-
-
-def load_calendar(source: Path | str) -> BusinessCalendar:
-    """Read one calendar from a file (`Path`) or from YAML text (`str`).
-
-    Raises:
-        InvalidCalendar: with every problem found.
-    """
-    tree, file = read(source, InvalidCalendar, "a calendar is a mapping that begins with `calendar: <id>`")
-    try:
-        return BusinessCalendar.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidCalendar(problems(error, tree, file, _PARTS)) from error
-
-
-_PARTS = {
-    (): fields(BusinessCalendar),
-    ("holidays",): fields(Holidays),
-    ("month_end_freeze",): fields(Freeze),
-}
 
 
 def _all_days(spans: Sequence[str]) -> Iterator[date]:

@@ -26,7 +26,8 @@ from throughline.correlator.expression_parts import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from throughline.correlator.definition import Process, Within
+    from throughline.correlator.definition import Process
+    from throughline.correlator.definition_parts import Within
 
 PLAIN, HOURS, DAYS, DEADLINE, UNTOLD = range(5)
 """What is counted; UNTOLD: the journey does not say."""
@@ -290,7 +291,8 @@ def _names(process: Process) -> Iterable[str]:
 
 
 def _named(process: Process, name: str) -> BusinessCalendar:
-    return around_the_clock() if name == ALWAYS else process.calendars[name]
+    found = process.calendars.get(name)
+    return found if isinstance(found, BusinessCalendar) else around_the_clock()
 
 
 def calendar_number(process: Process) -> str:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from throughline.correlator.business_calendar import BusinessCalendar
     from throughline.correlator.definition import Process
+    from throughline.correlator.period_calendar import PeriodCalendar
 
 _INTERVALS = "SELECT count() FROM calendar_intervals WHERE Calendar = {calendar:String}"
 _DEADLINES = (
     "SELECT count() FROM calendar_deadlines"
     " WHERE Calendar = {calendar:String} AND Deadline = {deadline:String}"
 )
+
+_PERIODS = "SELECT count() FROM calendar_periods WHERE Calendar = {calendar:String}"
 
 
 class CalendarTables:
@@ -43,6 +46,9 @@ class CalendarTables:
                     _DEADLINES, calendar=calendar.content_hash, deadline=due.text
                 ):
                     self._write_deadline(calendar, due)
+        if process.periods and not self._count(_PERIODS, calendar=process.periods.content_hash):
+            names = ["Variant", "Start", "First", "Last", "CutOff"]
+            self._write("calendar_periods", process.periods, list(process.periods.rows()), names)
         self._provided.add(process.definition_hash)
 
     def _write_axis(self, calendar: BusinessCalendar) -> None:
@@ -58,7 +64,11 @@ class CalendarTables:
         self._write("calendar_deadlines", calendar, rows, ["Deadline", "Since", "Due"])
 
     def _write(
-        self, table: str, calendar: BusinessCalendar, rows: Sequence[tuple[object, ...]], columns: list[str]
+        self,
+        table: str,
+        calendar: BusinessCalendar | PeriodCalendar,
+        rows: Sequence[tuple[object, ...]],
+        columns: list[str],
     ) -> None:
         hashed = [(calendar.content_hash, *row) for row in rows]
         self._store.insert_rows(table, hashed, ["Calendar", *columns], role=Role.CORRELATOR)

@@ -8,14 +8,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import date
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
-from throughline.correlator.durations import Deadline, Duration, parse_time
+from throughline.correlator.definition_parts import CUT_OFF, Calendar, Check, Cycle, Level, Milestone
 from throughline.correlator.expressions import (
     Expression,
     ExpressionError,
@@ -34,157 +33,9 @@ from throughline.correlator.parts import (
     Placeholder,
     Positive,
     Text,
-    several,
     unknown,
 )
-
-
-class Level(Part):
-    """One level of objects, known under one or more namespaces (systems); the first is the canonical one."""
-
-    namespaces: Annotated[
-        tuple[Namespace, ...],
-        BeforeValidator(several),
-        Field(alias="any_of", min_length=1),
-    ]
-    max_roots: Positive = 100
-    max_children: Positive = 100_000
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_forms(cls, value: Any) -> Any:
-        return {"any_of": value} if isinstance(value, (str, list, tuple)) else value
-
-
-class Pause(Part):
-    """Events of the journey between which a clock stands still."""
-
-    by: Annotated[Events, Field(min_length=1)]
-    until: Annotated[Events, Field(min_length=1)]
-
-
-class Was(Part):
-    """What was allowed where the clock started before a day, in the calendar's time zone."""
-
-    before: date
-    time: Text
-
-
-class Within(Part):
-    """How long a milestone may take, and from when; without `of` from the milestone before it in the
-    definition.
-
-    Exactly one says how long: a `time`, an `attribute` of the journey that holds a number of `unit`, or
-    `until`, an attribute that holds the due day or time itself.
-    """
-
-    time: Text | None = None
-    attribute: Text | None = None
-    unit: Literal["hours", "days", "business hours", "business days"] = "days"
-    until: Text | None = None
-    of: Text | None = None
-    paused: Pause | None = None
-    was: tuple[Was, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"time": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _readable(self) -> Self:
-        if sum(one is not None for one in (self.time, self.attribute, self.until)) != 1:
-            raise ValueError("say how long with exactly one of `time`, `attribute` and `until`")
-        if self.until and (self.of or self.paused):
-            raise ValueError("`until` is the due time itself: nothing for `of` to start or `paused` to stop")
-        if self.was and not self.time:
-            raise ValueError("`was` goes with a `time`")
-        deadlines = [due.text for due, _ in self.rules if isinstance(due, Deadline)]
-        if deadlines and self.paused:
-            raise ValueError(f"'{deadlines[0]}' is a deadline: no clock runs that `paused` could stop")
-        days = [one.before for one in self.was]
-        if days != sorted(set(days)):
-            raise ValueError("`was` goes from the earliest day to the latest")
-        return self
-
-    @property
-    def due(self) -> Duration | Deadline:
-        """The time that counts now, read. Raises: ValueError where an attribute says it."""
-        return parse_time(self.time or "")
-
-    @property
-    def rules(self) -> list[tuple[Duration | Deadline, date]]:
-        """The times that count where the clock started before a day, in their order; the last ever after."""
-        if self.time is None:
-            return []
-        return [*((parse_time(one.time), one.before) for one in self.was), (self.due, date.max)]
-
-    @property
-    def told_by(self) -> str | None:
-        """The attribute that tells the time."""
-        return self.attribute or self.until
-
-    @property
-    def text(self) -> str:
-        """What is allowed, in words."""
-        return self.time or (f"{self.attribute} {self.unit}" if self.attribute else f"until {self.until}")
-
-    @property
-    def milestone(self) -> str | None:
-        """The milestone that starts the clock, without `.last`."""
-        return self.of.removesuffix(".last") if self.of else None
-
-    @property
-    def last(self) -> bool:
-        """Whether the clock starts at the last occurrence instead of the first."""
-        return bool(self.of and self.of.endswith(".last"))
-
-
-class Milestone(Part):
-    """A business fact a journey is expected to reach."""
-
-    name: Name
-    event: Text
-    where: Text | None = None
-    within: Within | None = None
-    on_late: Literal["late", "stuck"] = "late"
-    optional: StrictBool = False
-    repeats: StrictBool = False
-    undone_by: Events = ()
-    owner: Text | None = None
-    runbook: Text | None = None
-
-    @property
-    def judged(self) -> Within | None:
-        """What lateness is judged by; None for what is never late."""
-        return None if self.optional else self.within
-
-
-class Check(Part):
-    """A statement about a journey that has to hold, judged once `after` is met."""
-
-    name: Name
-    expect: Text
-    after: Name | None = None
-    class_: Annotated[Literal["technical", "remote", "business"], Field(alias="class")] = "business"
-    severity: Literal["low", "medium", "high", "critical"] = "medium"
-    blocking: StrictBool = False
-    owner: Text | None = None
-
-
-class Calendar(Part):
-    """Which business calendar counts: by the value of a dimension, else the default."""
-
-    by: Literal["business.customer", "business.entity", "business.region", "business.service_line"] | None = (
-        None
-    )
-    map: Mapping[StrictStr, Text] = Field(default_factory=dict)
-    default: Text = "always"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"default": value} if isinstance(value, str) else value
+from throughline.correlator.period_calendar import PeriodCalendar
 
 
 class Process(Part):
@@ -198,7 +49,8 @@ class Process(Part):
     levels: Annotated[tuple[Level, ...], Field(alias="keys", min_length=1, max_length=100)]
     placeholders: Mapping[Namespace, tuple[Placeholder, ...]] = Field(default_factory=dict)
     calendar: Calendar = Calendar()
-    calendars: Mapping[Id, BusinessCalendar] = Field(default_factory=dict)
+    calendars: Mapping[Id, BusinessCalendar | PeriodCalendar] = Field(default_factory=dict)
+    cycle: Cycle | None = None
     amount_of: Name | None = None
     milestones: Annotated[tuple[Milestone, ...], Field(min_length=1, max_length=200)]
     completed_by: Names = ()
@@ -216,6 +68,8 @@ class Process(Part):
         if isinstance(chosen, dict):
             mapped = chosen.get("map")
             names = [chosen.get("default"), *(mapped.values() if isinstance(mapped, dict) else [])]
+        cycle = value.get("cycle")
+        names += [cycle.get("calendar")] if isinstance(cycle, dict) else []
         known = info.context["calendars"]
         own = {name: known[name] for name in names if isinstance(name, str) and name in known}
         return {**value, "calendars": own}
@@ -254,6 +108,12 @@ class Process(Part):
         """The compiled `expect` of each check, by check."""
         return {one.name: compile_journey(one.expect, self.namespaces) for one in self.checks}
 
+    @property
+    def periods(self) -> PeriodCalendar | None:
+        """The billing periods of the cycle."""
+        found = self.calendars.get(self.cycle.calendar) if self.cycle else None
+        return found if isinstance(found, PeriodCalendar) else None
+
     @cached_property
     def in_scope(self) -> Expression | None:
         """The compiled `scope`."""
@@ -264,8 +124,11 @@ class Process(Part):
         """The attributes that any expression reads."""
         scope = [self.in_scope] if self.in_scope else []
         compiled = [*self.wheres.values(), *self.expectations.values(), *scope]
-        told = {one.within.told_by for one in self.milestones if one.within and one.within.told_by}
-        return frozenset(told).union(*(one.attributes for one in compiled))
+        told = {one.within.told_by for one in self.milestones if one.within}
+        if self.cycle and self.periods:
+            told |= {self.cycle.key, self.cycle.at, self.periods.periods.told_by}
+        named = (name for name in told if name)
+        return frozenset(named).union(*(one.attributes for one in compiled))
 
     @cached_property
     def definition_hash(self) -> str:
@@ -292,8 +155,8 @@ class Process(Part):
         return next(one for one in self.milestones if one.name == name)
 
     def clock_of(self, milestone: Milestone) -> tuple[str, bool] | None:
-        """Which milestone starts this one's clock, and whether its last occurrence does; None where no clock
-        runs.
+        """Which milestone starts this one's clock (CUT_OFF: the end of the billing period), and whether its
+        last occurrence does; None where no clock runs.
         """
         if milestone.within is None or milestone.within.until:
             return None
@@ -305,11 +168,23 @@ class Process(Part):
 def _calendar_findings(process: Process, known: Iterable[str]) -> list[tuple[Path, str]]:
     chosen: list[tuple[Path, str]] = [(("calendar", "default"), process.calendar.default)]
     chosen += [(("calendar", "map", value), name) for value, name in process.calendar.map.items()]
-    return [
+    findings = [
         (path, unknown(name, [*known, ALWAYS], "calendar"))
         for path, name in chosen
         if name != ALWAYS and name not in process.calendars
     ]
+    findings += [
+        (path, f"the calendar '{name}' has billing periods; one with `hours` is needed")
+        for path, name in chosen
+        if isinstance(process.calendars.get(name), PeriodCalendar)
+    ]
+    if process.cycle and process.periods is None:
+        name, path = process.cycle.calendar, ("cycle", "calendar")
+        if name in process.calendars:
+            findings.append((path, f"the calendar '{name}' has hours; one with `periods` is needed"))
+        else:
+            findings.append((path, unknown(name, known, "calendar")))
+    return findings
 
 
 def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
@@ -345,13 +220,15 @@ def _name_findings(process: Process) -> list[tuple[Path, str]]:
             if repeated[part.name] > 1 and part.name in [earlier.name for earlier in parts[:index]]
         )
     known = {one.name for one in process.milestones}
+    if CUT_OFF in known and process.cycle:
+        findings.append((("cycle",), f"no milestone may be called '{CUT_OFF}': that is the period's end"))
     references: list[tuple[Path, str | None]] = [(("amount_of",), process.amount_of)]
     references += [(("completed_by",), name) for name in process.completed_by]
     references += [(("checks", index, "after"), one.after) for index, one in enumerate(process.checks)]
     references += [
         (("milestones", index, "within", "of"), one.within.milestone)
         for index, one in enumerate(process.milestones)
-        if one.within
+        if one.within and not (process.cycle and one.within.of == CUT_OFF)
     ]
     findings.extend(
         (path, unknown(name, known, "milestone")) for path, name in references if name and name not in known

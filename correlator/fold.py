@@ -18,14 +18,14 @@ Milestone `i` of the definition has columns m<i>_count, m<i>_first and so on.
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
-import re
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
+from throughline.correlator.fold_cycle import period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import FRESH, Rows, live, take
+from throughline.correlator.fold_input import FRESH, Rows, Tables, latest, live, take
 from throughline.correlator.fold_milestones import DIMENSIONS, milestones_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
@@ -43,7 +43,7 @@ class FoldSql:
     """
 
     take: str
-    due: tuple[str, ...]
+    clocks: tuple[str, ...]
     journeys: str
     exceptions: str
     vanished_journeys: str = ""
@@ -53,32 +53,28 @@ class FoldSql:
     def statements(self) -> tuple[str, ...]:
         """All of them that do something, in order."""
         last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.due, *last) if one)
+        return tuple(one for one in (self.take, *self.clocks, *last) if one)
 
 
-def fold_sql(process: Process, *, source: str, rows: str, due: str, fresh: bool) -> FoldSql:
+def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
     """Generate the statements.
 
-    `source` is a table whose column Root lists the changed journeys, `rows` an empty one with the columns of
-    `folding` in scratch.sql (live), `due` one with those of `due`. With `fresh`, `journey_events`
-    holds one row per (journey, event) and `journey_state` holds nothing of this generation yet: the roots
-    from lo to hi are folded.
+    Live, the journeys that `tables.source` lists are folded, and `tables.folding` is empty. With `fresh`
+    the roots from lo to hi are: `journey_events` holds one row per (journey, event) and `journey_state`
+    nothing of this generation yet.
     """
-    for name in (source, rows, due):
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"'{name}' is no table name")
-    read = FRESH if fresh else live(source, rows)
-    clocks, journeys = due_sql(process, read, due), _journeys(process, read, due)
-    exceptions = exceptions_sql(process, read)
+    rows = FRESH if fresh else live(tables)
+    clocks = (*period_sql(process, rows, tables.period), *due_sql(process, rows, tables))
+    journeys, exceptions = _journeys(process, rows, tables), exceptions_sql(process, rows)
     if fresh:
         return FoldSql("", clocks, journeys, exceptions)
     return FoldSql(
-        take(source, rows),
+        take(tables),
         clocks,
         journeys,
         exceptions,
-        _vanished("journey_state", "Root", source),
-        _vanished("exception_state", "Root, ExceptionId", source),
+        _vanished("journey_state", "Root", tables.source),
+        _vanished("exception_state", "Root, ExceptionId", tables.source),
     )
 
 
@@ -95,9 +91,17 @@ FROM (
 WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 
-def _journeys(process: Process, rows: Rows, due: str) -> str:
+def _journeys(process: Process, rows: Rows, tables: Tables) -> str:
     """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer."""
-    steps = nested(milestones_sql(process, rows), [*due_steps(process, due), *plain(_states(process))])
+    cycle = [f"{latest(process.cycle.key)} AS cycle_object"] if process.cycle else []
+    steps = nested(
+        milestones_sql(process, rows, cycle),
+        [
+            *period_steps(process, tables.period),
+            *due_steps(process, tables.due),
+            *plain(_states(process)),
+        ],
+    )
     scope = process.in_scope
     inner = f"SELECT * FROM (\n{indented(steps)}\n)\nWHERE {scope.sql}" if scope else steps
     final = _final(process)
@@ -210,6 +214,10 @@ def _final(process: Process) -> dict[str, str]:
         "Currency": "Currency",
         "AmountObjects": f"arrayMap(x -> (x.1, x.4, x.5), {amounts})" if process.amount_of else "[]",
         **{name: name for name in DIMENSIONS},
+        "CycleObject": "cycle_object" if process.cycle else "''",
+        "PeriodFirst": "if(isNull(cut_off), NULL, period_first)" if process.cycle else "NULL",
+        "PeriodLast": "if(isNull(cut_off), NULL, period_last)" if process.cycle else "NULL",
+        "CutOffAt": _maybe("isNotNull(cut_off)", "assumeNotNull(cut_off)") if process.cycle else "NULL",
         "Events": "event_count",
         "OpenExceptions": "open_events + length(failing_checks)",
         "FailedChecks": f"arrayMap(x -> (x.1, {_instant('x.2')}), failing_checks)",

@@ -4,17 +4,18 @@
 
 from throughline.correlator import business_clock
 from throughline.correlator.business_clock import NO_STOPS, NOTHING_TOLD, Clock
-from throughline.correlator.definition import Pause, Process
+from throughline.correlator.definition import Process
+from throughline.correlator.definition_parts import CUT_OFF, Pause
 from throughline.correlator.durations import Duration
-from throughline.correlator.expression_parts import quoted
-from throughline.correlator.fold_input import Rows, texts
+from throughline.correlator.fold_cycle import period_steps
+from throughline.correlator.fold_input import Rows, Tables, latest, texts
 from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.sql_text import Step, array, nested
 
 _MICROS = 1_000_000
 
 
-def due_sql(process: Process, rows: Rows, due: str) -> tuple[str, ...]:
+def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     """The statements that fill the table `due` with the due times that are no sums; none where all are."""
     counted = business_clock.counted(process)
     if not counted:
@@ -24,7 +25,7 @@ def due_sql(process: Process, rows: Rows, due: str) -> tuple[str, ...]:
     narrow = process.model_copy(update={"milestones": starting or process.milestones[:1]})
     told = {place: one.told_by for place, one in counted.items() if one.told_by}
     paused = {place: one.paused for place, one in counted.items() if one.paused}
-    more = [f"{_latest(name)} AS told{place}" for place, name in told.items()]
+    more = [f"{latest(name)} AS told{place}" for place, name in told.items()]
     more += [f"{_turns(one)} AS turns{place}" for place, one in paused.items()]
     clocks = {}
     for place, one in counted.items():
@@ -34,15 +35,19 @@ def due_sql(process: Process, rows: Rows, due: str) -> tuple[str, ...]:
             f"told{place}" if place in told else NOTHING_TOLD,
             f"stops{place}" if place in paused else NO_STOPS,
         )
-    steps: list[Step] = [
+    turns: list[Step] = [
         (["*", *(f"{_edges(f'turns{place}')} AS edges{place}" for place in paused)], ""),
         (["*", *(f"{_stops(f'edges{place}')} AS stops{place}" for place in paused)], ""),
+    ]
+    steps: list[Step] = [
+        *(turns if paused else ()),
+        *period_steps(process, tables.period),
         (["Root", f"{business_clock.calendar_number(process)} AS calendar", "*"], ""),
         (["Root", "calendar", f"{business_clock.asked(process, clocks)} AS asked"], ""),
     ]
-    journeys = nested(milestones_sql(narrow, rows, more), steps if paused else steps[2:])
+    journeys = nested(milestones_sql(narrow, rows, more), steps)
     found = business_clock.due_rows(process, journeys)
-    return f"TRUNCATE TABLE {due}", f"INSERT INTO {due} (Root, Place, Due, Why)\n{found}"
+    return f"TRUNCATE TABLE {tables.due}", f"INSERT INTO {tables.due} (Root, Place, Due, Why)\n{found}"
 
 
 def due_steps(process: Process, due: str) -> list[Step]:
@@ -56,7 +61,7 @@ def due_steps(process: Process, due: str) -> list[Step]:
         clock = process.clock_of(one)
         if not one.judged:
             continue
-        if clock:
+        if clock and clock[0] != CUT_OFF:
             start = [other.name for other in process.milestones].index(clock[0]) + 1
             untold[place] = f"met[{start}] AND NOT known[{start}]"
         if place in counted:
@@ -83,13 +88,10 @@ def _since(process: Process, narrow: Process, place: int) -> str:
     before, or at an unknown time.
     """
     name, last = process.clock_of(process.milestones[place]) or ("", False)
+    if name == CUT_OFF:
+        return "cut_off"
     start = [one.name for one in narrow.milestones].index(name) + 1
     return f"if(known[{start}], {'last_at' if last else 'met_at'}[{start}], NULL)"
-
-
-def _latest(attribute: str) -> str:
-    value = f"Attributes[{quoted(attribute)}]"
-    return f"argMaxIf({value}, Moment, {value} != '')"
 
 
 def _turns(pause: Pause) -> str:

@@ -2,6 +2,8 @@
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
@@ -17,6 +19,29 @@ _COLUMNS = (
     "Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, "
     "ExceptionClass, ExceptionCode, ExceptionMessage, Attributes"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The working tables of a fold: `source` lists the changed journeys by Root, the others have the columns
+    of their names in scratch.sql.
+    """
+
+    source: str
+    folding: str
+    period: str
+    due: str
+
+    @classmethod
+    def of(cls, resolve: Callable[[str], str]) -> "Tables":
+        """Those of a workspace."""
+        return cls(resolve("@to_fold"), resolve("@folding"), resolve("@period"), resolve("@due"))
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name."""
+        for name in (self.source, self.folding, self.period, self.due):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise ValueError(f"'{name}' is no table name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +63,19 @@ FRESH = Rows("journey_events", f"{_FRESH_ROOTS} AND Deleted = 0", _FRESH_ROOTS)
 """A rebuild: each event stands once in journey_events."""
 
 
-def live(source: str, rows: str) -> Rows:
-    """The live path: the journeys that `source` lists; their current events were taken into `rows`."""
-    return Rows(rows, "1", f"{_PROCESS} AND Root IN (SELECT Root FROM {source})")
+def live(tables: Tables) -> Rows:
+    """The live path: the journeys of `source`; their current events were taken into `folding`."""
+    return Rows(tables.folding, "1", f"{_PROCESS} AND Root IN (SELECT Root FROM {tables.source})")
 
 
-def take(source: str, rows: str) -> str:
-    """Take the current events of the journeys that `source` lists into the table `rows`."""
-    return f"""INSERT INTO {rows} ({_COLUMNS})
+def take(tables: Tables) -> str:
+    """Take the current events of the journeys of `source` into `folding`."""
+    return f"""INSERT INTO {tables.folding} ({_COLUMNS})
 SELECT {_COLUMNS}
 FROM (
     SELECT {_COLUMNS}, Deleted
     FROM journey_events
-    WHERE {_PROCESS} AND Root IN (SELECT Root FROM {source})
+    WHERE {_PROCESS} AND Root IN (SELECT Root FROM {tables.source})
     ORDER BY Version DESC LIMIT 1 BY Root, EventId
 )
 WHERE Deleted = 0"""
@@ -102,6 +127,12 @@ def events(process: Process, rows: Rows) -> str:
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
     return f"SELECT\n{listed}\nFROM (\n{rows.select()}\n)"
+
+
+def latest(attribute: str) -> str:
+    """The latest value of an attribute that is not empty, by time and event id."""
+    value = f"Attributes[{quoted(attribute)}]"
+    return f"argMaxIf({value}, (Time, EventId), {value} != '')"
 
 
 def texts(several: tuple[str, ...] | list[str]) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
 
@@ -73,3 +74,10 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
     """A sentence about a name that nothing has, with what was perhaps meant."""
     close = get_close_matches(name, list(known), n=1)
     return f"there is no {what} '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def iana_zone(value: str) -> str:
+    """A time zone that exists. Raises: ValueError."""
+    if value not in available_timezones():
+        raise ValueError(unknown(value, available_timezones(), "time zone"))
+    return value

@@ -8,14 +8,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from throughline.correlator import yaml_lines
-from throughline.correlator.business_calendar import BusinessCalendar, load_calendars
-from throughline.correlator.definition import (
+from throughline.correlator.calendar_files import AnyCalendar, load_calendars
+from throughline.correlator.definition import Process
+from throughline.correlator.definition_parts import (
     Calendar,
     Check,
+    Cycle,
     Level,
     Milestone,
     Pause,
-    Process,
     Was,
     Within,
 )
@@ -46,6 +47,7 @@ _PARTS = {
     ("milestones", "within", "was"): fields(Was),
     ("checks",): fields(Check),
     ("calendar",): fields(Calendar),
+    ("cycle",): fields(Cycle),
 }
 
 
@@ -62,7 +64,7 @@ class LoadedProcesses:
 
 
 def load_process(
-    source: Path | str, *, shipped: Path = SHIPPED, calendars: Mapping[str, BusinessCalendar] | None = None
+    source: Path | str, *, shipped: Path = SHIPPED, calendars: Mapping[str, AnyCalendar] | None = None
 ) -> Process:
     """Read one definition from a file (`Path`) or from YAML text (`str`); without `calendars` those that are
     shipped exist.

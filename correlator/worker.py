@@ -12,6 +12,7 @@ from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold_input import Tables
 from throughline.correlator.link import ancestry_statements, link_parameters, link_statements, shares_levels
 from throughline.correlator.state import EPOCH, Progress, State, utc
 from throughline.correlator.workspace import Run, Workspace, scratch_columns
@@ -212,9 +213,8 @@ class Correlator:
         count = run.count("to_fold")
         if count:
             self._calendars.provide(linker.process)
-            source, rows, due = (self._live.resolve(name) for name in ("@to_fold", "@folding", "@due"))
             self._checkpoint("fold")
-            for text in fold_sql(linker.process, source=source, rows=rows, due=due, fresh=False).statements:
+            for text in fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False).statements:
                 run.execute(text)
             self._checkpoint("fold_progress")
             self._state.store_folded(tenant, process_id, generation, version)
@@ -237,8 +237,7 @@ class Correlator:
         finally:
             workspace.clear()
         self._calendars.provide(linker.process)
-        due = workspace.resolve("@due")
-        statements = fold_sql(linker.process, source="none", rows="none", due=due, fresh=True).statements
+        statements = fold_sql(linker.process, Tables.of(workspace.resolve), fresh=True).statements
         for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
             for text in statements:
                 run.execute(text, lo=low, hi=high)

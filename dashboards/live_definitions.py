@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from throughline.correlator.business_calendar import SHIPPED as SHIPPED_CALENDARS
+from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 from throughline.correlator.process import SHIPPED, Process, load_processes
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from throughline.probes.errors import ThroughlineError
 
 DIALECT = "clickhouse"
 CLOCK = "tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}"
-VIEWS = ("journeys", "milestones", "exceptions", "events", "sources")
+VIEWS = ("journeys", "milestones", "cycles", "exceptions", "events", "sources")
 RAW_TABLES = (
     "otel_traces",
     "otel_logs",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from throughline.correlator.definition import Milestone, Process
+from throughline.correlator.definition import Process
+from throughline.correlator.definition_parts import Milestone
 
 Row = Mapping[str, Any]
 _WAITING = ("late", "due", "pending", "blind", "unknown_start")

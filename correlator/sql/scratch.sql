@@ -166,3 +166,7 @@ Root UInt64, RootLevel UInt8, EventId UInt128, Time DateTime64(9, 'UTC'), Event 
 -- due --
 -- When the milestones of the journeys at hand are due, of clocks that do not simply count plain time; Due 0: never, Why says so.
 Root UInt64, Place UInt16, Due Int64, Why UInt8
+
+-- period --
+-- The billing period of the journeys at hand, of a process with a cycle.
+Root UInt64, CutOff Int64, First Date32, Last Date32

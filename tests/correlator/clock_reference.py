@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from tests.correlator.calendar_reference import MINUTE, MinuteByMinute
+from throughline.correlator.business_calendar import BusinessCalendar
 from throughline.correlator.durations import Deadline, Duration, parse_duration
 
 if TYPE_CHECKING:
     from tests.correlator.fold_reference import Event
-    from throughline.correlator.definition import Process, Within
+    from throughline.correlator.definition import Process
+    from throughline.correlator.definition_parts import Within
 
 FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 LONGEST = timedelta(days=60)
@@ -122,6 +124,7 @@ def _calendar(process: Process, events: Sequence[Event]) -> MinuteByMinute | Non
     if name == "always":
         return None
     calendar = process.calendars[name]
+    assert isinstance(calendar, BusinessCalendar)
     return _MINUTES.setdefault(calendar.content_hash, MinuteByMinute(calendar))
 
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from tests.correlator import clock_reference as clocks
-from throughline.correlator.definition import Milestone, Process
+from throughline.correlator.definition import Process
+from throughline.correlator.definition_parts import Milestone
 
 MICROSECOND = timedelta(microseconds=1)
 

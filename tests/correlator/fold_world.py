@@ -10,6 +10,7 @@ from tests.correlator.fold_reference import Event, Expect, Journey, Where, fold
 from throughline.collector.store import Role, Store
 from throughline.correlator.definition import Process
 from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold_input import Tables
 from throughline.correlator.workspace import scratch_columns
 
 COLUMNS = [
@@ -21,6 +22,7 @@ COLUMNS = [
 ]  # fmt: skip
 MILESTONE_PARTS = ("State", "MetAt", "LastAt", "DueAt", "Count", "Amount", "Currency")
 LAST_ROOT = 2**64 - 1
+TABLES = Tables("dirty", "folding", "period", "due")
 EPOCH = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
@@ -40,10 +42,9 @@ class Folding:
             "CREATE TABLE IF NOT EXISTS dirty (Root UInt64) ENGINE = MergeTree ORDER BY Root",
             role=Role.CORRELATOR,
         )
-        columns = scratch_columns()["folding"]
-        store.command(f"CREATE TABLE IF NOT EXISTS folding ({columns}) ENGINE = Memory", role=Role.CORRELATOR)
-        columns = scratch_columns()["due"]
-        store.command(f"CREATE TABLE IF NOT EXISTS due ({columns}) ENGINE = Memory", role=Role.CORRELATOR)
+        for name in ("folding", "due", "period"):
+            table = f"CREATE TABLE IF NOT EXISTS {name} ({scratch_columns()[name]}) ENGINE = Memory"
+            store.command(table, role=Role.CORRELATOR)
 
     def put(
         self, journeys: Mapping[int, Sequence[Event]], *, deleted: bool = False, generation: int = 1
@@ -63,7 +64,7 @@ class Folding:
         self.store.command("TRUNCATE TABLE dirty", role=Role.CORRELATOR)
         self.store.insert_rows("dirty", [[root] for root in roots], ["Root"], role=Role.CORRELATOR)
         self.store.command("TRUNCATE TABLE folding", role=Role.CORRELATOR)
-        sql = fold_sql(self.process, source="dirty", rows="folding", due="due", fresh=False)
+        sql = fold_sql(self.process, TABLES, fresh=False)
         self._run(sql.statements, 1, {})
 
     def rebuild(self, generation: int = 1) -> None:
@@ -71,7 +72,7 @@ class Folding:
         middle = LAST_ROOT // 2
         for low, high in ((0, middle), (middle + 1, LAST_ROOT)):
             chunk = {"lo": low, "hi": high}
-            sql = fold_sql(self.process, source="none", rows="none", due="due", fresh=True)
+            sql = fold_sql(self.process, TABLES, fresh=True)
             self._run(sql.statements, generation, chunk)
 
     def journeys(self, generation: int = 1) -> dict[int, dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at
 from throughline.collector.store import Store
-from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold_input import Tables
 from throughline.correlator.process import load_process
 
 PROCESS = load_process("""
@@ -331,7 +331,7 @@ def test_dimensions_and_hostile_text(store: Store) -> None:
 def test_only_table_names_are_sources() -> None:
     """The name of the table of changed journeys can't carry SQL."""
     with pytest.raises(ValueError, match="no table name"):
-        fold_sql(PROCESS, source="x) OR 1=1 --", rows="folding", due="due", fresh=False)
+        Tables("x) OR 1=1 --", "folding", "period", "due")
 
 
 def _yaml(text: str) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at, expected
 from throughline.collector.store import Store
-from throughline.correlator.business_calendar import load_calendar
+from throughline.correlator.calendar_files import load_calendar
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.process import InvalidProcess, load_process
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.correlator.fold_world import TABLES
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.process import load_process
 
@@ -31,7 +32,7 @@ checks:
 @pytest.mark.parametrize("fresh", [False, True], ids=["live", "fresh"])
 def test_generated_sql(fresh: bool) -> None:
     """Live and fresh folding of a small definition."""
-    sql = fold_sql(load_process(SMALL), source="dirty", rows="folding", due="due", fresh=fresh)
+    sql = fold_sql(load_process(SMALL), TABLES, fresh=fresh)
     text = ";\n\n".join(sql.statements) + ";\n"
     path = SNAPSHOTS / f"fold_{'fresh' if fresh else 'live'}.sql"
     if os.environ.get("THROUGHLINE_UPDATE_SNAPSHOTS"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from throughline.correlator.business_calendar import BusinessCalendar
 from throughline.collector.control import ControlStore
 from throughline.dashboards.live_definitions import LiveDefinitions, Loaded
 
@@ -156,6 +157,8 @@ def test_a_changed_calendar_is_a_changed_definition(config: Path, control: Contr
     broken = live.reload(NOW + timedelta(minutes=2))
     assert broken is not None
     [orders_kept] = [process for process in broken.processes if process.id == "orders"]
-    assert orders_kept.calendars["office"].hours == {"mon-fri": ("09:00-17:30",)}
+    kept = orders_kept.calendars["office"]
+    assert isinstance(kept, BusinessCalendar)
+    assert kept.hours == {"mon-fri": ("09:00-17:30",)}
     assert "office.yaml:4" in broken.problems[0]
     assert "'09:00-26:00' are no hours" in broken.problems[0]

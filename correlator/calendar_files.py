@@ -1,0 +1,88 @@
+"""Reading calendars: working time (`hours`) and billing periods (`periods`), one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar, Freeze, Holidays
+from throughline.correlator.period_calendar import PeriodCalendar, Periods, Told
+from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
+
+SHIPPED = Path(__file__).parent / "calendars"
+
+AnyCalendar = BusinessCalendar | PeriodCalendar
+
+
+class InvalidCalendar(InvalidFile):
+    """A calendar can't be used; correct the lines that the message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCalendars:
+    """The calendars that can be used, by id, and what was wrong with the others."""
+
+    calendars: Mapping[str, AnyCalendar] = field(default_factory=dict)
+    errors: tuple[InvalidCalendar, ...] = ()
+
+
+def load_calendars(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedCalendars:
+    """Read the shipped calendars and `<config_dir>/calendars/*.yaml`; there a file of the same name replaces
+    the shipped one.
+    """
+    found: dict[str, AnyCalendar] = {}
+    errors: list[InvalidCalendar] = []
+    for path in sorted(files_of("calendars", shipped, config_dir)):
+        try:
+            calendar = _load(path)
+        except InvalidCalendar as error:
+            errors.append(error)
+            continue
+        if calendar.id in found or calendar.id == ALWAYS:
+            sentence = f"the calendar '{calendar.id}' is already defined"
+            errors.append(InvalidCalendar([Problem(str(path), 1, sentence)]))
+            continue
+        found[calendar.id] = calendar
+    return LoadedCalendars(found, tuple(errors))
+
+
+def load_calendar(source: Path | str) -> BusinessCalendar:
+    """Read one calendar of working time from a file (`Path`) or from YAML text (`str`).
+
+    Raises:
+        InvalidCalendar: with every problem found.
+    """
+    calendar = _load(source)
+    if isinstance(calendar, PeriodCalendar):
+        raise InvalidCalendar([Problem("<text>", 1, f"'{calendar.id}' has periods, no hours")])
+    return calendar
+
+
+def load_periods(source: Path | str) -> PeriodCalendar:
+    """Read one calendar of billing periods, likewise."""
+    calendar = _load(source)
+    if isinstance(calendar, BusinessCalendar):
+        raise InvalidCalendar([Problem("<text>", 1, f"'{calendar.id}' has hours, no periods")])
+    return calendar
+
+
+def _load(source: Path | str) -> AnyCalendar:
+    tree, file = read(source, InvalidCalendar, "a calendar is a mapping that begins with `calendar: <id>`")
+    try:
+        if "periods" in tree:
+            return PeriodCalendar.model_validate(tree)
+        return BusinessCalendar.model_validate(tree)
+    except ValidationError as error:
+        raise InvalidCalendar(problems(error, tree, file, _PARTS)) from error
+
+
+_PARTS = {
+    (): [*fields(BusinessCalendar), "periods"],
+    ("holidays",): fields(Holidays),
+    ("month_end_freeze",): fields(Freeze),
+    ("periods",): fields(Periods),
+    ("periods", "last_day"): fields(Told),
+}

@@ -1,0 +1,67 @@
+"""The billing period of each journey, as rows: a statement of its own computes them, the others read them."""
+
+# ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
+
+from throughline.correlator.definition import Process
+from throughline.correlator.expression_parts import quoted
+from throughline.correlator.fold_input import Rows, latest
+from throughline.correlator.period_calendar import LAST_OF_MONTH, PeriodCalendar
+from throughline.correlator.sql_text import Step
+
+EPOCH_DAY = "1970-01-01"
+
+
+def period_sql(process: Process, rows: Rows, period: str) -> tuple[str, ...]:
+    """The statements that fill the table `period`; none without a cycle.
+
+    The period is that of the day that the cycle's attribute tells, or of the journey's first event.
+    """
+    if not process.cycle or not process.periods:
+        return ()
+    at = latest(process.cycle.at) if process.cycle.at else "''"
+    day = latest(process.periods.periods.told_by) if process.periods.periods.told_by else "''"
+    zone = quoted(process.periods.time_zone)
+    hashed = quoted(process.periods.content_hash)
+    found = f"""INSERT INTO {period} (Root, CutOff, First, Last)
+SELECT s.Root, p.CutOff, p.First, p.Last
+FROM (
+    SELECT Root, {_variant(process.periods)} AS variant, {_instant(zone)} AS at
+    FROM (
+        SELECT Root, min(toUnixTimestamp64Micro(Time)) AS opened, {at} AS told, {day} AS told_day
+        FROM ({rows.select("Root, Time, EventId, Attributes")})
+        GROUP BY Root
+    )
+) AS s
+ASOF INNER JOIN (
+    SELECT Variant, Start, First, Last, CutOff FROM calendar_periods WHERE Calendar = {hashed} GROUP BY ALL
+) AS p ON s.variant = p.Variant AND s.at >= p.Start
+WHERE s.at <= p.CutOff"""
+    return f"TRUNCATE TABLE {period}", found
+
+
+def period_steps(process: Process, period: str) -> list[Step]:
+    """The steps that add `cut_off` (microseconds since 1970; NULL outside of all periods), `period_first` and
+    `period_last`.
+    """
+    if not process.periods:
+        return []
+    cut_off = "if(p.CutOff = 0, NULL, p.CutOff) AS cut_off"
+    columns = [cut_off, "p.First AS period_first", "p.Last AS period_last"]
+    return [(["s.*", *columns], f"AS s LEFT ANY JOIN {period} AS p ON s.Root = p.Root")]
+
+
+def _variant(calendar: PeriodCalendar) -> str:
+    if not calendar.periods.told_by:
+        return "toUInt8(0)"
+    day = "toUInt8OrZero(told_day)"
+    return f"if({day} BETWEEN 1 AND {LAST_OF_MONTH}, {day}, toUInt8({calendar.default_variant}))"
+
+
+def _instant(zone: str) -> str:
+    """The instant that `told` names, a day from its midnight on; when the journey opened if it names nothing,
+    and none if nobody can read it.
+    """
+    day = "toDate32OrNull(told)"
+    midnight = f"toUnixTimestamp64Micro(toDateTime64(ifNull({day}, toDate32('{EPOCH_DAY}')), 6, {zone}))"
+    instant = "ifNull(toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(told, 6, 'UTC')), -1)"
+    return f"multiIf(told = '', opened, ifNull(toString({day}) = told, 0), {midnight}, {instant})"
