@@ -208,7 +208,8 @@ def test_what_is_not_billed_in_time(embedded_store: Store) -> None:
     def cycles(now: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         sql = (
             "SELECT object, toString(first_day), status, journeys, completed, late + stuck, amount, "
-            f"completed_amount, overdue_amount FROM cycles_at(tenant = 'flagship', now = toDateTime64('{now}', 6, 'UTC'))"
+            "completed_amount, overdue_amount "
+            f"FROM cycles_at(tenant = 'flagship', now = toDateTime64('{now}', 6, 'UTC'))"
         )
         rows = embedded_store.query(sql, role=Role.ADHOC).result_rows
         return {(row[0], row[1][:7]): tuple(_euros(one) for one in row[2:]) for row in rows}
@@ -230,8 +231,8 @@ def _euros(value: Any) -> Any:
 
 
 def _activate(folding: Folding) -> None:
-    names = ["Tenant", "Process", "Generation", "DefinitionHash", "DefinitionVersion", "ActivatedAt", "Version"]
-    row = [folding.tenant, folding.process.id, 1, "", 1, at(), 1]
+    names = ["Tenant", "Process", "Generation", "ActivatedAt", "Version"]
+    row = [folding.tenant, folding.process.id, 1, at(), 1]
     folding.store.insert_rows("generations", [row], names, role=Role.CORRELATOR)
 
 
@@ -257,7 +258,7 @@ def test_what_is_wrong_with_periods_is_said(periods: str, sentence: str) -> None
     [
         ("calendar: billing", "calendar: biling", "there is no calendar 'biling'; did you mean 'billing'?"),
         ("calendar: billing", "calendar: office", "'office' has hours; one with `periods` is needed"),
-        ("calendar: office", "calendar: billing", "'billing' has billing periods; one with `hours` is needed"),
+        ("calendar: office", "calendar: billing", "has billing periods; one with `hours` is needed"),
         ("name: approved\n", "name: cut_off\n", "no milestone may be called 'cut_off'"),
         ("cycle: {", "# cycle: {", "there is no milestone 'cut_off'"),
     ],

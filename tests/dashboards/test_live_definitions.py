@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from throughline.correlator.business_calendar import BusinessCalendar
 from throughline.collector.control import ControlStore
+from throughline.correlator.business_calendar import BusinessCalendar
 from throughline.dashboards.live_definitions import LiveDefinitions, Loaded
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
