@@ -126,7 +126,7 @@ class Process(Part):
         compiled = [*self.wheres.values(), *self.expectations.values(), *scope]
         told = {one.within.told_by for one in self.milestones if one.within}
         if self.cycle and self.periods:
-            told |= {self.cycle.key, self.cycle.at, self.periods.periods.told_by}
+            told |= {*self.cycle.keys.values(), self.cycle.at, self.periods.periods.told_by}
         named = (name for name in told if name)
         return frozenset(named).union(*(one.attributes for one in compiled))
 

@@ -164,15 +164,16 @@ class Calendar(Part):
 class Cycle(Part):
     """The billing periods of an object: a journey belongs to the period in which it was worked.
 
-    `per` is the namespace of the object (as the events' own keys say it), `calendar` one of periods, `at` the
-    attribute that holds the day or time that counts; without it the journey's first event does.
+    `per` names the namespaces of the object (as the events' own keys say it; the first that a journey knows
+    counts), `calendar` one of periods, `at` the attribute that holds the day or time that counts; without it
+    the journey's first event does.
     """
 
-    per: Namespace
+    per: Annotated[tuple[Namespace, ...], BeforeValidator(several), Field(min_length=1)]
     calendar: Id
     at: Text | None = None
 
     @property
-    def key(self) -> str:
-        """The attribute that names the object."""
-        return f"business.key.{self.per}"
+    def keys(self) -> dict[str, str]:
+        """Each namespace with the attribute that names the object."""
+        return {namespace: f"business.key.{namespace}" for namespace in self.per}

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
-from throughline.correlator.fold_cycle import period_sql, period_steps
+from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import FRESH, Rows, Tables, latest, live, take
+from throughline.correlator.fold_input import FRESH, Rows, Tables, live, take
 from throughline.correlator.fold_milestones import DIMENSIONS, milestones_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
@@ -93,9 +93,8 @@ WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 def _journeys(process: Process, rows: Rows, tables: Tables) -> str:
     """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer."""
-    cycle = [f"{latest(process.cycle.key)} AS cycle_object"] if process.cycle else []
     steps = nested(
-        milestones_sql(process, rows, cycle),
+        milestones_sql(process, rows, object_sql(process)),
         [
             *period_steps(process, tables.period),
             *due_steps(process, tables.due),

@@ -50,6 +50,18 @@ def period_steps(process: Process, period: str) -> list[Step]:
     return [(["s.*", *columns], f"AS s LEFT ANY JOIN {period} AS p ON s.Root = p.Root")]
 
 
+def object_sql(process: Process) -> list[str]:
+    """The aggregate `cycle_object`: the object that the journey's period is of, as `namespace:value`."""
+    if not process.cycle:
+        return []
+    known = [
+        f"{value} != '', concat({quoted(f'{namespace}:')}, {value})"
+        for namespace, attribute in process.cycle.keys.items()
+        for value in [latest(attribute)]
+    ]
+    return [f"multiIf({', '.join(known)}, '') AS cycle_object"]
+
+
 def _variant(calendar: PeriodCalendar) -> str:
     if not calendar.periods.told_by:
         return "toUInt8(0)"

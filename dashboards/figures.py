@@ -17,6 +17,8 @@ _ROW = 46
 _SPAN_ROW = 30
 _INDENT = 14
 _BAR_OF_A_DAY = 0.65 * 86_400_000  # milliseconds
+_FEW_PERIODS = 14
+"""So many have a label each."""
 _FEWEST_DAYS = pd.Timedelta(days=27)
 _FEW = 5
 """Below this many, whole numbers are marked one by one: there is no half exception."""
@@ -136,6 +138,31 @@ def flow(weeks: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y:,}",
         )
     figure.update_xaxes(showgrid=False, hoverformat="week of %-d %b %Y")
+    return figure
+
+
+def billing(periods: pd.DataFrame) -> go.Figure:
+    """Money by billing period, in one currency.
+
+    Args:
+        periods: first_day, done, waiting, overdue.
+    """
+    figure = _figure(height=270, barmode="stack", hovermode="x unified")
+    for column, label, colour in (
+        ("done", "Billed", theme.CYCLE_COLOURS["complete"]),
+        ("waiting", "Not billed yet", theme.CYCLE_COLOURS["open"]),
+        ("overdue", "Overdue", theme.CYCLE_COLOURS["late"]),
+    ):
+        figure.add_bar(
+            x=pd.to_datetime(periods["first_day"]),
+            y=periods[column].astype(float),
+            name=label,
+            marker={"color": colour, "cornerradius": 4},
+            hovertemplate="%{y:,.2f}",
+        )
+    figure.update_xaxes(showgrid=False, hoverformat="period from %-d %b %Y")
+    if len(periods) <= _FEW_PERIODS:
+        figure.update_xaxes(tickvals=pd.to_datetime(periods["first_day"]), tickformat="%-d %b<br>%Y")
     return figure
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,6 +95,17 @@ class PageQueries:
     def flow(self, process: str = "") -> pd.DataFrame:
         """Journeys per week: week, opened, completed."""
         return self._frame("flow", process=process)
+
+    def cycles(self, process: str, status: str, *, limit: int, after: tuple[date, str] | None) -> list[Row]:
+        """One page of billing cycles, latest period first."""
+        key = ("cycles", self._tenant, process, status, limit, after)
+        return self._kept.get(
+            key, lambda: self._reader.cycles(process=process, status=status, limit=limit, after=after)
+        )
+
+    def billing(self, process: str = "") -> pd.DataFrame:
+        """Money in billing cycles by period: first_day, currency, done, waiting, overdue."""
+        return self._frame("billing", process=process)
 
     def sources(self) -> pd.DataFrame:
         """Who sends, quietest first."""

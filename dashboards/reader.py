@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from throughline.collector.store import Role, Store, load_queries
@@ -21,13 +21,17 @@ _ALIAS_HOPS = 8
 
 @dataclass(frozen=True)
 class JourneyFilter:
-    """Which journeys; an empty text means any. `key` is (namespace, value)."""
+    """Which journeys; an empty text means any. `key` is (namespace, value), `cycle` the object of a billing
+    cycle as `namespace:value` and `period` the first day of it.
+    """
 
     process: str = ""
     status: str = ""
     entity: str = ""
     region: str = ""
     customer: str = ""
+    cycle: str = ""
+    period: str = ""
     key: tuple[str, str] | None = None
     since: datetime | None = None
 
@@ -57,6 +61,8 @@ class Reader:
             "entity": wanted.entity,
             "region": wanted.region,
             "customer": wanted.customer,
+            "cycle": wanted.cycle,
+            "period": wanted.period,
             "since": _micro(wanted.since or FIRST_TIME),
             "after_opened": _micro(after.opened_at),
             "after_root": after.root,
@@ -162,6 +168,16 @@ class Reader:
             },
         )
 
+    def cycles(
+        self, *, process: str = "", status: str = "", limit: int, after: tuple[date, str] | None = None
+    ) -> list[Row]:
+        """One page of billing cycles, latest period first, after the first day and id of the last one
+        seen.
+        """
+        first, last = after or (LAST_TIME.date(), "")
+        given = {"after_first": first.isoformat(), "after_id": last}
+        return self._rows("cycles", {"process": process, "status": status, "limit": limit, **given})
+
     def exceptions_of(self, root: int) -> list[Row]:
         """The exceptions of one journey, newest first."""
         return self._rows("exceptions_of_root", {"root": root})
@@ -194,6 +210,8 @@ _ANY: Mapping[str, Any] = {
     "entity": "",
     "region": "",
     "customer": "",
+    "cycle": "",
+    "period": "",
     "since": "1970-01-01 00:00:00.000000",
     "after_opened": "2299-01-01 00:00:00.000000",
     "after_root": LARGEST,

@@ -27,6 +27,18 @@ STATUS_LABELS: Mapping[str, str] = {
     "completed": "Completed",
     "dropped": "Dropped",
 }
+CYCLE_COLOURS: Mapping[str, str] = {
+    "open": "#4c6ef5",
+    "closing": "#845ef7",
+    "late": "#e03131",
+    "complete": "#12b886",
+}
+CYCLE_LABELS: Mapping[str, str] = {
+    "open": "Open",
+    "closing": "Closing",
+    "late": "Late",
+    "complete": "Complete",
+}
 STATE_COLOURS: Mapping[str, str] = {
     "met": "#12b886",
     "met_late": "#f59f00",

@@ -1,7 +1,7 @@
 """`/journeys`: list and look up journeys, and say why each event belongs."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -25,6 +25,8 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
     entity: Annotated[str, Query(max_length=200)] = "",
     region: Annotated[str, Query(max_length=200)] = "",
     customer: Annotated[str, Query(max_length=500)] = "",
+    cycle: Annotated[str, Query(max_length=2000, description="whose billing period: namespace:value")] = "",
+    period: Annotated[date | None, Query(description="the first day of the billing period")] = None,
 ) -> JourneyFilter:
     """Return which journeys the parameters of a request mean."""
     return JourneyFilter(
@@ -33,6 +35,8 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
         entity=entity,
         region=region,
         customer=customer,
+        cycle=cycle,
+        period=period.isoformat() if period else "",
         key=_key(key),
         since=_aware(since),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
 ExceptionStatus = Literal["open", "resolved"]
+CycleStatus = Literal["open", "closing", "late", "complete"]
 
 
 class MilestoneState(BaseModel):
@@ -41,6 +42,34 @@ class JourneyItem(BaseModel):
     exceptions: int = Field(description="open ones")
     events_total: int
     orphan: bool = Field(description="its root names no parent on a level above")
+
+
+class CycleItem(BaseModel):
+    """What was worked for an object in a billing period; amounts by currency, each object's once."""
+
+    id: str
+    process: str
+    object: str = Field(description="namespace:value")
+    first_day: date
+    last_day: date
+    cut_off_at: datetime
+    status: CycleStatus
+    journeys: int
+    completed: int
+    in_flight: int
+    blocked: int = Field(description="by an exception, and not overdue")
+    overdue: int = Field(description="past a due time")
+    dropped: int
+    amount: dict[str, float]
+    completed_amount: dict[str, float]
+    overdue_amount: dict[str, float]
+
+
+class CyclePage(BaseModel):
+    """A page of cycles; `next` asks for the one after it."""
+
+    items: list[CycleItem]
+    next: str | None
 
 
 class JourneyPage(BaseModel):

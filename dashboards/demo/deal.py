@@ -25,6 +25,7 @@ from throughline.probes import vocabulary as v
 from throughline.probes.vocabulary import BusinessEvent, KeysOf
 
 _SATURDAY = 5
+_HOURLY_RATE = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +204,11 @@ class Deal:
 
     def _card(self, event: str, at: datetime, card: str, hours: int) -> None:
         keys = {v.CERTINIA_PROJECT: self.project, v.CERTINIA_TIMECARD: card}
-        self.say("psa", event, at, keys, subject=v.CERTINIA_TIMECARD, attributes={"hours": hours})
+        worth = Decimal(hours * _HOURLY_RATE)
+        self.say(
+            "psa", event, at, keys,
+            subject=v.CERTINIA_TIMECARD, amount=worth, attributes={"hours": hours},
+        )  # fmt: skip
 
     def billing_released(self, at: datetime, amount: Decimal | None = None) -> datetime:
         """The timecards that are not billed yet go into a billing event."""

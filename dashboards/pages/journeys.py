@@ -13,7 +13,7 @@ from throughline.dashboards.reader import STATUSES, JourneyFilter, Position, Row
 from throughline.dashboards.session import Session
 
 _PAGE = 25
-_FILTERS = ("process", "status", "region", "entity", "key")
+_FILTERS = ("process", "status", "region", "entity", "key", "cycle", "period")
 
 
 def page() -> None:
@@ -60,7 +60,26 @@ def _filters(session: Session) -> JourneyFilter:
         middle[2], "Entity", known.get("entities", []), "entity", shown=lambda one: one or "Any"
     )
     key = address.search(right, "Key", "key", hint="salesforce.opportunity:00D5e…/006…")
-    return JourneyFilter(process=process, status=status, region=region, entity=entity, key=_key(key))
+    cycle, period = (st.query_params.get(name, "") for name in ("cycle", "period"))
+    if cycle:
+        st.html(_of_cycle(cycle, period))
+    return JourneyFilter(
+        process=process,
+        status=status,
+        region=region,
+        entity=entity,
+        cycle=cycle,
+        period=period,
+        key=_key(key),
+    )
+
+
+def _of_cycle(cycle: str, period: str) -> str:
+    kept = {name: st.query_params.get(name, "") for name in _FILTERS if name not in ("cycle", "period")}
+    every = parts.link("Show all", parts.href("/journeys", **kept))
+    since = f" from {parts.text(period)}" if period else ""
+    whose = parts.strong(cycle)
+    return f'<p class="tl-sub">Of the billing cycle of {whose}{since} &nbsp;·&nbsp; {every}</p>'
 
 
 def _key(given: str) -> tuple[str, str] | None:

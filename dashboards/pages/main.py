@@ -25,6 +25,7 @@ def main() -> None:
     pages = [
         st.Page("overview.py", title="Overview", icon=":material/monitoring:", default=True),
         st.Page("journeys.py", title="Journeys", icon=":material/route:"),
+        st.Page("billing.py", title="Billing", icon=":material/receipt_long:"),
         st.Page("journey.py", title="Journey", icon=":material/timeline:"),
     ]
     try:

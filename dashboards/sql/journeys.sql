@@ -8,6 +8,8 @@ WHERE ({process:String} = '' OR Process = {process:String})
     AND ({entity:String} = '' OR Entity = {entity:String})
     AND ({region:String} = '' OR Region = {region:String})
     AND ({customer:String} = '' OR Customer = {customer:String})
+    AND ({cycle:String} = '' OR CycleObject = {cycle:String})
+    AND ({period:String} = '' OR toString(PeriodFirst) = {period:String})
     AND OpenedAt >= {since:DateTime64(6, 'UTC')}
     AND (OpenedAt, Root) < ({after_opened:DateTime64(6, 'UTC')}, {after_root:UInt64})
 ORDER BY OpenedAt DESC, Root DESC
@@ -25,6 +27,8 @@ WHERE Root IN {roots:Array(UInt64)}
     AND ({entity:String} = '' OR Entity = {entity:String})
     AND ({region:String} = '' OR Region = {region:String})
     AND ({customer:String} = '' OR Customer = {customer:String})
+    AND ({cycle:String} = '' OR CycleObject = {cycle:String})
+    AND ({period:String} = '' OR toString(PeriodFirst) = {period:String})
     AND OpenedAt >= {since:DateTime64(6, 'UTC')}
     AND (OpenedAt, Root) < ({after_opened:DateTime64(6, 'UTC')}, {after_root:UInt64})
 ORDER BY OpenedAt DESC, Root DESC
@@ -171,3 +175,14 @@ WHERE id IN (
     WHERE Tenant = {tenant:String} AND Root = {root:UInt64})
 ORDER BY opened_at DESC, id DESC
 LIMIT 1000
+
+-- cycles --
+-- Billing cycles, latest period first, after the cursor's position.
+SELECT *
+FROM cycles_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+WHERE ({process:String} = '' OR process = {process:String})
+    AND ({status:String} = '' OR status = {status:String})
+    AND (first_day < toDate32({after_first:String})
+        OR (first_day = toDate32({after_first:String}) AND id > {after_id:String}))
+ORDER BY first_day DESC, id
+LIMIT {limit:UInt32}

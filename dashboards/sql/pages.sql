@@ -119,3 +119,13 @@ WHERE Tenant = {tenant:String} AND TraceId = {trace:String} AND Timestamp >= Fro
 ORDER BY start, span
 LIMIT 1 BY span
 LIMIT 2000
+
+-- billing --
+-- Money in billing cycles by period and currency: what is billed, what is not yet, and what should be by now.
+SELECT first_day, currency, sum(completed_amount[currency]) AS done, sum(overdue_amount[currency]) AS overdue,
+    sum(amount[currency]) - done - overdue AS waiting
+FROM cycles_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+ARRAY JOIN mapKeys(amount) AS currency
+WHERE ({process:String} = '' OR process = {process:String}) AND first_day > toDate({now:DateTime64(6, 'UTC')}) - 400
+GROUP BY first_day, currency
+ORDER BY first_day, currency

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from throughline.correlator.definition import Process
 
 DAY = timedelta(days=1)
+NAMESPACES = ("certinia.project", "kantata.workspace")
 BERLIN = "Europe/Berlin"
 OFFICE = load_calendar(
     "{calendar: office, time_zone: Europe/Berlin, hours: {mon-fri: '09:00-17:00'}, "
@@ -35,7 +36,7 @@ PROCESS = """
 process: time-to-billing
 keys: [timecard, invoice]
 calendar: office
-cycle: {per: certinia.project, calendar: billing, at: work_date}
+cycle: {per: [certinia.project, kantata.workspace], calendar: billing, at: work_date}
 amount_of: approved
 milestones:
   - name: approved
@@ -91,19 +92,22 @@ def expected(events: Sequence[Event], name: str, zone: ZoneInfo) -> tuple[Any, .
     def told(attribute: str) -> str:
         return next((text for one in reversed(ordered) if (text := one.attributes.get(attribute))), "")
 
+    project = next(
+        (f"{name}:{value}" for name in NAMESPACES if (value := told(f"business.key.{name}"))), ""
+    )
     day, work = ordered[0].time.astimezone(zone).date(), told("work_date")
     if work:
         try:
             day = date.fromisoformat(work)
         except ValueError:
-            return told("business.key.certinia.project"), None, None, None
+            return project, None, None, None
     last = first = day
     while not is_last(last, name, told("cutoff_day")):
         last += DAY
     while not is_last(first - DAY, name, told("cutoff_day")):
         first -= DAY
     end = datetime.combine(last + DAY, datetime.min.time(), tzinfo=zone) - timedelta(microseconds=1)
-    return told("business.key.certinia.project"), first, last, end
+    return project, first, last, end
 
 
 @pytest.mark.parametrize("name", PERIODS)
@@ -121,6 +125,7 @@ def test_periods_equal_the_reference(embedded_store: Store, name: str, seed: int
         "work_date": ["", "2026-02-28", "2026-03-25", "2026-03-26", "soon", "2026-02-31"],
         "cutoff_day": ["", "", "5", "31", "0", "many"],
         "business.key.certinia.project": ["P1", "P2", ""],
+        "business.key.kantata.workspace": ["W1", "", ""],
     }
     journeys = {
         root: [
@@ -207,7 +212,7 @@ def test_what_is_not_billed_in_time(embedded_store: Store) -> None:
 
     def cycles(now: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         sql = (
-            "SELECT object, toString(first_day), status, journeys, completed, late + stuck, amount, "
+            "SELECT object, toString(first_day), status, journeys, completed, overdue, amount, "
             "completed_amount, overdue_amount "
             f"FROM cycles_at(tenant = 'flagship', now = toDateTime64('{now}', 6, 'UTC'))"
         )
@@ -216,12 +221,12 @@ def test_what_is_not_billed_in_time(embedded_store: Store) -> None:
 
     before, after = cycles("2026-03-20 12:00:00"), cycles("2026-04-08 15:00:00.000001")
     # the withdrawn 600 are no amount any more; 4 was billed again
-    assert after["P1", "2026-03"] == (
+    assert after["certinia.project:P1", "2026-03"] == (
         "late", 8, 3, 5, {"EUR": 1292, "USD": 7000}, {"EUR": 1204}, {"EUR": 88, "USD": 7000},
     )  # fmt: skip
-    assert after["P2", "2026-03"] == ("complete", 1, 1, 0, {"EUR": 11}, {"EUR": 11}, {})
-    assert after["P1", "2026-04"] == ("open", 1, 0, 0, {"EUR": 90}, {}, {})
-    assert before["P1", "2026-03"][0] == "open"
+    assert after["certinia.project:P2", "2026-03"] == ("complete", 1, 1, 0, {"EUR": 11}, {"EUR": 11}, {})
+    assert after["certinia.project:P1", "2026-04"] == ("open", 1, 0, 0, {"EUR": 90}, {}, {})
+    assert before["certinia.project:P1", "2026-03"][0] == "open"
     dues = {row["milestones"]["invoiced"]["DueAt"] for row in folding.journeys().values()}
     assert dues == {datetime(2026, 4, 8, 15, tzinfo=UTC), datetime(2026, 5, 7, 15, tzinfo=UTC)}
 

@@ -71,6 +71,7 @@ def browse(address: str, folder: Path, *, prefix: str = "") -> dict[str, str]:
 
         _overview_to_trace(page, address, shoot)
         _journeys(page, address, shoot)
+        _billing(page, address, shoot)
         page.goto(f"{address}/api/docs")
         expect(page.locator("section").first).to_be_visible()
         shoot("api")
@@ -118,6 +119,17 @@ def _journeys(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     settle(page)
     page.locator("[data-testid=stExpander] summary").click()
     shoot("journey-completed")
+
+
+def _billing(page: Page, address: str, shoot: Callable[[str], None]) -> None:
+    """The billing cycles, and the journeys of one."""
+    page.goto(f"{address}/billing")
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    shoot("billing")
+    page.locator(".tl-table a[href^='/journeys?']").first.click()
+    expect(page.get_by_text("Of the billing cycle of")).to_be_visible()
+    expect(page.locator(".tl-table tbody tr").first).to_be_visible()
+    shoot("billing-journeys")
 
 
 def settle(page: Page) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.dashboards.seed_firm import EVENTS, MILESTONES, SOURCES
@@ -187,6 +187,19 @@ class JourneyRows:
             },
         )
 
+    def _cycle(self) -> dict[str, Any]:
+        """The calendar month in which it opened, of one of five projects."""
+        journey = self.journey
+        first = journey["opened"].date().replace(day=1)
+        following = (first + timedelta(days=32)).replace(day=1)
+        journey["cycle"], journey["period"] = f"certinia.project:P{journey['index'] % 5}", first
+        return {
+            "CycleObject": journey["cycle"],
+            "PeriodFirst": first,
+            "PeriodLast": following - timedelta(days=1),
+            "CutOffAt": datetime(following.year, following.month, 1, tzinfo=UTC) - timedelta(microseconds=1),
+        }
+
     def _state(self) -> None:
         journey, times, now = self.journey, self.journey["times"], self.now
         met: list[datetime | None] = [*times, *[None] * (5 - len(times))]
@@ -238,6 +251,7 @@ class JourneyRows:
                 "Entity": journey["entity"],
                 "Region": journey["region"],
                 "ServiceLine": journey["line"],
+                **self._cycle(),
                 "Events": len(times),
                 "OpenExceptions": journey.get("open_exceptions", 0),
                 "Milestones.Name": list(MILESTONES),

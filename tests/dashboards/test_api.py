@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,32 @@ async def test_filters_narrow_by_process_status_place_key_and_time(shared: World
         for parameters, expected in cases:
             found = {one["id"] for one in await everything(http, "/v1/journeys", limit=500, **parameters)}
             assert found == expected, parameters
+
+
+async def test_cycles_add_up_to_their_journeys(shared: World, client: Client) -> None:
+    """Each object and period once, on pages of any size; counts and money are those of its journeys."""
+    async with client(shared.deps) as http:
+        cycles = await everything(http, "/v1/cycles", limit=500)
+        assert await everything(http, "/v1/cycles", limit=3) == cycles
+        late = await everything(http, "/v1/cycles", status="late", limit=500)
+        one = cycles[0]
+        members = {"cycle": one["object"], "period": one["first_day"]}
+        listed = await everything(http, "/v1/journeys", limit=500, **members)
+    assert [cycle["first_day"] for cycle in cycles] == sorted((c["first_day"] for c in cycles), reverse=True)
+    assert late == [cycle for cycle in cycles if cycle["status"] == "late"]
+    found = {(cycle["object"], cycle["first_day"]): cycle for cycle in cycles}
+    assert len(listed) == one["journeys"] + one["dropped"]
+    expected: dict[tuple[str, str], dict[str, Any]] = {}
+    for journey in shared.ours.journeys:
+        sums = expected.setdefault((journey["cycle"], journey["period"].isoformat()), {"completed": 0, "amount": {}})
+        sums["completed"] += journey["status"] == "completed"
+        if journey["status"] != "dropped":
+            paid = sums["amount"].get(journey["currency"], 0)
+            sums["amount"][journey["currency"]] = paid + journey["amount"]
+    assert {key: (one["completed"], one["amount"]) for key, one in found.items()} == {
+        key: (one["completed"], {name: float(sum_) for name, sum_ in one["amount"].items()})
+        for key, one in expected.items()
+    }
 
 
 async def test_one_journey_comes_with_events_exceptions_and_why_each_event_belongs(
@@ -173,7 +200,15 @@ async def test_a_cursor_of_other_filters_or_of_another_tenant_is_refused(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/journeys", "/v1/journeys/0000000000000001", "/v1/exceptions", "/v1/status", "/v1/processes"]
+    "path",
+    [
+        "/v1/journeys",
+        "/v1/journeys/0000000000000001",
+        "/v1/cycles",
+        "/v1/exceptions",
+        "/v1/status",
+        "/v1/processes",
+    ],
 )
 async def test_reading_needs_a_token_with_the_scope_read(shared: World, client: Client, path: str) -> None:
     """Without a token 401, with an unknown one 401, with an ingest token 403."""
@@ -199,6 +234,8 @@ async def test_a_tenant_sees_nothing_of_another_through_any_endpoint(shared: Wor
         ours = (await http.get("/v1/status")).json()
     async with client(shared.deps, THEIRS) as http:
         assert {one["id"] for one in await everything(http, "/v1/journeys")} == {one["id"] for one in theirs}
+        cycles = await everything(http, "/v1/cycles", limit=500)
+        assert sum(one["journeys"] + one["dropped"] for one in cycles) == len(theirs)
         exceptions = await everything(http, "/v1/exceptions", limit=500)
         assert {id_ for one in exceptions for id_ in one["journeys"]} <= {one["id"] for one in theirs}
         assert (await http.get("/v1/status")).json()["stored"]["spans"] < ours["stored"]["spans"]
@@ -214,6 +251,7 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
     assert set(description["paths"]) == {
         "/v1/journeys",
         "/v1/journeys/{id}",
+        "/v1/cycles",
         "/v1/exceptions",
         "/v1/status",
         "/v1/processes",

@@ -44,7 +44,7 @@ def journeys(platform: Platform) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     cursor: dict[str, str] = {}
     while True:
-        page = platform.get("/journeys", limit=500, **cursor)
+        page = platform.get("/journeys", process="opportunity-to-invoice", limit=500, **cursor)
         for item in page["items"]:
             found.update(dict.fromkeys(item["keys"], item))
         if page["next"] is None:

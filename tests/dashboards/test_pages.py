@@ -76,6 +76,22 @@ def test_the_overview_counts_and_leads_to_what_it_counts(seeded: tuple[Deps, See
     assert f"/journey?id={journeys.first('stuck')['id']}" in html
 
 
+def test_billing_shows_cycles_and_leads_to_their_journeys(seeded: tuple[Deps, Seeded]) -> None:
+    """Each cycle with its money; its link lists the journeys of that object and period."""
+    deps, journeys = seeded
+    _, html = visit(deps, "billing.py")
+    newest = max(journeys.journeys, key=lambda one: one["period"])
+    assert all(one in html for one in ("Overdue for billing", "Not billed yet", "Billed", "01 "))
+    cycle, period = newest["cycle"], newest["period"].isoformat()
+    address = text(href("/journeys", process="opportunity-to-invoice", cycle=cycle, period=period))
+    assert address in html
+    _, listed = visit(deps, "journeys.py", cycle=cycle, period=period)
+    assert f"Of the billing cycle of <b>{cycle}</b> from {period}" in listed
+    assert listed.count('class="tl-cut"') == sum(
+        (one["cycle"], one["period"]) == (cycle, newest["period"]) for one in journeys.journeys
+    )
+
+
 def test_journeys_are_filtered_by_the_address(seeded: tuple[Deps, Seeded]) -> None:
     """Status and key in the address narrow the list; the widgets show them."""
     deps, journeys = seeded

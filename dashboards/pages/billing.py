@@ -1,0 +1,155 @@
+"""Billing: of the time that was approved, what is billed, and what is overdue after each period's cut-off."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pandas as pd
+import streamlit as st
+
+from throughline.dashboards import figures, theme
+from throughline.dashboards.api.cursor import Cursor, decode, encode
+from throughline.dashboards.api.problems import Problem
+from throughline.dashboards.pages import address, parts
+from throughline.dashboards.pages.main import current
+from throughline.dashboards.reader import Row
+from throughline.dashboards.session import Session
+
+_PAGE = 25
+_STATUSES = tuple(theme.CYCLE_LABELS)
+_FILTERS = ("process", "status")
+
+
+def page() -> None:
+    """Draw the page. Filters and position live in the address."""
+    session = current()
+    trust = parts.trust(session.ask.completeness(), session.now)
+    st.html(parts.title("Billing", f"What was worked, by project and billing period. &nbsp;·&nbsp; {trust}"))
+    process, status = _filters(session)
+    money = session.ask.billing(process)
+    if money.empty:
+        st.html(
+            parts.empty(
+                "No billing cycles yet",
+                "They appear with the journeys of a process that has a <code>cycle</code>, such as "
+                "<code>time-to-billing</code>: its time cards name their project and the day of work.",
+            )
+        )
+        return
+    st.html(parts.cards(_cards(money)))
+    _charts(money)
+    st.html(parts.heading("Cycles", "latest period first"))
+    after = _position(session, process, status)
+    rows = session.ask.cycles(process, status, limit=_PAGE + 1, after=after)
+    st.html(_table(session, rows[:_PAGE]))
+    st.html(_paging(session, process, status, rows, first=after is None))
+
+
+def _charts(money: pd.DataFrame) -> None:
+    columns = st.columns(2, gap="medium")
+    for place, currency in enumerate(sorted(set(money["currency"]))):
+        with columns[place % 2]:
+            st.html(parts.heading("Approved time by period", currency or "without a currency"))
+            chart = figures.billing(money[money["currency"] == currency])
+            st.plotly_chart(chart, config={"displayModeBar": False}, key=f"billing_{currency}")
+
+
+def _filters(session: Session) -> tuple[str, str]:
+    cycled = [one for one, process in session.processes.items() if process.cycle]
+    left, right, _ = st.columns([2, 1.3, 4], vertical_alignment="bottom")
+    process = address.choose(
+        left, "Process", cycled, "process", shown=lambda one: session.title(one) if one else "All processes"
+    )
+    status = address.choose(
+        right, "Status", _STATUSES, "status", shown=lambda one: theme.CYCLE_LABELS.get(one, "Any status")
+    )
+    return process, status
+
+
+def _cards(money: pd.DataFrame) -> list[str]:
+    labels = {
+        "overdue": ("Overdue for billing", "past its due time after the cut-off", "late"),
+        "waiting": ("Not billed yet", "approved, and in time so far", "open"),
+        "done": ("Billed", "in the last 13 months", "complete"),
+    }
+    cards = []
+    for name, (label, detail, status) in labels.items():
+        sums = money.groupby("currency")[name].sum()
+        largest = sorted(sums.items(), key=lambda one: -one[1])
+        first, others = largest[0], [one for one in largest[1:] if one[1]]
+        rest = ", ".join(parts.money(amount, str(currency), short=True) for currency, amount in others)
+        cards.append(
+            parts.card(
+                label,
+                parts.money(first[1], str(first[0]), short=True),
+                f"and {rest}; {detail}" if rest else detail,
+                to=parts.href("/billing", status=status),
+                colour=theme.CYCLE_COLOURS[status],
+            )
+        )
+    return cards
+
+
+def _table(session: Session, rows: list[Row]) -> str:
+    columns = ["Project", "Period", "Status", "Cut off", "Done", "Approved", "Billed", "Overdue"]
+    return parts.table(
+        columns, [_row(session, row) for row in rows], numeric=[4, 5, 6, 7], whole=[1, 2, 3]
+    )
+
+
+def _row(session: Session, row: Row) -> list[str]:
+    namespace, _, value = row["object"].partition(":")
+    members = {"process": row["process"], "cycle": row["object"], "period": row["first_day"].isoformat()}
+    waiting = f"{row['blocked']:,} blocked" if row["blocked"] else ""
+    return [
+        parts.cut(value or "unknown", parts.href("/journeys", **members)) + parts.soft(namespace or "no key"),
+        parts.text(f"{row['first_day']:%d %b} to {row['last_day']:%d %b %Y}"),
+        parts.pill(theme.CYCLE_LABELS[row["status"]], theme.CYCLE_COLOURS[row["status"]]),
+        parts.text(_cut_off(row["cut_off_at"], session.now)),
+        parts.text(f"{row['completed']:,} of {row['journeys']:,}") + parts.soft(waiting),
+        parts.text(_sums(row["amount"])),
+        parts.text(_sums(row["completed_amount"])),
+        parts.text(_sums(row["overdue_amount"])),
+    ]
+
+
+def _cut_off(moment: datetime, now: datetime) -> str:
+    return f"in {parts.length(moment - now)}" if moment > now else parts.ago(moment, now)
+
+
+def _sums(amounts: dict[str, Decimal]) -> str:
+    shown = [parts.money(amount, currency) for currency, amount in amounts.items() if amount]
+    return ", ".join(shown) or parts.NOTHING
+
+
+def _position(session: Session, process: str, status: str) -> tuple[date, str] | None:
+    given = st.query_params.get("after")
+    if not given:
+        return None
+    try:
+        cursor = decode(given, tenant=session.principal.tenant, filters=_digest(process, status))
+    except Problem:
+        return None  # filters changed since: begin again
+    return cursor.opened_at.date(), cursor.last
+
+
+def _paging(session: Session, process: str, status: str, rows: list[Row], *, first: bool) -> str:
+    state = {name: st.query_params.get(name, "") for name in _FILTERS}
+    newest = "" if first else parts.link("← Latest", parts.href("/billing", **state))
+    older = ""
+    if len(rows) > _PAGE:
+        last = rows[_PAGE - 1]
+        moment = datetime.combine(last["first_day"], datetime.min.time(), tzinfo=UTC)
+        cursor = Cursor(session.now, moment, last["id"])
+        after = encode(cursor, tenant=session.principal.tenant, filters=_digest(process, status))
+        older = parts.link("Earlier →", parts.href("/billing", **state, after=after))
+    return f'<div class="tl-nav"><span>{newest}</span><span>{older}</span></div>'
+
+
+def _digest(process: str, status: str) -> dict[str, str]:
+    return {"list": "billing page", "process": process, "status": status}
+
+
+if __name__ == "__main__":
+    page()
