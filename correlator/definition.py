@@ -264,9 +264,9 @@ def _clock_findings(process: Process) -> list[tuple[Path, str]]:
 
 def _event_findings(process: Process) -> list[tuple[Path, str]]:
     return [
-        (("milestones", index, "undone_by"), f"'{one.event}' can't both reach and undo '{one.name}'")
+        (("milestones", index, "undone_by"), f"'{event}' can't both reach and undo '{one.name}'")
         for index, one in enumerate(process.milestones)
-        if one.event in one.undone_by
+        for event in sorted({*one.events} & {*one.undone_by})
     ] + [
         (
             ("milestones", index, "within", "paused"),

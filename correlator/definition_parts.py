@@ -115,10 +115,13 @@ class Within(Part):
 
 
 class Milestone(Part):
-    """A business fact a journey is expected to reach."""
+    """A business fact a journey is expected to reach: the first of some events, or the last of `at_least` so
+    many.
+    """
 
     name: Name
-    event: Text
+    events: Annotated[Events, Field(alias="event", min_length=1)]
+    at_least: Positive = 1
     where: Text | None = None
     within: Within | None = None
     on_late: Literal["late", "stuck"] = "late"

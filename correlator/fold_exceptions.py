@@ -39,7 +39,7 @@ def event_exceptions(process: Process, rows: Rows) -> str:
     its first, resolved by the success behind it.
     """
     failing = f"\n    AND (Root, Event) IN ({rows.select('Root, Event', ' AND Failed = 1')})"
-    blocking = sorted({one.event for one in process.milestones})
+    blocking = sorted({event for one in process.milestones for event in one.events})
     indented = rows.select(more=failing).replace("\n", "\n        ")
     return f"""SELECT
     Root, Subject, Event,
@@ -68,7 +68,8 @@ def exceptions_sql(process: Process, rows: Rows) -> str:
     """The statement that writes exceptions, to be run after the journeys of the same version are written."""
     first_with: dict[str, int] = {}
     for index, one in enumerate(process.milestones):
-        first_with.setdefault(one.event, index)
+        for event in one.events:
+            first_with.setdefault(event, index)
     names = {event: process.milestones[index].name for event, index in first_with.items()}
     default = process.owner or ""
     owners = {event: process.milestones[index].owner or default for event, index in first_with.items()}

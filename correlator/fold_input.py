@@ -117,7 +117,7 @@ def events(process: Process, rows: Rows) -> str:
     for index, one in enumerate(process.milestones):
         where = process.wheres.get(one.name)
         narrowed = f" AND {where.sql}" if where else ""
-        columns.append(f"(Failed = 0 AND Event = {quoted(one.event)}{narrowed}) AS {reached(index)}")
+        columns.append(f"(Failed = 0 AND Event IN ({texts(one.events)}){narrowed}) AS {reached(index)}")
         if one.undone_by:
             columns.append(f"(Failed = 0 AND Event IN ({texts(one.undone_by)})) AS {undone(index)}")
     if process.dropped_by:

@@ -18,7 +18,7 @@ def milestones_sql(process: Process, rows: Rows, more: Sequence[str] = ()) -> st
     steps = [
         ([*_aggregates(process), *more], "GROUP BY Root"),
         *plain(_withdrawn(process)),
-        *plain(_milestones()),
+        *plain(_milestones(process)),
     ]
     return nested(events(process, rows), steps)
 
@@ -27,7 +27,8 @@ def _aggregates(process: Process) -> list[str]:
     milestones = list(enumerate(process.milestones))
     amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency))"
     amounts = (f"groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))" for i, _ in milestones)
-    judged = (f"minIf(Judged, {reached(i)})" if one.judged else "0" for i, one in milestones)
+    firsts = (_nth("First", i, one.at_least) for i, one in milestones)
+    judged = (_nth("Judged", i, one.at_least) if one.judged else "0" for i, one in milestones)
     columns = [
         "Root",
         "any(RootLevel) AS root_level",
@@ -36,7 +37,7 @@ def _aggregates(process: Process) -> list[str]:
         "max(Micros) AS last_event",
         *(f"argMaxIf({name}, Moment, {name} != '') AS latest_{name}" for name in DIMENSIONS),
         f"{array(f'countIf({reached(i)})' for i, _ in milestones)} AS seen",
-        f"{array(f'minIf(First, {reached(i)})' for i, _ in milestones)} AS seen_first",
+        f"{array(firsts)} AS seen_first",
         f"{array(f'maxIf(Last, {reached(i)})' for i, _ in milestones)} AS seen_last",
         f"{array(judged)} AS seen_judged",
         f"{array(amounts)} AS seen_amounts",
@@ -52,6 +53,13 @@ def _aggregates(process: Process) -> list[str]:
         )
         columns += ["any(Reversed) AS reversed", f"{array(histories)} AS histories"]
     return [*columns, *(f"{term.sql} AS {term.name}" for term in _terms(process))]
+
+
+def _nth(column: str, index: int, count: int) -> str:
+    """The instant by which a milestone was reached so often."""
+    if count == 1:
+        return f"minIf({column}, {reached(index)})"
+    return f"arraySort(groupArrayIf({column}, {reached(index)}))[{count}]"
 
 
 def _terms(process: Process) -> list[Term]:
@@ -80,17 +88,20 @@ def _withdrawn(process: Process) -> list[list[str]]:
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
     replaced = {
         "seen": "length(remaining[{}])",
-        "seen_first": "arrayMin(x -> x.5, remaining[{}])",
+        "seen_first": "arraySort(arrayMap(x -> x.5, remaining[{}]))[{}]",
         "seen_last": "arrayMax(x -> x.6, remaining[{}])",
-        "seen_judged": "arrayMin(x -> x.7, remaining[{}])",
+        "seen_judged": "arraySort(arrayMap(x -> x.7, remaining[{}]))[{}]",
         "seen_amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
         "arrayFilter(x -> isNotNull(x.9), remaining[{}]))",
     }
     undoable = [index for index, one in enumerate(process.milestones) if one.undone_by]
 
+    def left_of(seen: str, index: int) -> str:
+        return replaced[seen].format(undoable.index(index) + 1, process.milestones[index].at_least)
+
     def either(seen: str) -> str:
         return array(
-            f"if(reversed, {replaced[seen].format(undoable.index(index) + 1)}, {seen}[{index + 1}])"
+            f"if(reversed, {left_of(seen, index)}, {seen}[{index + 1}])"
             if index in undoable
             else f"{seen}[{index + 1}]"
             for index in range(len(process.milestones))
@@ -109,18 +120,19 @@ def _withdrawn(process: Process) -> list[list[str]]:
     ]
 
 
-def _milestones() -> list[list[str]]:
+def _milestones(process: Process) -> list[list[str]]:
     """Instants and amounts of each milestone."""
+    needed = array(str(one.at_least) for one in process.milestones)
     amount = "accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), l), 'Decimal(38, 6)')"
     return [
         [
-            "arrayMap(c -> c > 0, counts) AS met",
-            f"arrayMap((c, f) -> c > 0 AND f < {FAR // 2}, counts, firsts) AS known",
+            f"arrayMap((c, n) -> c >= n, counts, {needed}) AS met",
+            f"arrayMap((c, n, f) -> c >= n AND f < {FAR // 2}, counts, {needed}, firsts) AS known",
             "arrayMap(a -> arrayCompact(x -> x.1, arrayReverseSort(a)), amounts) AS latest",
         ],
         [
             f"arrayMap((m, k, f) -> multiIf(k, f, m, f - {FAR}, 0), met, known, firsts) AS met_at",
-            f"arrayMap((m, k, l) -> multiIf(k, l, m, l + {FAR}, 0), met, known, lasts) AS last_at",
+            f"arrayMap((m, l) -> multiIf(NOT m, 0, l < -{FAR // 2}, l + {FAR}, l), met, lasts) AS last_at",
             "arrayMap(l -> arrayDistinct(arrayMap(x -> x.5, l)), latest) AS held",
             "arraySum(met) AS met_count",
         ],

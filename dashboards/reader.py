@@ -231,8 +231,10 @@ def milestones(row: Mapping[str, Any], now: datetime) -> dict[str, Row]:
         "MilestoneDueAt",
         "MilestoneCounts",
     )
+    latest: datetime | None = None
     for name, stored, met, last, due, count in zip(*(row[column] for column in columns), strict=True):
-        state = stored
+        state, early = stored, bool(met and latest and met < latest)
+        latest = max(met, latest) if met and latest else met or latest
         if stored == "pending" and due is not None:
             state = "late" if _utc(due) < (closed or now) else "pending" if closed else "due"
         result[name] = {
@@ -241,6 +243,7 @@ def milestones(row: Mapping[str, Any], now: datetime) -> dict[str, Row]:
             "last_at": _utc(last),
             "due_at": _utc(due),
             "count": count,
+            "out_of_order": early,
         }
     return result
 

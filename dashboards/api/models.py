@@ -20,6 +20,7 @@ class MilestoneState(BaseModel):
     last_at: datetime | None
     due_at: datetime | None
     count: int
+    out_of_order: bool = Field(description="met before a milestone that stands earlier in the definition")
 
 
 class JourneyItem(BaseModel):

@@ -42,7 +42,8 @@ def describe(process: Process, active: dict[str, Any] | None) -> dict[str, Any]:
         milestones.append(
             {
                 "name": one.name,
-                "event": one.event,
+                "event": one.events[0] if len(one.events) == 1 else one.events,
+                "at_least": one.at_least,
                 "within": one.within.text if one.within else None,
                 "of": f"{clock[0]}.last" if clock and clock[1] else clock[0] if clock else None,
                 "on_late": one.on_late,

@@ -61,13 +61,10 @@ class Met:
     currency: str = ""
     latest: Mapping[int, tuple[Decimal, str]] = field(default_factory=dict)
     live: Sequence[Event] = ()
+    reached: bool = False
+    known: bool = False
     stopped: bool = False
     untold: bool = False
-
-    @property
-    def known(self) -> bool:
-        """Whether it was reached at a known time."""
-        return any(not one.unknown for one in self.live)
 
 
 @dataclass
@@ -128,10 +125,10 @@ def fold(process: Process, events: Sequence[Event], where: Where, expect: Expect
         time_of(process, one, milestones[one.name], milestones, events)
     ends = [milestones[name] for name in process.completed_by]
     completed = (
-        max(one.met_at for one in ends if one.met_at) if ends and all(one.count for one in ends) else None
+        max(one.met_at for one in ends if one.met_at) if ends and all(one.reached for one in ends) else None
     )
     for index, one in enumerate(process.milestones):
-        later = any(milestones[other.name].count for other in process.milestones[index + 1 :])
+        later = any(milestones[other.name].reached for other in process.milestones[index + 1 :])
         milestones[one.name].state = _state(process, one, milestones, completed is not None, later)
     money = milestones[process.amount_of] if process.amount_of else Met()
     if process.scope and not expect[process.scope](events, money.amount):
@@ -169,7 +166,7 @@ def _latest(events: Sequence[Event], name: str) -> str:
 
 def _reach(milestone: Milestone, events: Sequence[Event], where: Where) -> Met:
     good = [one for one in events if not one.failed]
-    hits = [one for one in good if one.event == milestone.event]
+    hits = [one for one in good if one.event in milestone.events]
     if milestone.where:
         hits = [one for one in hits if where[milestone.where](one)]
     undoing = [one for one in good if one.event in milestone.undone_by]
@@ -182,11 +179,13 @@ def _reach(milestone: Milestone, events: Sequence[Event], where: Where) -> Met:
         )
 
     live = [one for one in hits if stands(one)]
-    met = Met(count=len(live), live=live)
-    if not live:
-        return met
-    usable = [one for one in live if not one.unknown] or live
-    met.met_at, met.last_at = usable[0].time, usable[-1].time
+    met = Met(count=len(live), live=live, reached=len(live) >= milestone.at_least)
+    if met.reached:
+        usable = [one for one in live if not one.unknown]
+        met.known = len(usable) >= milestone.at_least
+        in_order = [*usable, *(one for one in live if one.unknown)]
+        met.met_at = in_order[milestone.at_least - 1].time
+        met.last_at = (usable or live)[-1].time
     latest = {min(one.subjects): (one.amount, one.currency) for one in live if one.amount is not None}
     met.latest = latest
     currencies = {currency for _, currency in latest.values()}
@@ -212,15 +211,15 @@ def _state(
     process: Process, milestone: Milestone, milestones: dict[str, Met], completed: bool, later: bool
 ) -> str:
     met, clock = milestones[milestone.name], _clock(process, milestone)
-    if met.count:
+    if met.reached:
         if met.due_at is None or not met.known:
             return "met"
-        in_time = any(_in_time(one, met.due_at) for one in met.live if not one.unknown)
-        return "met" if in_time else "met_late"
+        in_time = sum(_in_time(one, met.due_at) for one in met.live if not one.unknown)
+        return "met" if in_time >= milestone.at_least else "met_late"
     if completed or (later and met.due_at is None and not met.stopped):
         return "skipped"
     start = milestones[clock[0]] if clock else None
-    if met.untold or (start and start.count and not start.known):
+    if met.untold or (start and start.reached and not start.known):
         return "unknown_start"
     return "pending"
 
@@ -255,7 +254,7 @@ def _event_exceptions(process: Process, events: Sequence[Event]) -> list[dict[st
                 resolved = one.time
         if not episode:
             continue
-        milestone = next((one for one in process.milestones if one.event == event), None)
+        milestone = next((one for one in process.milestones if event in one.events), None)
         latest = episode[-1]
         found.append({
             "kind": "event", "event": event, "subject": subject,
@@ -279,7 +278,7 @@ def _check_exceptions(
     found = []
     for check in process.checks:
         after = milestones[check.after] if check.after else None
-        if (after and not after.count) or expect[check.expect](events, money.amount):
+        if (after and not after.reached) or expect[check.expect](events, money.amount):
             continue
         found.append({
             "kind": "check", "event": "", "subject": None, "milestone": check.after or "",

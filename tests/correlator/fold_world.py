@@ -75,6 +75,12 @@ class Folding:
             sql = fold_sql(self.process, TABLES, fresh=True)
             self._run(sql.statements, generation, chunk)
 
+    def activate(self) -> None:
+        """Let readers see the first generation."""
+        names = ["Tenant", "Process", "Generation", "ActivatedAt", "Version"]
+        row = [self.tenant, self.process.id, 1, EPOCH, 1]
+        self.store.insert_rows("generations", [row], names, role=Role.CORRELATOR)
+
     def journeys(self, generation: int = 1) -> dict[int, dict[str, Any]]:
         """The journeys as stored, by root; every column by its name, milestones by theirs."""
         result = {}

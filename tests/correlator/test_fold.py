@@ -10,9 +10,10 @@ import pytest
 
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at
-from throughline.collector.store import Store
+from throughline.collector.store import Role, Store
 from throughline.correlator.fold_input import Tables
 from throughline.correlator.process import load_process
+from throughline.dashboards.reader import JourneyFilter, Reader
 
 PROCESS = load_process("""
 process: probe
@@ -337,3 +338,67 @@ def test_only_table_names_are_sources() -> None:
 def _yaml(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+SEVERAL = load_process("""
+process: several
+keys: [deal]
+milestones:
+  - {name: won, event: [deal.won, contract.signed]}
+  - name: staffed
+    event: person.assigned
+    at_least: 2
+    within: {time: 2h, of: won}
+    undone_by: person.removed
+  - {name: kicked_off, event: kicked.off}
+completed_by: kicked_off
+""")
+
+
+def test_one_of_several_events_and_a_number_of_them(store: Store) -> None:
+    """Any of the events will do; the second person counts, in time or late, unless one left again."""
+    folding = Folding(store, SEVERAL)
+    signed = Event(1, "contract.signed", at())
+    ann = Event(2, "person.assigned", at(hours=1), subjects=(2,))
+    bob = Event(3, "person.assigned", at(hours=2), subjects=(3,))
+    late = Event(3, "person.assigned", at(hours=3), subjects=(3,))
+    left = Event(4, "person.removed", at(hours=4), subjects=(2,))
+    journeys = {
+        1: [signed, ann],
+        2: [signed, ann, bob],
+        3: [signed, ann, late],
+        4: [signed, ann, bob, left],
+        5: [signed, ann, bob, left, Event(5, "person.assigned", at(hours=5), subjects=(4,))],
+        6: [Event(9, "deal.won", at(hours=1)), signed],
+    }
+    folding.put(journeys)
+    folding.fold(list(journeys))
+    found = folding.journeys()
+    staffed = {root: one["milestones"]["staffed"] for root, one in found.items()}
+    assert {root: (one["State"], one["Count"], one["MetAt"]) for root, one in staffed.items()} == {
+        1: ("pending", 1, None),
+        2: ("met", 2, at(hours=2)),
+        3: ("met_late", 2, at(hours=3)),
+        4: ("pending", 1, None),
+        5: ("met_late", 2, at(hours=5)),
+        6: ("pending", 0, None),
+    }
+    assert found[6]["milestones"]["won"]["MetAt"] == at()
+
+
+def test_milestones_met_out_of_order_are_reported(store: Store) -> None:
+    """Not refused: the journey is complete, and says which milestone came before an earlier one."""
+    folding = Folding(store, SEVERAL, "out-of-order")
+    folding.put({
+        1: [Event(1, "deal.won", at(hours=3)), Event(2, "kicked.off", at(hours=1))],
+        2: [Event(1, "deal.won", at(hours=1)), Event(2, "kicked.off", at(hours=1))],
+    })  # fmt: skip
+    folding.fold([1, 2])
+    folding.activate()
+    view = "milestones_at(tenant = 'out-of-order', now = now64(6))"
+    sql = f"SELECT journey, name FROM {view} WHERE out_of_order"
+    assert store.query(sql, role=Role.ADHOC).result_rows == [(f"{1:016x}", "kicked_off")]
+    rows = Reader(store, "out-of-order", at(days=1)).journeys(JourneyFilter(), limit=9)
+    states = ((row["Root"], name, one) for row in rows for name, one in row["milestones"].items())
+    assert [(root, name) for root, name, one in states if one["out_of_order"]] == [(1, "kicked_off")]
+    assert {row["Status"] for row in rows} == {"completed"}

@@ -56,7 +56,8 @@ completed_by: closed
 """,
     calendars={"office": OFFICE, "nights": NIGHTS},
 )
-NAMES = [*(one.event for one in PROCESS.milestones), "lost", "held", "asked", "resumed", "answered", "won"]
+REACHING = [event for one in PROCESS.milestones for event in one.events]
+NAMES = [*REACHING, "lost", "held", "asked", "resumed", "answered", "won"]
 TOLD = {
     "terms": ["", "0", "3", "Net 2", "2 of 10", "soon", "31"],
     "due_date": ["", "2026-03-04", "2026-13-44", "2026-03-03T10:30:00+01:00", "2026-03-05T08:00:00", "soon"],

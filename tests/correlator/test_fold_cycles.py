@@ -208,7 +208,7 @@ def test_what_is_not_billed_in_time(embedded_store: Store) -> None:
     folding = Folding(embedded_store, process, "flagship")
     folding.put(JOURNEYS)
     folding.fold(list(JOURNEYS))
-    _activate(folding)
+    folding.activate()
 
     def cycles(now: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         sql = (
@@ -233,12 +233,6 @@ def test_what_is_not_billed_in_time(embedded_store: Store) -> None:
 
 def _euros(value: Any) -> Any:
     return {key: int(amount) for key, amount in value.items()} if isinstance(value, dict) else value
-
-
-def _activate(folding: Folding) -> None:
-    names = ["Tenant", "Process", "Generation", "ActivatedAt", "Version"]
-    row = [folding.tenant, folding.process.id, 1, at(), 1]
-    folding.store.insert_rows("generations", [row], names, role=Role.CORRELATOR)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ milestones:
   - {name: won, event: won, owner: sales}
   - {name: created, event: created, within: {time: 4h, of: won}, on_late: stuck}
   - {name: approved, event: approved, optional: true, within: 2h, undone_by: [unapproved, reverted]}
-  - {name: noted, event: noted}
+  - {name: noted, event: [noted, other], at_least: 2, within: {time: 4h, of: won}, undone_by: reverted}
   - name: posted
     event: posted
     where: "amount > 0"

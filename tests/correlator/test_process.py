@@ -103,7 +103,7 @@ WRONG = [
         "`milestones[project_created]` needs the field 'event'",
     ),
     ("event: project.created", "evnt: project.created", 20, "unknown field 'evnt'"),
-    ("event: payment.applied", "event: [a]", 36, "`milestones[paid].event` must be text, not a list"),
+    ("event: payment.applied", "event: {a: b}", 36, "`milestones[paid].event` must be a list"),
     ("on_late: stuck", "on_late: stuk", 22, "must be 'late' or 'stuck', not 'stuk'; did you mean 'stuck'?"),
     ("repeats: true", "repeats: 3", 27, "`milestones[time_approved].repeats` must be true or false, not '3'"),
     ("name: paid", "name: closed_won", 35, "the name 'closed_won' is given twice"),
@@ -225,7 +225,7 @@ def test_extends_changes_single_fields(tmp_path: Path) -> None:
     created = process.milestones[1]
     assert created.within
     assert isinstance(created.within.due, Duration)
-    assert (created.within.time, created.on_late, created.event) == ("1d", "stuck", "project.created")
+    assert (created.within.time, created.on_late, created.events) == ("1d", "stuck", ("project.created",))
     assert [one.severity for one in process.checks] == ["high", "low"]
     with pytest.raises(InvalidProcess, match="no shipped process is named 'bse'; did you mean 'base'"):
         load_process("extends: bse", shipped=shipped)
@@ -249,7 +249,8 @@ def test_a_bad_file_stops_no_other(tmp_path: Path) -> None:
     (own / "bad.yaml").write_text("process: [")
     (own / "latin.yaml").write_bytes(b"process: \xe9\n")
     loaded = load_processes(tmp_path / "config", shipped=shipped)
-    assert {one.id: one.milestones[0].event for one in loaded.processes} == {"one": "mine", "two": "mine"}
+    events = {one.id: one.milestones[0].events for one in loaded.processes}
+    assert events == {"one": ("mine",), "two": ("mine",)}
     text = "\n".join(str(error) for error in loaded.errors)
     assert len(loaded.errors) == 3
     assert "bad.yaml:1: this is no valid YAML" in text

@@ -87,7 +87,8 @@ async def test_cycles_add_up_to_their_journeys(shared: World, client: Client) ->
     assert len(listed) == one["journeys"] + one["dropped"]
     expected: dict[tuple[str, str], dict[str, Any]] = {}
     for journey in shared.ours.journeys:
-        sums = expected.setdefault((journey["cycle"], journey["period"].isoformat()), {"completed": 0, "amount": {}})
+        cycle = journey["cycle"], journey["period"].isoformat()
+        sums = expected.setdefault(cycle, {"completed": 0, "amount": {}})
         sums["completed"] += journey["status"] == "completed"
         if journey["status"] != "dropped":
             paid = sums["amount"].get(journey["currency"], 0)
@@ -155,6 +156,7 @@ async def test_processes_lists_definitions_and_their_active_generation(shared: W
     assert item["milestones"][1] | {"owner": ""} == {
         "name": "project_created",
         "event": "project.created",
+        "at_least": 1,
         "within": "6h",
         "of": "closed_won",
         "on_late": "stuck",

@@ -172,7 +172,8 @@ FROM
     GROUP BY process, object, first_day, last_day
 );
 
--- milestones: one row per journey and milestone. The clock of a closed journey stands still.
+-- milestones: one row per journey and milestone. The clock of a closed journey stands still. Out of order: met before one that
+-- stands earlier in the definition.
 CREATE OR REPLACE VIEW milestones_at AS
 SELECT
     j.Process AS process,
@@ -189,14 +190,17 @@ SELECT
     j.Times AS count,
     m.Owner AS owner,
     j.Money AS amount,
-    j.MoneyCurrency AS currency
+    j.MoneyCurrency AS currency,
+    j.Early AS out_of_order
 FROM
 (
-    SELECT Process, Id, ClosedAt, Name, Stored, Met, Last, Due, Times, Money, MoneyCurrency
+    SELECT Process, Id, ClosedAt, Name, Stored, Met, Last, Due, Times, Money, MoneyCurrency, Early
     FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
     ARRAY JOIN
         MilestoneNames AS Name, MilestoneStored AS Stored, MilestoneMetAt AS Met, MilestoneLastAt AS Last,
-        MilestoneDueAt AS Due, MilestoneCounts AS Times, MilestoneAmounts AS Money, MilestoneCurrencies AS MoneyCurrency
+        MilestoneDueAt AS Due, MilestoneCounts AS Times, MilestoneAmounts AS Money, MilestoneCurrencies AS MoneyCurrency,
+        arrayMap(n -> ifNull(MilestoneMetAt[n] < arrayMax(arrayFilter(t -> isNotNull(t), arraySlice(MilestoneMetAt, 1, n - 1))), 0),
+            arrayEnumerate(MilestoneMetAt)) AS Early
 ) AS j
 LEFT ANY JOIN
 (

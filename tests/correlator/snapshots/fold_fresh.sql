@@ -114,22 +114,22 @@ FROM (
                             SELECT
                                 *,
                                 arrayMap((m, k, f) -> multiIf(k, f, m, f - 1000000000000000000, 0), met, known, firsts) AS met_at,
-                                arrayMap((m, k, l) -> multiIf(k, l, m, l + 1000000000000000000, 0), met, known, lasts) AS last_at,
+                                arrayMap((m, l) -> multiIf(NOT m, 0, l < -500000000000000000, l + 1000000000000000000, l), met, lasts) AS last_at,
                                 arrayMap(l -> arrayDistinct(arrayMap(x -> x.5, l)), latest) AS held,
                                 arraySum(met) AS met_count
                             FROM (
                                 SELECT
                                     *,
-                                    arrayMap(c -> c > 0, counts) AS met,
-                                    arrayMap((c, f) -> c > 0 AND f < 500000000000000000, counts, firsts) AS known,
+                                    arrayMap((c, n) -> c >= n, counts, [1, 1]) AS met,
+                                    arrayMap((c, n, f) -> c >= n AND f < 500000000000000000, counts, [1, 1], firsts) AS known,
                                     arrayMap(a -> arrayCompact(x -> x.1, arrayReverseSort(a)), amounts) AS latest
                                 FROM (
                                     SELECT
                                         *,
                                         [seen[1], if(reversed, length(remaining[1]), seen[2])] AS counts,
-                                        [seen_first[1], if(reversed, arrayMin(x -> x.5, remaining[1]), seen_first[2])] AS firsts,
+                                        [seen_first[1], if(reversed, arraySort(arrayMap(x -> x.5, remaining[1]))[1], seen_first[2])] AS firsts,
                                         [seen_last[1], if(reversed, arrayMax(x -> x.6, remaining[1]), seen_last[2])] AS lasts,
-                                        [seen_judged[1], if(reversed, arrayMin(x -> x.7, remaining[1]), seen_judged[2])] AS judgeds,
+                                        [seen_judged[1], if(reversed, arraySort(arrayMap(x -> x.7, remaining[1]))[1], seen_judged[2])] AS judgeds,
                                         [seen_amounts[1], if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), arrayFilter(x -> isNotNull(x.9), remaining[1])), seen_amounts[2])] AS amounts
                                     FROM (
                                         SELECT
@@ -170,8 +170,8 @@ FROM (
                                                         if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
                                                         bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
                                                         arrayMin(Subjects) AS Owner,
-                                                        (Failed = 0 AND Event = 'won') AS r0,
-                                                        (Failed = 0 AND Event = 'posted' AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
+                                                        (Failed = 0 AND Event IN ('won')) AS r0,
+                                                        (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                         (Failed = 0 AND Event IN ('credited')) AS u1,
                                                         (Failed = 0 AND Event IN ('lost')) AS drops,
                                                         Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Event IN ('credited')) AS Reversed
