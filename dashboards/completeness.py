@@ -32,6 +32,10 @@ def completeness(store: Store, spool: Path, tenant: str, now: datetime) -> dict[
         "hub_keys": int(hubs),
         "ambiguous_links": int(_rows(store, "ambiguous", tenant)[0][0] or 0),
         "detached": int(detached),
+        "unheard": [
+            {"event": event, "since": _utc(since), "reason": reason}
+            for event, since, reason in _rows(store, "gaps", tenant)
+        ],
     }
 
 

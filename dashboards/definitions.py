@@ -1,6 +1,4 @@
-"""Write what the definitions in use say about their milestones to the store, so that SQL views can show
-owners.
-"""
+"""Write what the definitions in use say about their milestones to the store, for the SQL views."""
 
 from __future__ import annotations
 
@@ -10,7 +8,10 @@ from datetime import datetime
 from throughline.collector.store import Role, Store
 from throughline.correlator.definition import Process
 
-_COLUMNS = ("Tenant", "Process", "Name", "Position", "Owner", "Runbook", "Optional", "Version", "Deleted")
+_COLUMNS = (
+    "Tenant", "Process", "Name", "Position", "Owner", "Runbook", "Optional", "Events", "Stuck", "Version",
+    "Deleted",
+)  # fmt: skip
 
 
 def publish_definitions(store: Store, processes: Sequence[Process], now: datetime) -> None:
@@ -29,6 +30,8 @@ def publish_definitions(store: Store, processes: Sequence[Process], now: datetim
             one.owner or process.owner or "",
             one.runbook or "",
             int(one.optional),
+            list(one.events),
+            int(one.on_late == "stuck"),
             number,
             0,
         )

@@ -237,6 +237,8 @@ def milestones(row: Mapping[str, Any], now: datetime) -> dict[str, Row]:
         latest = max(met, latest) if met and latest else met or latest
         if stored == "pending" and due is not None:
             state = "late" if _utc(due) < (closed or now) else "pending" if closed else "due"
+            if state == "late" and not closed and name in row["Blind"]:
+                state = "blind"
         result[name] = {
             "state": state,
             "met_at": _utc(met),

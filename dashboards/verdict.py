@@ -11,12 +11,14 @@ from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import Milestone
 
 Row = Mapping[str, Any]
-_WAITING = ("late", "due", "pending", "blind", "unknown_start")
+_WAITING = ("late", "due", "blind", "pending", "unknown_start")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`since` is from when on it is overdue or blocked, `due` by when the next milestone is expected."""
+    """`since` is from when on it is overdue or blocked, `due` by when the next milestone is expected; `blind`
+    if nobody could hear of it now.
+    """
 
     milestone: str = ""
     code: str = ""
@@ -26,6 +28,7 @@ class Verdict:
     runbook: str = ""
     since: datetime | None = None
     due: datetime | None = None
+    blind: bool = False
 
 
 def verdict(journey: Row, process: Process | None) -> Verdict | None:
@@ -57,6 +60,7 @@ def verdict(journey: Row, process: Process | None) -> Verdict | None:
         runbook=(milestone.runbook if milestone else None) or "",
         since=due if name and states[name]["state"] == "late" else None,
         due=due,
+        blind=bool(name) and states[name]["state"] == "blind",
     )
 
 

@@ -15,7 +15,7 @@ CycleStatus = Literal["open", "closing", "late", "complete"]
 class MilestoneState(BaseModel):
     """One milestone of one journey."""
 
-    state: Literal["pending", "due", "late", "met", "met_late", "skipped", "unknown_start"]
+    state: Literal["pending", "due", "late", "met", "met_late", "skipped", "unknown_start", "blind"]
     met_at: datetime | None
     last_at: datetime | None
     due_at: datetime | None
@@ -173,6 +173,14 @@ class Counts(BaseModel):
     events: int
 
 
+class Unheard(BaseModel):
+    """An event that cannot be heard now."""
+
+    event: str
+    since: datetime
+    reason: str
+
+
 class StatusAnswer(BaseModel):
     """How complete and how fresh everything is."""
 
@@ -185,6 +193,7 @@ class StatusAnswer(BaseModel):
     hub_keys: int
     ambiguous_links: int
     detached: int
+    unheard: list[Unheard]
 
 
 class MilestoneItem(BaseModel):

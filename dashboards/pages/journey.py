@@ -96,7 +96,9 @@ def _verdict(session: Session, journey: Row) -> None:
         return
     colour = theme.STATUS_COLOURS[journey["Status"]]
     name = parts.words(found.milestone).capitalize()
-    if found.since is not None:
+    if found.blind:
+        what = f"{name} may have happened: its source cannot be heard"
+    elif found.since is not None:
         time = parts.length(session.now - found.since)
         what = (
             f"{name} is overdue by {time}" if found.promise else f"{name or 'It'} has been blocked for {time}"

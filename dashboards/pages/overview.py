@@ -325,7 +325,17 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
             f"{status['ambiguous_links']:,} ambiguous pairs, {status['detached']:,} detached",
         ),
         parts.card("Hub keys", f"{status['hub_keys']:,}", "too common to link by"),
+        *_unheard_card(status["unheard"]),
     ]
+
+
+def _unheard_card(unheard: list[dict[str, Any]]) -> list[str]:
+    """What nobody can hear now: milestones that wait for it are blind."""
+    if not unheard:
+        return []
+    names = ", ".join(one["event"] for one in unheard)
+    detail = f"{names}: what waits for them is blind, not late"
+    return [parts.card("Events not heard", f"{len(unheard):,}", detail, colour=theme.STATE_COLOURS["blind"])]
 
 
 if __name__ == "__main__":

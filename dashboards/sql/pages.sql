@@ -53,7 +53,7 @@ WITH chosen AS
 SELECT Id AS id, Process AS process, Status AS status, Customer AS customer, Entity AS entity, Region AS region,
     Amount AS amount, Currency AS currency, OpenedAt AS opened_at, OpenExceptions AS exceptions,
     assumeNotNull(coalesce(least(StuckAt, LateAt), StuckAt, LateAt, BlockedAt)) AS overdue_since,
-    arrayFirst((name, stored, due) -> stored = 'pending' AND due < {now:DateTime64(6, 'UTC')},
+    arrayFirst((name, stored, due) -> stored = 'pending' AND due < {now:DateTime64(6, 'UTC')} AND NOT has(Blind, toString(name)),
         MilestoneNames, MilestoneStored, MilestoneDueAt) AS milestone
 FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
 WHERE Root IN (SELECT Root FROM chosen)

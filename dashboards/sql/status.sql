@@ -53,3 +53,11 @@ WHERE Deleted = 0
 -- generations --
 -- The active generation of each process.
 SELECT Process, Generation, DefinitionHash, DefinitionVersion, ActivatedAt FROM generations FINAL WHERE Tenant = {tenant:String}
+
+-- gaps --
+-- Events that cannot be heard now.
+SELECT toString(Event) AS event, min(Since) AS since, any(Reason) AS reason
+FROM source_gaps FINAL
+WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= now64(6, 'UTC') AND ifNull(Until > now64(6, 'UTC'), 1)
+GROUP BY event
+ORDER BY event

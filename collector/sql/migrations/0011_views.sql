@@ -19,14 +19,46 @@ CREATE TABLE IF NOT EXISTS process_milestones
     Owner LowCardinality(String),
     Runbook String,
     Optional UInt8,
+    Events Array(String),
+    Stuck UInt8,
     Version UInt64,
     Deleted UInt8
 )
 ENGINE = ReplacingMergeTree(Version)
 ORDER BY (Tenant, Process, Name);
 
--- Journeys as stored, with id and status: the base of the documented views and of the page queries.
+-- Events that cannot be heard for a while: a source is silent, or something between it and us is broken. Until is NULL while it
+-- lasts. Whoever watches a source writes here; a milestone that waits for such an event is blind, not late.
+CREATE TABLE IF NOT EXISTS source_gaps
+(
+    Tenant LowCardinality(String),
+    Event LowCardinality(String),
+    Since DateTime64(6, 'UTC'),
+    Until Nullable(DateTime64(6, 'UTC')),
+    Reason String,
+    Version UInt64,
+    Deleted UInt8
+)
+ENGINE = ReplacingMergeTree(Version)
+ORDER BY (Tenant, Event, Since);
+
+-- Journeys as stored, with id and status: the base of the documented views and of the page queries. Unheard are the milestones
+-- that wait for an event that cannot be heard now: journeys are not late or stuck for their sake.
 CREATE OR REPLACE VIEW journey_rows_at AS
+WITH
+    (SELECT groupArray((toString(Process), toString(Name)))
+    FROM process_milestones FINAL
+    WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0 AND hasAny(Events, (
+        SELECT groupArray(toString(Event)) FROM source_gaps FINAL
+        WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= {now:DateTime64(6, 'UTC')}
+            AND ifNull(Until > {now:DateTime64(6, 'UTC')}, 1)))) AS Unheard,
+    (SELECT groupArray((toString(Process), toString(Name)))
+    FROM process_milestones FINAL
+    WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0 AND Stuck) AS Sticking,
+    (sticks -> arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
+            AND has(Sticking, (toString(Process), toString(name))) = sticks
+            AND NOT has(Unheard, (toString(Process), toString(name))), due, NULL),
+        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS earliest_heard
 SELECT
     Process,
     Generation,
@@ -45,8 +77,8 @@ SELECT
     CompletedAt,
     DroppedAt,
     coalesce(least(DroppedAt, CompletedAt), DroppedAt, CompletedAt) AS ClosedAt,
-    StuckAt,
-    LateAt,
+    if(empty(Unheard), s.StuckAt, earliest_heard(1)) AS StuckAt,
+    if(empty(Unheard), s.LateAt, earliest_heard(0)) AS LateAt,
     BlockedAt,
     Amount,
     Currency,
@@ -68,8 +100,9 @@ SELECT
     `Milestones.DueAt` AS MilestoneDueAt,
     `Milestones.Count` AS MilestoneCounts,
     `Milestones.Amount` AS MilestoneAmounts,
-    `Milestones.Currency` AS MilestoneCurrencies
-FROM journey_state FINAL
+    `Milestones.Currency` AS MilestoneCurrencies,
+    arrayMap(pair -> pair.2, arrayFilter(pair -> pair.1 = toString(Process), Unheard)) AS Blind
+FROM journey_state AS s FINAL
 WHERE Tenant = {tenant:String} AND Deleted = 0
     AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -181,6 +214,7 @@ SELECT
     j.Name AS name,
     multiIf(j.Stored != 'pending', toString(j.Stored),
             isNull(j.Due), 'pending',
+            j.ClosedAt IS NULL AND j.Due < {now:DateTime64(6, 'UTC')} AND has(j.Blind, toString(j.Name)), 'blind',
             j.Due < ifNull(j.ClosedAt, {now:DateTime64(6, 'UTC')}), 'late',
             j.ClosedAt IS NULL, 'due',
             'pending') AS state,
@@ -194,7 +228,7 @@ SELECT
     j.Early AS out_of_order
 FROM
 (
-    SELECT Process, Id, ClosedAt, Name, Stored, Met, Last, Due, Times, Money, MoneyCurrency, Early
+    SELECT Process, Id, ClosedAt, Name, Stored, Met, Last, Due, Times, Money, MoneyCurrency, Early, Blind
     FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
     ARRAY JOIN
         MilestoneNames AS Name, MilestoneStored AS Stored, MilestoneMetAt AS Met, MilestoneLastAt AS Last,
