@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ import pandas as pd
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.dashboards.completeness import completeness
-from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row
+from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
 SQL = load_queries("throughline.dashboards", "pages")
 Answer = TypeVar("Answer")
@@ -83,6 +83,15 @@ class PageQueries:
     def overdue(self, process: str = "", limit: int = 12) -> pd.DataFrame:
         """Late and stuck journeys, longest overdue first."""
         return self._frame("overdue", process=process, limit=limit)
+
+    def names(self, ids: Sequence[str]) -> dict[str, str]:
+        """What the root of each journey is called, by the journey's id: `namespace:value`."""
+
+        def compute() -> dict[str, str]:
+            found = self._reader.keys([int(one, 16) for one in ids])
+            return {journey_id(root): keys[0] for root, keys in found.items() if keys}
+
+        return self._kept.get(("names", self._tenant, *ids), compute)
 
     def exceptions_by_day(self, process: str = "") -> pd.DataFrame:
         """Exceptions per day: day, opened, resolved."""

@@ -213,12 +213,13 @@ def _overdue(session: Session, chosen: str) -> None:
     if rows.empty:
         st.html(parts.empty("Everything is on time", "No journey waits past its due time."))
         return
+    names = session.ask.names(list(rows["id"]))
     st.html(
         parts.table(
             ["Journey", "Status", "Customer", "Waiting for", "Whose", "Overdue", "Amount", "Entity"],
             [
                 [
-                    parts.link(row["id"][:8], parts.href("/journey", id=row["id"])),
+                    _journey(row["id"], names.get(row["id"], f"id:{row['id']}")),
                     parts.status_pill(row["status"]),
                     parts.text(row["customer"] or parts.NOTHING),
                     parts.text(parts.words(row["milestone"]) or "a blocking exception"),
@@ -235,6 +236,11 @@ def _overdue(session: Session, chosen: str) -> None:
             whole=[2, 3, 4, 7],
         )
     )
+
+
+def _journey(identity: str, name: str) -> str:
+    namespace, _, value = name.partition(":")
+    return parts.cut(value, parts.href("/journey", id=identity)) + parts.soft(namespace)
 
 
 def _causes(session: Session, chosen: str) -> None:
@@ -322,7 +328,8 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
         parts.card(
             "Unlinked",
             f"{unlinked:,}",
-            f"{status['ambiguous_links']:,} ambiguous pairs, {status['detached']:,} detached",
+            f"{status['ambiguous_links']:,} pairs named together: business.link says which; "
+            f"{status['detached']:,} below hubs",
         ),
         parts.card("Hub keys", f"{status['hub_keys']:,}", "too common to link by"),
         *_unheard_card(status["unheard"]),
