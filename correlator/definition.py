@@ -82,6 +82,7 @@ class Process(Part):
             *_namespace_findings(self),
             *_name_findings(self),
             *_clock_findings(self),
+            *_response_findings(self),
             *_event_findings(self),
             *_expression_findings(self),
         ]
@@ -260,6 +261,17 @@ def _clock_findings(process: Process) -> list[tuple[Path, str]]:
                 (("milestones", index, "within"), f"these milestones wait for each other: {circle}")
             )
     return findings
+
+
+def _response_findings(process: Process) -> list[tuple[Path, str]]:
+    responding = {one.name for one in process.milestones if one.responds}
+    starts = [process.clock_of(one) if one.responds else None for one in process.milestones]
+    sentence = "a response needs a clock, and one that starts at a milestone that is no response itself"
+    return [
+        (("milestones", index, "responds"), sentence)
+        for index, (one, start) in enumerate(zip(process.milestones, starts, strict=True))
+        if one.responds and (start is None or start[0] in {CUT_OFF, *responding})
+    ]
 
 
 def _event_findings(process: Process) -> list[tuple[Path, str]]:

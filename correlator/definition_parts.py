@@ -116,7 +116,7 @@ class Within(Part):
 
 class Milestone(Part):
     """A business fact a journey is expected to reach: the first of some events, or the last of `at_least` so
-    many.
+    many. One that `responds` counts only what came after its clock had started.
     """
 
     name: Name
@@ -127,6 +127,7 @@ class Milestone(Part):
     on_late: Literal["late", "stuck"] = "late"
     optional: StrictBool = False
     repeats: StrictBool = False
+    responds: StrictBool = False
     undone_by: Events = ()
     owner: Text | None = None
     runbook: Text | None = None

@@ -21,7 +21,8 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     if not counted:
         return ()
     first = {place: clock[0] for place in counted if (clock := process.clock_of(process.milestones[place]))}
-    starting = tuple(one for one in process.milestones if one.name in first.values())
+    first_of = {name: clock[0] for name in first.values() if (clock := _responds_to(process, name))}
+    starting = tuple(one for one in process.milestones if one.name in {*first.values(), *first_of.values()})
     narrow = process.model_copy(update={"milestones": starting or process.milestones[:1]})
     told = {place: one.told_by for place, one in counted.items() if one.told_by}
     paused = {place: one.paused for place, one in counted.items() if one.paused}
@@ -48,6 +49,11 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     journeys = nested(milestones_sql(narrow, rows, more), steps)
     found = business_clock.due_rows(process, journeys)
     return f"TRUNCATE TABLE {tables.due}", f"INSERT INTO {tables.due} (Root, Place, Due, Why)\n{found}"
+
+
+def _responds_to(process: Process, name: str) -> tuple[str, bool] | None:
+    found = next((one for one in process.milestones if one.name == name and one.responds), None)
+    return process.clock_of(found) if found else None
 
 
 def due_steps(process: Process, due: str) -> list[Step]:

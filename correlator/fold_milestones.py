@@ -1,13 +1,15 @@
 """The first steps of folding: which milestones each journey has reached, when, and with what amounts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from throughline.correlator.definition import Process
+from throughline.correlator.definition_parts import Milestone
 from throughline.correlator.expression_parts import Term
 from throughline.correlator.fold_input import Rows, events, reached, undoing, undone
 from throughline.correlator.sql_text import array, nested, plain
 
 FAR = 10**18
+_NEVER = 2**62
 DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
 
 
@@ -45,14 +47,23 @@ def _aggregates(process: Process) -> list[str]:
     if process.dropped_by:
         columns += ["countIf(drops) AS drop_count", "minIf(Micros, drops) AS dropped"]
     if undoing(process):
-        fact = "(Subjects, Nanos, EventId, {}, First, Last, Judged, Owner, Amount, toString(Currency))"
-        histories = (
-            f"groupArrayIf({fact.format(undone(i))}, Reversed AND ({reached(i)} OR {undone(i)}))"
-            for i, one in milestones
-            if one.undone_by
-        )
-        columns += ["any(Reversed) AS reversed", f"{array(histories)} AS histories"]
+        columns.append("any(Reversed) AS reversed")
+    if tracked := _tracked(process):
+        columns.append(f"{array(_history(process.milestones[i], i) for i in tracked)} AS histories")
     return [*columns, *(f"{term.sql} AS {term.name}" for term in _terms(process))]
+
+
+def _tracked(process: Process) -> list[int]:
+    """The places of the milestones whose single occurrences are looked at."""
+    return [place for place, one in enumerate(process.milestones) if one.undone_by or one.responds]
+
+
+def _history(milestone: Milestone, index: int) -> str:
+    """Its occurrences and undoings; of one that is undone only where the journey holds an undoing."""
+    undo = undone(index) if milestone.undone_by else "0"
+    fact = f"(Subjects, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency))"
+    wanted = f"{reached(index)} OR {undo}"
+    return f"groupArrayIf({fact}, {wanted if milestone.responds else f'Reversed AND ({wanted})'})"
 
 
 def _nth(column: str, index: int, count: int) -> str:
@@ -76,9 +87,11 @@ def _withdrawn(process: Process) -> list[list[str]]:
     2. Each occurrence sees the last undoing before it in that order (arrayFill), and goes if that is one of
        its own object.
     3. Where the journey holds an undoing, what is left replaces what was seen.
+    4. Of a milestone that responds, what is left counts from its clock's start on.
     """
     names = ("count", "first", "last", "judged", "amounts")
-    if not undoing(process):
+    tracked = _tracked(process)
+    if not tracked:
         return [
             [f"seen{'' if name == 'count' else f'_{name}'} AS {name}s" for name in names[:-1]]
             + ["seen_amounts AS amounts"]
@@ -86,38 +99,66 @@ def _withdrawn(process: Process) -> list[list[str]]:
     fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
     laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
-    replaced = {
-        "seen": "length(remaining[{}])",
-        "seen_first": "arraySort(arrayMap(x -> x.5, remaining[{}]))[{}]",
-        "seen_last": "arrayMax(x -> x.6, remaining[{}])",
-        "seen_judged": "arraySort(arrayMap(x -> x.7, remaining[{}]))[{}]",
-        "seen_amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
-        "arrayFilter(x -> isNotNull(x.9), remaining[{}]))",
-    }
-    undoable = [index for index, one in enumerate(process.milestones) if one.undone_by]
 
-    def left_of(seen: str, index: int) -> str:
-        return replaced[seen].format(undoable.index(index) + 1, process.milestones[index].at_least)
+    def either(name: str, seen: str) -> str:
+        """What was seen, replaced where occurrences are looked at."""
+        found = []
+        for place, one in enumerate(process.milestones):
+            before = f"{seen}[{place + 1}]"
+            if place not in tracked:
+                found.append(before)
+                continue
+            left = _LEFT[name].format(f"remaining[{tracked.index(place) + 1}]", one.at_least)
+            found.append(left if one.responds else f"if(reversed, {left}, {before})")
+        return array(found)
 
-    def either(seen: str) -> str:
-        return array(
-            f"if(reversed, {left_of(seen, index)}, {seen}[{index + 1}])"
-            if index in undoable
-            else f"{seen}[{index + 1}]"
-            for index in range(len(process.milestones))
-        )
-
-    return [
+    seen = {name: "seen" if name == "counts" else f"seen_{name.removesuffix('s')}" for name in _LEFT}
+    seen["amounts"] = "seen_amounts"
+    steps = [
         [f"arrayMap(h -> arrayReverseSort({laid_out}), histories) AS laid_out"],
         [f"arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, {left})), laid_out) AS remaining"],
-        [
-            f"{either('seen')} AS counts",
-            f"{either('seen_first')} AS firsts",
-            f"{either('seen_last')} AS lasts",
-            f"{either('seen_judged')} AS judgeds",
-            f"{either('seen_amounts')} AS amounts",
-        ],
     ]
+    if not any(one.responds for one in process.milestones):
+        return [*steps, [f"{either(name, seen[name])} AS {name}" for name in _LEFT]]
+    return [
+        *steps,
+        [f"{either(name, seen[name])} AS all_{name}" for name in _LEFT],
+        [f"{responding} AS answers{place}" for place, responding in _answers(process)],
+        [f"{_answered(process, name)} AS {name}" for name in _LEFT],
+    ]
+
+
+_LEFT = {
+    "counts": "length({0})",
+    "firsts": "arraySort(arrayMap(x -> x.5, {0}))[{1}]",
+    "lasts": "arrayMax(x -> x.6, {0})",
+    "judgeds": "arraySort(arrayMap(x -> x.7, {0}))[{1}]",
+    "amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
+    "arrayFilter(x -> isNotNull(x.9), {0}))",
+}
+"""What occurrences come to: how many, the first (of at least so many), the last, judged by, their amounts."""
+
+
+def _answers(process: Process) -> Iterator[tuple[int, str]]:
+    """Of each milestone that responds the occurrences from its clock's start on; all if that is unknown."""
+    names = [one.name for one in process.milestones]
+    for place, one in enumerate(process.milestones):
+        clock = process.clock_of(one)
+        if not one.responds or clock is None:
+            continue
+        start = names.index(clock[0]) + 1
+        met = f"all_counts[{start}] >= {process.milestones[start - 1].at_least}"
+        instant = f"all_{'lasts' if clock[1] else 'firsts'}[{start}]"
+        unknown = f"abs({instant}) >= {FAR // 2}"
+        since = f"multiIf(NOT ({met}), {_NEVER}, {unknown}, -{_NEVER}, {instant})"
+        yield place, f"arrayFilter(x -> x.5 >= {since}, remaining[{_tracked(process).index(place) + 1}])"
+
+
+def _answered(process: Process, name: str) -> str:
+    return array(
+        _LEFT[name].format(f"answers{place}", one.at_least) if one.responds else f"all_{name}[{place + 1}]"
+        for place, one in enumerate(process.milestones)
+    )
 
 
 def _milestones(process: Process) -> list[list[str]]:

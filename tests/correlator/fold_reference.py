@@ -122,6 +122,9 @@ def fold(process: Process, events: Sequence[Event], where: Where, expect: Expect
     events = sorted(events, key=lambda one: one.moment)
     milestones = {one.name: _reach(one, events, where) for one in process.milestones}
     for one in process.milestones:
+        if one.responds:
+            milestones[one.name] = _reach(one, events, where, milestones[(_clock(process, one) or ("",))[0]])
+    for one in process.milestones:
         time_of(process, one, milestones[one.name], milestones, events)
     ends = [milestones[name] for name in process.completed_by]
     completed = (
@@ -164,7 +167,9 @@ def _latest(events: Sequence[Event], name: str) -> str:
     return next((value for one in reversed(events) if (value := getattr(one, name))), "")
 
 
-def _reach(milestone: Milestone, events: Sequence[Event], where: Where) -> Met:
+def _reach(
+    milestone: Milestone, events: Sequence[Event], where: Where, responds_to: Met | None = None
+) -> Met:
     good = [one for one in events if not one.failed]
     hits = [one for one in good if one.event in milestone.events]
     if milestone.where:
@@ -179,6 +184,16 @@ def _reach(milestone: Milestone, events: Sequence[Event], where: Where) -> Met:
         )
 
     live = [one for one in hits if stands(one)]
+    if responds_to:
+        start = responds_to
+        last = bool(milestone.within and milestone.within.last)
+        since = start.last_at if last else start.met_at
+        # the last one may be known where the first of several is not
+        told = any(not one.unknown for one in start.live) if last else start.known
+        if not start.reached:
+            live = []
+        elif told and since:
+            live = [one for one in live if one.unknown or one.time >= since]
     met = Met(count=len(live), live=live, reached=len(live) >= milestone.at_least)
     if met.reached:
         usable = [one for one in live if not one.unknown]

@@ -12,7 +12,7 @@ from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at
 from throughline.collector.store import Role, Store
 from throughline.correlator.fold_input import Tables
-from throughline.correlator.process import load_process
+from throughline.correlator.process import InvalidProcess, load_process
 from throughline.dashboards.reader import JourneyFilter, Reader
 
 PROCESS = load_process("""
@@ -384,6 +384,65 @@ def test_one_of_several_events_and_a_number_of_them(store: Store) -> None:
         6: ("pending", 0, None),
     }
     assert found[6]["milestones"]["won"]["MetAt"] == at()
+
+
+AMENDED = load_process("""
+process: amended
+keys: [project, deal]
+amount_of: contracted
+milestones:
+  - {name: contracted, event: [deal.won, deal.amended], repeats: true}
+  - name: updated
+    event: [project.created, project.updated]
+    within: {time: 2d, of: contracted.last}
+    responds: true
+completed_by: updated
+""")
+
+
+def test_a_change_order_asks_for_an_update(store: Store) -> None:
+    """The contract value is original and amendments; the project's creation answers the first deal only."""
+    folding = Folding(store, AMENDED)
+    won = Event(1, "deal.won", at(), subjects=(7,), amount=Decimal(100), currency="EUR")
+    created = Event(2, "project.created", at(days=1), subjects=(1,))
+    order = Event(3, "deal.won", at(days=30), subjects=(8,), amount=Decimal(40), currency="EUR")
+    more = Event(4, "deal.amended", at(days=40), subjects=(8,), amount=Decimal(55), currency="EUR")
+    updated = Event(5, "project.updated", at(days=31), subjects=(1,))
+    journeys = {
+        1: [won, created],
+        2: [won, created, order],
+        3: [won, created, order, updated],
+        4: [won, created, order, updated, more],
+        5: [Event(2, "project.created", at(days=-1), subjects=(1,)), won],
+    }
+    folding.put(journeys)
+    folding.fold(list(journeys))
+    found = folding.journeys()
+    shown = {
+        root: (one["Amount"], one["milestones"]["updated"]["State"], one["milestones"]["updated"]["DueAt"])
+        for root, one in found.items()
+    }
+    assert shown == {
+        1: (100, "met", at(days=2)),
+        2: (140, "pending", at(days=32)),
+        3: (140, "met", at(days=32)),
+        4: (155, "pending", at(days=42)),
+        5: (100, "pending", at(days=2)),
+    }
+    assert found[3]["CompletedAt"] == at(days=31)
+    assert found[4]["CompletedAt"] is None
+
+
+@pytest.mark.parametrize("within", ["", ", within: {until: due}", ", within: {time: 1d, of: updated}"])
+def test_a_response_needs_a_clock(within: str) -> None:
+    """That starts at a milestone that is no response itself."""
+    text = (
+        "process: p\nkeys: [deal]\nmilestones:\n  - {name: won, event: won}\n"
+        "  - {name: updated, event: updated, responds: true, within: {time: 1d, of: won}}\n"
+        f"  - {{name: told, event: told, responds: true{within or ', optional: true'}}}\n"
+    )
+    with pytest.raises(InvalidProcess, match="a response needs a clock"):
+        load_process(text)
 
 
 def test_milestones_met_out_of_order_are_reported(store: Store) -> None:

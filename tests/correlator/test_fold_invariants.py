@@ -39,6 +39,13 @@ milestones:
     where: "amount > 0"
     within: {time: 3h, of: approved.last}
     undone_by: credited
+  - {name: updated, event: created, responds: true, within: {time: 6h, of: won.last}}
+  - name: again
+    event: [approved, noted]
+    at_least: 2
+    responds: true
+    within: {time: 9h, of: created}
+    undone_by: unapproved
   - {name: checked, event: posted, within: {time: 1d, of: paid}}
   - {name: paid, event: paid, within: {time: 5h, of: posted}, undone_by: reverted}
 completed_by: [posted, paid]

@@ -311,10 +311,6 @@ CREATE TABLE journey_state
     Entity LowCardinality(String),
     Region LowCardinality(String),
     ServiceLine LowCardinality(String),
-    CycleObject String,                                              -- of a process with a cycle: whose period
-    PeriodFirst Nullable(Date32),
-    PeriodLast Nullable(Date32),
-    CutOffAt Nullable(DateTime64(6, 'UTC')),                         -- the end of its last day
     Events UInt32,
     OpenExceptions UInt32,
     FailedChecks Array(Tuple(Name LowCardinality(String), Since DateTime64(6, 'UTC'))),
@@ -399,16 +395,3 @@ CREATE TABLE calendar_deadlines
 )
 ENGINE = MergeTree
 ORDER BY (Calendar, Deadline, Since);
-
--- Billing periods, likewise. Variant is the last day of the month where journeys tell it, else 0.
-CREATE TABLE calendar_periods
-(
-    Calendar String,
-    Variant UInt8,
-    Start Int64,
-    First Date32,
-    Last Date32,
-    CutOff Int64
-)
-ENGINE = MergeTree
-ORDER BY (Calendar, Variant, Start);
