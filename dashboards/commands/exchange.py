@@ -59,4 +59,5 @@ def import_ocel(
     if done.tally.derived:
         typer.echo(f"  {done.tally.derived} relations and values of objects follow from the events")
     for reason, count in done.tally.missing.items():
-        typer.echo(f"  not carried: {count} {reason}, such as {done.tally.examples[reason]}")
+        example = done.tally.examples[reason]
+        typer.echo(f"  not carried: {count} {reason}" + (f", such as {example}" if example else ""))

@@ -62,9 +62,9 @@ class Tally:
     derived: int = 0
     """Relations and values of objects in our own export: they follow from its events."""
 
-    def miss(self, reason: str, example: str) -> None:
+    def miss(self, reason: str, example: str, count: int = 1) -> None:
         """Count something that is not carried."""
-        self.missing[reason] += 1
+        self.missing[reason] += count
         self.examples.setdefault(reason, example)
 
 
@@ -82,7 +82,7 @@ class Facts:
 
     def all(self) -> Iterator[Fact]:
         """Every fact, events first."""
-        self._count_relations_to_nothing()
+        self._count_what_links_nothing()
         for event in self._log.events():
             if not OLDEST <= event.nanos <= self._latest:
                 self.tally.miss("events before 1990 or in the future", event.id)
@@ -179,11 +179,11 @@ class Facts:
             attributes[v.TIME_PRECISION] = TimePrecision.UNKNOWN.value
         return Fact("log", self._name, since if since >= OLDEST else first, "", attributes)
 
-    def _count_relations_to_nothing(self) -> None:
-        """Relations to objects that the file does not have, and objects whose ids name nothing."""
-        unknown = "relations to objects that the file does not have"
+    def _count_what_links_nothing(self) -> None:
+        if self._log.repeated:
+            self.tally.miss("relations said twice count once", "", self._log.repeated)
         for (name,) in self._log.rows("dangling"):
-            self.tally.miss(unknown, name)
+            self.tally.miss("relations to objects that the file does not have", name)
         for (name,) in self._log.rows("names"):
             if name.strip().lower() in PLACEHOLDERS:
                 self.tally.miss("objects whose id is a placeholder: they link nothing", name)

@@ -76,8 +76,7 @@ def _event(where: str, one: dict[str, Any], log: Staging) -> None:
         if (text := text_of(value)) is not None
     }
     event = log.add_event(where, one.get("id"), one.get("type"), one.get("time"), attributes)
-    for other, qualifier in _listed(where, one, "relationships", "objectId", "qualifier"):
-        log.add_relation(where, event, other, qualifier)
+    log.add_relations(where, event, _relations(where, one))
 
 
 def _object(where: str, one: dict[str, Any], log: Staging) -> None:
@@ -86,13 +85,18 @@ def _object(where: str, one: dict[str, Any], log: Staging) -> None:
         text = text_of(value)
         if text is not None:
             log.add_value(where, name, attribute, since, text)
-    for other, qualifier in _listed(where, one, "relationships", "objectId", "qualifier"):
-        log.add_link(where, name, other, qualifier)
+    log.add_links(where, name, _relations(where, one))
+
+
+def _relations(where: str, one: dict[str, Any]) -> Iterator[tuple[object, object]]:
+    yield from _listed(where, one, "relationships", "objectId", "qualifier")
 
 
 def _listed(where: str, one: dict[str, Any], section: str, *fields: str) -> Iterator[tuple[Any, ...]]:
     """The fields of each member of an array; the first must be a text."""
-    members = one.get(section) or []
+    members = one.get(section)
+    if members is None:
+        return
     if not isinstance(members, list):
         raise InvalidLog(f"{where}: {section} must be an array.")
     for number, member in enumerate(members):

@@ -47,5 +47,5 @@ def _line(where: str, line: str, log: Staging) -> None:
     attributes = texts_of({name: value for name, value in content.items() if name not in related})
     event = log.add_event(where, identity, activity, time, attributes)
     for kind, members in related.items():
-        for member in members:
-            log.add_relation(where, event, log.mention(kind, text_of(member) or ""), "")
+        names = log.mention(kind, [text_of(member) or "" for member in members])
+        log.add_relations(where, event, [(name, "") for name in names])

@@ -42,16 +42,16 @@ def _read(path: Path, database: sqlite3.Connection, log: Staging) -> None:
     for identity, kind in database.execute("SELECT ocel_id, ocel_type FROM object"):
         log.add_object(f"{path}: table object", identity, kind)
     for table, kind in _tables(path, database, there, "event"):
-        for row in _rows(database, table):
+        for row in _rows(path, database, table):
             attributes = _attributes(row)
             log.add_event(f"{path}: table {table}", row["ocel_id"], kind, row["ocel_time"], attributes)
     _require_all_events(path, database, log)
     for event, other, qualifier in _columns(database, "event_object", "event_id", "object_id"):
-        log.add_relation(f"{path}: table event_object", str(event), other, qualifier)
+        log.add_relations(f"{path}: table event_object", str(event), [(other, qualifier)])
     for source, other, qualifier in _columns(database, "object_object", "source_id", "target_id"):
-        log.add_link(f"{path}: table object_object", str(source), other, qualifier)
+        log.add_links(f"{path}: table object_object", str(source), [(other, qualifier)])
     for table, _ in _tables(path, database, there, "object"):
-        for row in _rows(database, table):
+        for row in _rows(path, database, table):
             changed = row.get("ocel_changed_field")
             for name, value in _attributes(row).items():
                 if changed in (None, "", name, MORE):
@@ -71,13 +71,13 @@ def _tables(
         yield table, kind
 
 
-def _rows(database: sqlite3.Connection, table: str) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, database: sqlite3.Connection, table: str) -> Iterator[dict[str, Any]]:
     """Rows of a type's table by column; what is declared as truth is a bool."""
     columns = database.execute(f"PRAGMA table_info({_quoted(table)})").fetchall()
     declared = {name: kind.upper() for _, name, kind, *_ in columns}
     missing = {"ocel_id", "ocel_time"}.difference(declared)
     if missing:
-        raise InvalidLog(f"The table {table} has no column {', '.join(sorted(missing))}.")
+        raise InvalidLog(f"{path}: the table {table} has no column {', '.join(sorted(missing))}.")
     for row in database.execute(f"SELECT {', '.join(map(_quoted, declared))} FROM {_quoted(table)}"):
         yield {
             name: bool(value) if kind == "BOOLEAN" and value in (0, 1) else value

@@ -16,7 +16,7 @@ from throughline.collector.store import load_queries
 from throughline.dashboards.ocel.model import SOURCE, Event, InvalidLog, nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 SQL = load_queries("throughline.dashboards", "ocel_staging")
 
@@ -29,6 +29,8 @@ class Staging:
         self.ours = False
         """Whether an event says how Throughline received it: the log is an export."""
         self.events_taken = 0
+        self.repeated = 0
+        """Relations that are there twice."""
 
     def add_event(
         self, where: str, identity: object, kind: object, time: object, attributes: dict[str, str]
@@ -49,10 +51,9 @@ class Staging:
             is not None
         )
 
-    def add_relation(self, where: str, event: str, other: object, qualifier: object) -> None:
-        """Take a relation of an event to an object."""
-        row = (event, _text(where, "object id", other), str(qualifier or ""))
-        self._database.execute("INSERT OR IGNORE INTO relation VALUES (?, ?, ?)", row)
+    def add_relations(self, where: str, event: str, relations: Iterable[tuple[object, object]]) -> None:
+        """Take relations of an event to objects: id and qualifier."""
+        self._relate("relation", where, event, relations)
 
     def add_object(self, where: str, identity: object, kind: object, value: str | None = None) -> str:
         """Take an object and return its id; `value` is what it is called among those of its type."""
@@ -66,16 +67,15 @@ class Staging:
         row = (owner, _time(where, since), name, value)
         self._database.execute("INSERT INTO value VALUES (?, ?, ?, ?)", row)
 
-    def add_link(self, where: str, source: str, other: object, qualifier: object) -> None:
-        """Take a relation of an object to another."""
-        row = (source, _text(where, "object id", other), str(qualifier or ""))
-        self._database.execute("INSERT OR IGNORE INTO link VALUES (?, ?, ?)", row)
+    def add_links(self, where: str, source: str, relations: Iterable[tuple[object, object]]) -> None:
+        """Take relations of an object to others: id and qualifier."""
+        self._relate("link", where, source, relations)
 
-    def mention(self, kind: str, value: str) -> str:
-        """The id of an object of a file that has no list of objects."""
-        name = f"{kind}:{value}"
-        self._database.execute("INSERT OR IGNORE INTO object VALUES (?, ?, ?)", (name, kind, value))
-        return name
+    def mention(self, kind: str, values: Iterable[str]) -> list[str]:
+        """The ids of objects of a file that has no list of objects."""
+        rows = [(f"{kind}:{value}", kind, value) for value in values]
+        self._database.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?)", rows)
+        return [name for name, _, _ in rows]
 
     def events(self) -> Iterator[Event]:
         """Events as they came, without their relations."""
@@ -89,6 +89,11 @@ class Staging:
     def number(self, query: str, *values: object) -> int:
         """Ask for one number; nothing is 0."""
         return int(self.rows(query, *values).fetchone()[0] or 0)
+
+    def _relate(self, table: str, where: str, one: str, relations: Iterable[tuple[object, object]]) -> None:
+        rows = [(one, _text(where, "object id", other), str(said or "")) for other, said in relations]
+        insert = f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)"  # noqa: S608 - one of two names above
+        self.repeated += len(rows) - max(self._database.executemany(insert, rows).rowcount, 0)
 
     def _insert(self, twice: str, table: str, row: tuple[object, ...]) -> None:
         places = ", ".join("?" * len(row))

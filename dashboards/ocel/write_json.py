@@ -37,8 +37,7 @@ def _array(file: TextIO, before: str, name: str, members: Iterable[Any]) -> None
     file.write(f'{before}"{name}": [')
     separator = "\n"
     for member in members:
-        file.write(separator)
-        json.dump(member, file, ensure_ascii=False)
+        file.write(separator + json.dumps(member, ensure_ascii=False))
         separator = ",\n"
     file.write("\n]")
 

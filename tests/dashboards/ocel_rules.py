@@ -68,14 +68,14 @@ def require_json(path: Path) -> dict[str, Any]:
     events = [one["id"] for one in log["events"]]
     assert len(events) == len(set(events))
     for what in ("event", "object"):
-        declared = {
-            kind["name"]: {one["name"] for one in kind["attributes"]} for kind in log[f"{what}Types"]
-        }
+        declared = {kind["name"]: {one["name"] for one in kind["attributes"]} for kind in log[f"{what}Types"]}
         assert len(declared) == len(log[f"{what}Types"])
         for one in log[f"{what}s"]:
             assert {attribute["name"] for attribute in one["attributes"]} <= declared[one["type"]]
             assert {relation["objectId"] for relation in one["relationships"]} <= set(ids)
-            pairs = Counter((relation["objectId"], relation["qualifier"]) for relation in one["relationships"])
+            pairs = Counter(
+                (relation["objectId"], relation["qualifier"]) for relation in one["relationships"]
+            )
             assert set(pairs.values()) <= {1}
     return log
 
@@ -85,7 +85,9 @@ def require_sqlite(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         fixed = {"event", "object", "event_map_type", "object_map_type", "event_object", "object_object"}
-        mapped = {what: dict(_rows(database, f"SELECT * FROM {what}_map_type")) for what in ("event", "object")}
+        mapped = {
+            what: dict(_rows(database, f"SELECT * FROM {what}_map_type")) for what in ("event", "object")
+        }
         typed = {what: {f"{what}_{name}" for name in mapped[what].values()} for what in mapped}
         assert tables == fixed | typed["event"] | typed["object"]
         for what, other in (("event", "object"), ("object", "object")):
@@ -106,13 +108,13 @@ def require_sqlite(path: Path) -> None:
                 assert _primary(database, table) == ({"ocel_id"} if what == "event" else set())
                 assert _references(database, table) == {("ocel_id", what, "ocel_id")}
                 owners = set(_rows(database, f'SELECT DISTINCT ocel_id FROM "{table}"'))
-                known = f"SELECT ocel_id FROM {what} WHERE ocel_type = '{kind}'"
-                assert owners == set(_rows(database, known))
+                known = f"SELECT ocel_id FROM {what} WHERE ocel_type = ?"
+                assert owners == set(_rows(database, known, kind))
         assert _rows(database, "PRAGMA foreign_key_check") == []
 
 
-def _rows(database: sqlite3.Connection, sql: str) -> list[tuple[Any, ...]]:
-    return database.execute(sql).fetchall()
+def _rows(database: sqlite3.Connection, sql: str, *values: str) -> list[tuple[Any, ...]]:
+    return database.execute(sql, values).fetchall()
 
 
 def _columns(database: sqlite3.Connection, table: str) -> dict[str, str]:
