@@ -110,15 +110,18 @@ class Facts:
         name = "" if event.type == model.EVIDENCE else event.type
         if name:
             attributes[v.EVENT] = name
+        ids = marks[model.TRACE_ID], marks[model.SPAN_ID]
+        if not _are_ids(*ids):
+            self.tally.miss("trace and span ids that are none", event.id)
+            ids = "", ""
         source = marks[model.SOURCE]
-        if source == "span" and not (marks[model.TRACE_ID] and marks[model.SPAN_ID]):
+        if source != "cloudevent" and not (source == "span" and all(ids)):
             source = "log"
-        if source == "log":
             attributes.setdefault(v.EVENT_ID, event.id)
         return Fact(
-            source or "log", marks[model.SERVICE], event.nanos, name, attributes,
+            source, marks[model.SERVICE], event.nanos, name, attributes,
             failed=marks[model.FAILED] == "true", message=marks[model.MESSAGE],
-            trace_id=marks[model.TRACE_ID], span_id=marks[model.SPAN_ID],
+            trace_id=ids[0], span_id=ids[1],
         )  # fmt: skip
 
     def _told(self, event: Event) -> Fact:
@@ -199,6 +202,11 @@ def namespaces(kinds: list[str]) -> dict[str, str]:
             name, number = f"{plain}_{number}", number + 1
         found[kind] = name
     return found
+
+
+def _are_ids(trace: str, span: str) -> bool:
+    """Whether these are ids of OpenTelemetry, or missing."""
+    return bool(re.fullmatch(r"([0-9a-f]{32})?", trace) and re.fullmatch(r"([0-9a-f]{16})?", span))
 
 
 def _add_keys(attributes: dict[str, Value], prefix: str, keys: list[tuple[str, str]]) -> None:

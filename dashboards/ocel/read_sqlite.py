@@ -43,7 +43,7 @@ def _read(path: Path, database: sqlite3.Connection, log: Staging) -> None:
         log.add_object(f"{path}: table object", identity, kind)
     for table, kind in _tables(path, database, there, "event"):
         for row in _rows(path, database, table):
-            attributes = _attributes(row)
+            attributes = _attributes(f"{path}: table {table}", row)
             log.add_event(f"{path}: table {table}", row["ocel_id"], kind, row["ocel_time"], attributes)
     _require_all_events(path, database, log)
     for event, other, qualifier in _columns(database, "event_object", "event_id", "object_id"):
@@ -53,7 +53,7 @@ def _read(path: Path, database: sqlite3.Connection, log: Staging) -> None:
     for table, _ in _tables(path, database, there, "object"):
         for row in _rows(path, database, table):
             changed = row.get("ocel_changed_field")
-            for name, value in _attributes(row).items():
+            for name, value in _attributes(f"{path}: table {table}", row).items():
                 if changed in (None, "", name, MORE):
                     log.add_value(
                         f"{path}: table {table}", str(row["ocel_id"]), name, row["ocel_time"], value
@@ -85,10 +85,12 @@ def _rows(path: Path, database: sqlite3.Connection, table: str) -> Iterator[dict
         }
 
 
-def _attributes(row: dict[str, Any]) -> dict[str, str]:
+def _attributes(where: str, row: dict[str, Any]) -> dict[str, str]:
     attributes = texts_of({name: value for name, value in row.items() if name not in OWN_COLUMNS})
-    more = attributes.pop(MORE, None)
-    return attributes | (json.loads(more) if more else {})
+    try:
+        return attributes | texts_of(json.loads(attributes.pop(MORE, "{}")))
+    except (ValueError, AttributeError) as error:
+        raise InvalidLog(f"{where}: the column {MORE} must hold JSON objects.") from error
 
 
 def _columns(database: sqlite3.Connection, table: str, *names: str) -> sqlite3.Cursor:
