@@ -54,8 +54,8 @@ def import_ocel(
     with console.status("importing") as status, closing(Intake(to, token)) as intake:
         done = import_log(file, intake, utc_now(), status.update, name=name)
     typer.echo(f"{done.sent.events} events and {done.sent.evidence} pieces of evidence sent to {to}")
-    for kind, namespace in done.namespaces.items():
-        typer.echo(f"  objects of type {kind} are keys of {namespace}")
+    named = (one if kind == one else f"{one} ({kind})" for kind, one in done.namespaces.items())
+    typer.echo(f"  key namespaces: {', '.join(named)}")
     if done.tally.derived:
         typer.echo(f"  {done.tally.derived} relations and values of objects follow from the events")
     for reason, count in done.tally.missing.items():

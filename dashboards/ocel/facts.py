@@ -86,13 +86,10 @@ class Facts:
         for event in self._log.events():
             if not OLDEST <= event.nanos <= self._latest:
                 self.tally.miss("events before 1990 or in the future", event.id)
-            elif self._log.ours:
+            elif model.SOURCE in event.attributes:
                 yield self._received(event)
             else:
                 yield self._told(event)
-        if self._log.ours:
-            self.tally.derived = self._log.number("derived")
-            return
         first = self._log.number("first_event", OLDEST) or OLDEST
         yield from self._values(first)
         yield from self._links(first)
@@ -132,8 +129,10 @@ class Facts:
         qualified = [[object_id(*key), qualifier] for key, qualifier in keys if qualifier]
         if qualified:
             attributes[QUALIFIERS] = json.dumps(qualified, ensure_ascii=False)
+        if attributes.get(v.EVENT, event.type) != event.type:
+            self.tally.miss(f"attributes {v.EVENT} that are not the event's type", event.id)
         attributes[v.EVENT] = event.type
-        attributes[v.EVENT_ID] = f"{self._name}/{event.id}"
+        attributes.setdefault(v.EVENT_ID, f"{self._name}/{event.id}")
         return Fact("log", self._name, event.nanos, event.type, attributes)
 
     def _keys(self, event: Event) -> Iterator[tuple[tuple[str, str], str]]:
@@ -150,14 +149,22 @@ class Facts:
             if since is not None and since > self._latest:
                 self.tally.miss("values of objects in the future", name)
                 continue
-            attributes: dict[str, Value] = {row[4]: row[5] for row in group if row[4] is not None}
+            told = {row[4]: row[5] for row in group if row[4] is not None}
+            derived = model.DIMENSIONS.intersection(told) if self._log.ours else ()
+            self.tally.derived += len(derived)
+            if told and len(derived) == len(told):
+                continue
+            attributes: dict[str, Value] = {one: told[one] for one in told if one not in derived}
             _add_keys(attributes, v.KEY_PREFIX, [self._key(kind, value)])
             yield self._evidence(f"objects/{name}/{since or 0}", since or 0, first, attributes)
 
     def _links(self, first: int) -> Iterator[Fact]:
         """Evidence of relations between objects, both ways: the process says which of the two is above."""
         for source, group in groupby(self._log.rows("links"), key=lambda row: row[0]):
-            pairs = [(self._key(*row[1:3]), self._key(*row[3:5]), row[5]) for row in group]
+            rows = list(group)
+            told = [row for row in rows if not (self._log.ours and model.DERIVED.fullmatch(row[5]))]
+            self.tally.derived += len(rows) - len(told)
+            pairs = [(self._key(*row[1:3]), self._key(*row[3:5]), row[5]) for row in told]
             for start in range(0, len(pairs), LINKS_AT_ONCE):
                 chunk = pairs[start : start + LINKS_AT_ONCE]
                 qualified = [[object_id(*one), object_id(*other), said] for one, other, said in chunk]
@@ -184,7 +191,7 @@ class Facts:
 
     def _count_what_links_nothing(self) -> None:
         if self._log.repeated:
-            self.tally.miss("relations said twice count once", "", self._log.repeated)
+            self.tally.miss("relations that are there twice: they count once", "", self._log.repeated)
         for (name,) in self._log.rows("dangling"):
             self.tally.miss("relations to objects that the file does not have", name)
         for (name,) in self._log.rows("names"):

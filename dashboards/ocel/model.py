@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from throughline.collector.rfc3339 import EPOCH
+from throughline.probes import vocabulary as v
 from throughline.probes.errors import ThroughlineError
 
 # Qualifiers of event-to-object relations
@@ -24,6 +25,10 @@ LINK: Final = "link"
 # Of object-to-object relations; the source is the child
 PARENT: Final = "parent {namespace} by {rule}"
 ALIAS: Final = "alias"
+DERIVED: Final = re.compile(r"parent [A-Za-z0-9_.\-]+ by (own|inherited|explicit)|alias")
+
+# Attributes of objects
+DIMENSIONS: Final = frozenset({v.AMOUNT, v.CURRENCY, v.CUSTOMER, v.ENTITY, v.REGION, v.SERVICE_LINE})
 
 # Attributes of events
 SOURCE: Final = "throughline.source"

@@ -48,6 +48,3 @@ ORDER BY l.source, l.target
 SELECT object FROM relation WHERE object NOT IN (SELECT id FROM object)
 UNION ALL
 SELECT target FROM link WHERE target NOT IN (SELECT id FROM object)
-
--- derived --
-SELECT (SELECT count(*) FROM value) + (SELECT count(*) FROM link)
