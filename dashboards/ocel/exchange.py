@@ -40,12 +40,12 @@ READERS = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """What was written; events are with evidence."""
 
-    events: int = 0
-    objects: int = 0
+    events: int
+    objects: int
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ def export_log(
     if settings.store is None and not settings.data.joinpath("store").exists():
         raise ConfigurationError(f"{settings.data} holds no events yet: name the right folder with --data.")
     part = path.with_name(f"{path.name}.part")
-    done = Exported()
+    done: dict[str, int] = {"events": 0, "objects": 0}
 
     def counted(members: Iterable[One], what: str, most: int) -> Iterator[One]:
         for number, one in enumerate(members, 1):
-            setattr(done, what, number)
+            done[what] = number
             if number % 1_000 == 0:
                 report(f"{number} {what} written, of {most} at most")
             yield one
@@ -89,7 +89,7 @@ def export_log(
         raise ConfigurationError(message) from error
     finally:
         part.unlink(missing_ok=True)
-    return done
+    return Exported(**done)
 
 
 def import_log(

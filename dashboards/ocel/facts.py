@@ -195,8 +195,11 @@ class Facts:
         for (name,) in self._log.rows("dangling"):
             self.tally.miss("relations to objects that the file does not have", name)
         for (name,) in self._log.rows("names"):
-            if name.strip().lower() in PLACEHOLDERS:
+            key = name.strip(" \t\r\n")
+            if key.lower() in PLACEHOLDERS:
                 self.tally.miss("objects whose id is a placeholder: they link nothing", name)
+            elif key != name:
+                self.tally.miss("spaces around the ids of objects", key)
 
 
 def namespaces(kinds: list[str]) -> dict[str, str]:

@@ -46,10 +46,8 @@ class Staging:
 
     def has_event(self, identity: object) -> bool:
         """Whether an event was taken."""
-        return (
-            self._database.execute("SELECT 1 FROM event WHERE id = ?", (str(identity),)).fetchone()
-            is not None
-        )
+        found = self._database.execute("SELECT 1 FROM event WHERE id = ?", (str(identity),))
+        return found.fetchone() is not None
 
     def add_relations(self, where: str, event: str, relations: Iterable[tuple[object, object]]) -> None:
         """Take relations of an event to objects: id and qualifier."""
