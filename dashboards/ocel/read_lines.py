@@ -46,6 +46,5 @@ def _line(where: str, line: str, log: Staging) -> None:
     related = {kind: members for kind, members in content.items() if isinstance(members, list)}
     attributes = texts_of({name: value for name, value in content.items() if name not in related})
     event = log.add_event(where, identity, activity, time, attributes)
-    for kind, members in related.items():
-        names = log.mention(kind, [text_of(member) or "" for member in members])
-        log.add_relations(where, event, [(name, "") for name in names])
+    objects = [(kind, text_of(member) or "") for kind, members in related.items() for member in members]
+    log.add_relations(where, event, [(name, "") for name in log.mention(objects)])

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 SCOPE = "throughline.ocel"
 BATCH = 500
 """Records in one request; fewer where they are too large."""
-PATIENCE_SECONDS = 60.0
-"""How long an intake that is busy or away is asked again."""
 PAUSE_SECONDS = 1.0
 RETRYABLE = frozenset({429, 502, 503, 504})
 TOO_LARGE = 413
@@ -60,11 +58,14 @@ def send(facts: Iterable[Fact], intake: Intake, report: Callable[[Sent], None]) 
 class Intake:
     """An intake's OTLP endpoints over HTTP."""
 
-    def __init__(self, base: str, token: str | None) -> None:
-        """`base` is as http://127.0.0.1:4318; `token` needs the scope `ingest`."""
+    def __init__(self, base: str, token: str | None, *, patience_seconds: float = 60.0) -> None:
+        """`base` is as http://127.0.0.1:4318; `token` needs the scope `ingest`; one that is busy or silent is
+        asked again for `patience_seconds`.
+        """
         authorization = {"authorization": f"Bearer {token}"} if token else {}
         headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip", **authorization}
         self._base = base.rstrip("/")
+        self._patience_seconds = patience_seconds
         self._client = httpx.Client(headers=headers, timeout=120.0)
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class Intake:
 
     def _answer(self, path: str, body: bytes) -> httpx.Response:
         """Ask until there is an answer that asking again does not change."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience_seconds
         while True:
             try:
                 answer = self._client.post(self._base + path, content=body)

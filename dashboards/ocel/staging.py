@@ -69,9 +69,9 @@ class Staging:
         """Take relations of an object to others: id and qualifier."""
         self._relate("link", where, source, relations)
 
-    def mention(self, kind: str, values: Iterable[str]) -> list[str]:
-        """The ids of objects of a file that has no list of objects."""
-        rows = [(f"{kind}:{value}", kind, value) for value in values]
+    def mention(self, objects: Iterable[tuple[str, str]]) -> list[str]:
+        """The ids of objects, given by type and name, of a file that has no list of them."""
+        rows = [(f"{kind}:{value}", kind, value) for kind, value in objects]
         self._database.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?)", rows)
         return [name for name, _, _ in rows]
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,110 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.collector import edge_process
+from tests.dashboards.ocel_logs import DATABASE, LOG, SHIPPED, changed, facts_of, written
 from tests.dashboards.ocel_rules import require_json, require_sqlite
-from tests.stores import Stores
-from throughline.collector.loader import Loader
-from throughline.collector.store import Role, Store
-from throughline.correlator.process import load_process
-from throughline.correlator.worker import Correlator
 from throughline.dashboards.ocel import model
-from throughline.dashboards.ocel.exchange import READERS, WRITERS, import_log
-from throughline.dashboards.ocel.facts import Fact, Facts, Tally, namespaces
+from throughline.dashboards.ocel.exchange import WRITERS
+from throughline.dashboards.ocel.facts import Fact, namespaces
 from throughline.dashboards.ocel.model import Event, InvalidLog, Object, iso, nanoseconds
-from throughline.dashboards.ocel.sending import Intake
-from throughline.dashboards.ocel.staging import staging
-from throughline.probes.errors import ThroughlineError
-
-NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
-ORDERS = edge_process.SHARED / "ocel/orders.jsonl.gz"
-LOG: dict[str, Any] = {
-    "eventTypes": [{"name": "Create Order", "attributes": [{"name": "total", "type": "float"}]}],
-    "objectTypes": [
-        {"name": "Order", "attributes": [{"name": "state", "type": "string"}]},
-        {"name": "Line Item", "attributes": []},
-    ],
-    "events": [
-        {
-            "id": "e1",
-            "type": "Create Order",
-            "time": "2026-03-01T08:00:00.123456789Z",
-            "attributes": [
-                {"name": "total", "value": 100.10},
-                {"name": "lines", "value": 2},
-                {"name": "urgent", "value": True},
-                {"name": "note", "value": None},
-            ],
-            "relationships": [
-                {"objectId": "o1", "qualifier": "placed"},
-                {"objectId": "i1", "qualifier": ""},
-                {"objectId": "i2", "qualifier": ""},
-            ],
-        },
-        {"id": "e2", "type": "Ship", "time": "2026-03-02T08:00:00+01:00", "relationships": []},
-    ],
-    "objects": [
-        {
-            "id": "o1",
-            "type": "Order",
-            "attributes": [
-                {"name": "state", "time": "1970-01-01T00:00:00Z", "value": "new"},
-                {"name": "state", "time": "2026-03-02T00:00:00Z", "value": "open"},
-            ],
-            "relationships": [
-                {"objectId": "i1", "qualifier": "contains"},
-                {"objectId": "i2", "qualifier": "contains"},
-            ],
-        },
-        {"id": "i1", "type": "Line Item"},
-        {"id": "i2", "type": "Line Item"},
-        {"id": "alone", "type": "Line Item"},
-    ],
-}
-SHIPPED = LOG["events"][1]
-DATABASE = """
-CREATE TABLE event (ocel_id TEXT, ocel_type TEXT);
-CREATE TABLE object (ocel_id TEXT, ocel_type TEXT);
-CREATE TABLE event_object (ocel_event_id TEXT, ocel_object_id TEXT, ocel_qualifier TEXT);
-CREATE TABLE object_object (ocel_source_id TEXT, ocel_target_id TEXT, ocel_qualifier TEXT);
-CREATE TABLE event_map_type (ocel_type TEXT, ocel_type_map TEXT);
-CREATE TABLE object_map_type (ocel_type TEXT, ocel_type_map TEXT);
-CREATE TABLE event_CreateOrder
-    (ocel_id TEXT, ocel_time TEXT, total REAL, lines INTEGER, urgent BOOLEAN, note TEXT);
-CREATE TABLE event_Ship (ocel_id TEXT, ocel_time TEXT);
-CREATE TABLE object_Order (ocel_id TEXT, ocel_time TEXT, ocel_changed_field TEXT, state TEXT);
-CREATE TABLE object_LineItem (ocel_id TEXT, ocel_time TEXT, ocel_changed_field TEXT);
-INSERT INTO event_map_type VALUES ('Create Order', 'CreateOrder'), ('Ship', 'Ship');
-INSERT INTO object_map_type VALUES ('Order', 'Order'), ('Line Item', 'LineItem');
-INSERT INTO event VALUES ('e1', 'Create Order'), ('e2', 'Ship');
-INSERT INTO object VALUES ('o1', 'Order'), ('i1', 'Line Item'), ('i2', 'Line Item'), ('alone', 'Line Item');
-INSERT INTO event_CreateOrder VALUES ('e1', '2026-03-01 08:00:00.123456789', 100.1, 2, 1, NULL);
-INSERT INTO event_Ship VALUES ('e2', '2026-03-02T07:00:00');
-INSERT INTO object_Order VALUES
-    ('o1', '1970-01-01 00:00:00', NULL, 'new'), ('o1', '2026-03-02 00:00:00', 'state', 'open');
-INSERT INTO object_LineItem (ocel_id, ocel_time)
-    VALUES ('i1', '1970-01-01'), ('i2', '1970-01-01'), ('alone', '1970-01-01');
-INSERT INTO event_object VALUES ('e1', 'o1', 'placed'), ('e1', 'i1', ''), ('e1', 'i2', NULL);
-INSERT INTO object_object VALUES ('o1', 'i1', 'contains'), ('o1', 'i2', 'contains');
-"""
-
-
-def written(path: Path, content: dict[str, Any] | str) -> Path:
-    """Write a log: JSON, or SQL for SQLite."""
-    if path.suffix == ".sqlite":
-        with closing(sqlite3.connect(path)) as database:
-            database.executescript(str(content))
-    else:
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def facts_of(path: Path) -> tuple[list[Fact], Tally]:
-    """What a file called `log` would send, and what not."""
-    with staging() as log:
-        READERS["".join(path.suffixes)](path, log)
-        facts = Facts(log, "log", NOW)
-        return list(facts.all()), facts.tally
 
 
 @pytest.mark.parametrize(("suffix", "content"), [(".json", LOG), (".sqlite", DATABASE)])
@@ -203,10 +101,6 @@ def test_what_was_added_to_an_export_is_carried(tmp_path: Path) -> None:
     assert facts[2].attributes["business.link"] == ["b:1>a:1", "a:1>b:1"]
 
 
-def _changed(**parts: Any) -> dict[str, Any]:
-    return {**LOG, **parts}
-
-
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -215,15 +109,15 @@ def _changed(**parts: Any) -> dict[str, Any]:
         ("log.json", '{"events": [', "is no JSON"),
         ("log.json", "[]", "must be a JSON object"),
         ("log.json", {"rows": []}, "no array eventTypes, objectTypes, events, objects; it has rows"),
-        ("log.json", _changed(objects={}), "no array objects"),
-        ("log.json", _changed(events=[7]), r"events\[0\] must be a JSON object"),
-        ("log.json", _changed(events=[SHIPPED] * 2), r"events\[1\]: the event id 'e2' is there twice"),
-        ("log.json", _changed(objects=[LOG["objects"][1]] * 2), r"objects\[1\]: the object id 'i1' is there"),
-        ("log.json", _changed(events=[{"id": "e", "type": "t"}]), r"\[0\]: the time None is no ISO 8601"),
-        ("log.json", _changed(events=[{"id": "e", "time": "2026-03-01T08:00:00Z"}]), "the type is None"),
-        ("log.json", _changed(objects=[{"id": "", "type": "t"}]), "the id is ''"),
-        ("log.json", _changed(events=[{**SHIPPED, "attributes": {}}]), "attributes must be an array"),
-        ("log.json", _changed(events=[{**SHIPPED, "relationships": [{}]}]), r"relationships\[0\] must be"),
+        ("log.json", changed(objects={}), "no array objects"),
+        ("log.json", changed(events=[7]), r"events\[0\] must be a JSON object"),
+        ("log.json", changed(events=[SHIPPED] * 2), r"events\[1\]: the event id 'e2' is there twice"),
+        ("log.json", changed(objects=[LOG["objects"][1]] * 2), r"objects\[1\]: the object id 'i1' is there"),
+        ("log.json", changed(events=[{"id": "e", "type": "t"}]), r"\[0\]: the time None is no ISO 8601"),
+        ("log.json", changed(events=[{"id": "e", "time": "2026-03-01T08:00:00Z"}]), "the type is None"),
+        ("log.json", changed(objects=[{"id": "", "type": "t"}]), "the id is ''"),
+        ("log.json", changed(events=[{**SHIPPED, "attributes": {}}]), "attributes must be an array"),
+        ("log.json", changed(events=[{**SHIPPED, "relationships": [{}]}]), r"relationships\[0\] must be"),
         ("log.sqlite", "CREATE TABLE event (a);", "no table event_map_type, object_map_type, object"),
         ("log.sqlite", DATABASE + "DROP TABLE event_Ship;", "names a table event_Ship for 'Ship'"),
         ("log.sqlite", DATABASE + "DELETE FROM event_Ship;", "the event 'e2' of type 'Ship' is in no table"),
@@ -248,24 +142,6 @@ def test_text_is_no_database(tmp_path: Path) -> None:
     path = written(tmp_path / "log.txt", "text " * 300).rename(tmp_path / "log.sqlite")
     with pytest.raises(InvalidLog, match=r"is no OCEL 2.0 database: file is not a database"):
         facts_of(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("log.xml", "must end with one of .json,"),
-        ("none.json", "is no file"),
-        ("log.json", "Nothing listens on"),
-    ],
-)
-def test_nothing_is_sent_in_vain(tmp_path: Path, name: str, sentence: str) -> None:
-    """A format that is not read, a file or an intake that is not there."""
-    written(tmp_path / "log.json", LOG)
-    with (
-        closing(Intake("http://127.0.0.1:1", None)) as intake,
-        pytest.raises(ThroughlineError, match=sentence),
-    ):
-        import_log(tmp_path / name, intake, NOW, lambda _: None)
 
 
 def test_types_become_namespaces_each_its_own() -> None:
@@ -327,9 +203,7 @@ def test_any_text_comes_back(
         )
         for number, said in enumerate(attributes)
     ]
-    objects = [
-        Object(name, "a.b", [("business.customer", 2**60, key)]) for (name, _), key in zip(relations, keys, strict=True)
-    ]
+    objects = [Object(name, "a.b", [("business.customer", 2**60, name)]) for name, _ in relations]
     WRITERS[suffix](path, events, objects)
     if suffix == ".json":
         require_json(path)
@@ -344,26 +218,3 @@ def test_any_text_comes_back(
         assert {named} if isinstance(named, str) else set(named) == set(keys)
         assert carried.pop("business.event.id") == event.id
         assert carried == attributes[int(event.id)]
-
-
-@pytest.mark.skipif(not ORDERS.exists(), reason="the public log is not part of the distribution")
-def test_a_public_log_of_orders_is_2000_journeys(stores: Stores, tmp_path: Path) -> None:
-    """Lines of JSON through a real edge: every event arrives, and every order is a journey."""
-    process = load_process(
-        "process: orders\nkeys: [orders, packages]\nmilestones: [{name: placed, event: place order}]\n"
-    )
-    with (
-        edge_process.running(tmp_path / "edge") as edge,
-        closing(Intake(edge.url, None)) as intake,
-    ):
-        done = import_log(ORDERS, intake, NOW, lambda _: None)
-        edge.stop()
-    assert (done.sent.events, done.sent.evidence) == (22_367, 0)
-    assert done.tally.missing == {"relations that are there twice: they count once": 6_759}
-    with closing(Store.open(stores.directory(tmp_path / "store"))) as store:
-        Loader(store, tmp_path / "edge/spool").drain()
-        Correlator(store, (process,)).tick("default", NOW)
-        events = "SELECT uniqExact(EventId), sum(length(Keys)) FROM business_events"
-        assert store.query(events, role=Role.PAGES).result_rows == [(22_367, 182_255)]
-        placed = "SELECT state, count() FROM milestones_at(tenant = 'default', now = now64(6)) GROUP BY state"
-        assert store.query(placed, role=Role.PAGES).result_rows == [("met", 2000)]
