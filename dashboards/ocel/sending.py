@@ -66,6 +66,7 @@ class Intake:
         headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip", **authorization}
         self._base = base.rstrip("/")
         self._patience_seconds = patience_seconds
+        self._reached = False
         self._client = httpx.Client(headers=headers, timeout=120.0)
 
     def close(self) -> None:
@@ -94,17 +95,18 @@ class Intake:
         while True:
             try:
                 answer = self._client.post(self._base + path, content=body)
-            except httpx.ConnectError as error:
-                message = f"Nothing listens on {self._base}: start the platform or correct --to."
-                raise IntakeError(message) from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                failure = f"{self._base} does not answer ({error})"
-                pause = PAUSE_SECONDS
+                if not self._reached:
+                    message = f"Nothing answers on {self._base}: start the platform or correct --to."
+                    raise IntakeError(message) from error
+                failure, wait = f"{self._base} does not answer any longer ({error})", ""
             else:
+                self._reached = True
                 if answer.status_code not in RETRYABLE:
                     return answer
                 failure = f"{self._base} is busy (status {answer.status_code})"
-                pause = float(answer.headers.get("retry-after", PAUSE_SECONDS))
+                wait = answer.headers.get("retry-after", "")
+            pause = float(wait) if wait.isdecimal() else PAUSE_SECONDS
             if time.monotonic() + pause > deadline:
                 raise IntakeError(f"{failure}: import again later.", permanent=False)
             time.sleep(pause)

@@ -29,7 +29,7 @@ ORDERS = edge_process.SHARED / "ocel/orders.jsonl.gz"
     [
         ("log.xml", "must end with one of .json,"),
         ("none.json", "is no file"),
-        ("log.json", "Nothing listens on"),
+        ("log.json", "Nothing answers on"),
     ],
 )
 def test_nothing_is_sent_in_vain(tmp_path: Path, name: str, sentence: str) -> None:
