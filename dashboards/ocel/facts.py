@@ -193,7 +193,7 @@ class Facts:
         if self._log.repeated:
             self.tally.miss("relations that are there twice: they count once", "", self._log.repeated)
         for (name,) in self._log.rows("dangling"):
-            self.tally.miss("relations to objects that the file does not have", name)
+            self.tally.miss("relations and values of what the file does not have", name)
         for (name,) in self._log.rows("names"):
             key = name.strip(" \t\r\n")
             if key.lower() in PLACEHOLDERS:

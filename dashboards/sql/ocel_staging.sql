@@ -47,4 +47,10 @@ ORDER BY l.source, l.target
 -- dangling --
 SELECT object FROM relation WHERE object NOT IN (SELECT id FROM object)
 UNION ALL
+SELECT event FROM relation WHERE event NOT IN (SELECT id FROM event)
+UNION ALL
 SELECT target FROM link WHERE target NOT IN (SELECT id FROM object)
+UNION ALL
+SELECT source FROM link WHERE source NOT IN (SELECT id FROM object)
+UNION ALL
+SELECT object FROM value WHERE object NOT IN (SELECT id FROM object)

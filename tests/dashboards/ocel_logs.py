@@ -87,6 +87,7 @@ INSERT INTO object_object VALUES ('o1', 'i1', 'contains'), ('o1', 'i2', 'contain
 
 def written(path: Path, content: dict[str, Any] | str) -> Path:
     """Write a log: JSON, or SQL for SQLite."""
+    path.parent.mkdir(exist_ok=True)
     if path.suffix == ".sqlite":
         with closing(sqlite3.connect(path)) as database:
             database.executescript(str(content))

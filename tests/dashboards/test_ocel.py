@@ -89,10 +89,11 @@ def world(stores: Stores, tmp_path_factory: pytest.TempPathFactory, processes: t
         patched.setattr(scenario, "SHARED_INVOICES", (3,))
         patched.setattr(scenario, "BATCHES", (4,))
         history = scenario.plan(1, NOW)
+    stores.directory(folder / "store")
     with edge_process.running(folder / "edge") as edge:
         send_history(edge.url, history)
         send_oddities(edge)
-        journeys = taken(stores, folder, edge, processes)
+        journeys = taken(folder, edge, processes)
     assert all(len(rows) > 5 for rows in journeys.values())
     files = []
     for process in processes:
@@ -102,15 +103,14 @@ def world(stores: Stores, tmp_path_factory: pytest.TempPathFactory, processes: t
     return World(folder, journeys, *files)
 
 
-def taken(
-    stores: Stores, folder: Path, edge: edge_process.Edge, processes: tuple[Process, ...]
-) -> dict[str, list[str]]:
-    """Load and correlate what an edge has spooled into an empty store in `folder`; return what came of it."""
+def taken(folder: Path, edge: edge_process.Edge, processes: tuple[Process, ...]) -> dict[str, list[str]]:
+    """Load and correlate what an edge has spooled into the store in `folder`; return what is in there."""
     edge.stop()
-    stores.directory(folder / "store")
     with closing(Store.open(folder / "store")) as store:
         Loader(store, edge.data / "spool").drain()
-        Correlator(store, processes).tick(TENANT, NOW)
+        correlator = Correlator(store, processes)
+        for process in processes:
+            correlator.rebuild(TENANT, process.id, NOW)
         now = {"now": NOW.strftime("%Y-%m-%d %H:%M:%S")}
         return {
             name: sorted(map(repr, store.query(sql, now, role=Role.ADHOC).result_rows))
@@ -135,11 +135,23 @@ def test_everything_comes_back_as_it_was(
     """Exports imported into an empty store, one of them twice, give the same facts, links, journeys,
     milestones, exceptions and memberships, to the last identity.
     """
+    stores.directory(tmp_path / "store")
     with edge_process.running(tmp_path / "edge") as edge, closing(Intake(edge.url, None)) as intake:
         for path in (world.demo["json"], world.odd["sqlite"], world.odd["json"]):
             done = import_log(path, intake, NOW, lambda _: None)
             assert not done.tally.missing
-        after = taken(stores, tmp_path, edge, processes)
+        after = taken(tmp_path, edge, processes)
+    for part, rows in world.journeys.items():
+        assert after[part] == rows, part
+
+
+def test_where_it_came_from_an_export_adds_nothing(
+    tmp_path: Path, world: World, processes: tuple[Process, ...]
+) -> None:
+    """Spans, log records and CloudEvents come back under the identities that they had."""
+    with edge_process.running(tmp_path / "edge") as edge, closing(Intake(edge.url, None)) as intake:
+        import_log(world.odd["sqlite"], intake, NOW, lambda _: None)
+        after = taken(world.folder, edge, processes[1:])
     for part, rows in world.journeys.items():
         assert after[part] == rows, part
 

@@ -74,13 +74,24 @@ def test_what_cannot_be_carried_is_counted(tmp_path: Path) -> None:
     facts, tally = facts_of(written(tmp_path / "log.json", log))
     assert [fact.attributes["business.event.id"] for fact in facts] == ["log/fine", "log/links/n/a/0"]
     assert tally.missing == {
-        "relations to objects that the file does not have": 1,
+        "relations and values of what the file does not have": 1,
         "objects whose id is a placeholder: they link nothing": 1,
         "events before 1990 or in the future": 2,
         "values of objects in the future": 1,
         "links below an object whose id holds '>'": 1,
     }
-    assert tally.examples["relations to objects that the file does not have"] == "nowhere"
+    assert tally.examples["relations and values of what the file does not have"] == "nowhere"
+
+
+def test_rows_of_nothing_are_counted(tmp_path: Path) -> None:
+    """SQLite may relate events and objects that it does not have, and give them values."""
+    strays = (
+        "INSERT INTO event_object VALUES ('e9', 'o1', ''); INSERT INTO object_object VALUES ('o9', 'o1', '');"
+        "INSERT INTO object_Order VALUES ('o9', '2026-03-02', NULL, 'new');"
+    )
+    facts, tally = facts_of(written(tmp_path / "log.sqlite", DATABASE + strays))
+    assert tally.missing == {"relations and values of what the file does not have": 3}
+    assert facts == facts_of(written(tmp_path / "plain/log.sqlite", DATABASE))[0]
 
 
 def test_what_was_added_to_an_export_is_carried(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.collector import edge_process
-from tests.dashboards.ocel_logs import LOG, NOW, SHIPPED, changed, facts_of, written
+from tests.dashboards.ocel_logs import LOG, NOW, SHIPPED, changed, written
 from tests.dashboards.otlp_sink import otlp_sink
 from tests.stores import Stores
 from throughline.collector.loader import Loader
@@ -18,7 +18,9 @@ from throughline.collector.store import Role, Store
 from throughline.correlator.process import load_process
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.ocel.exchange import import_log
+from throughline.dashboards.ocel.read_lines import read_lines
 from throughline.dashboards.ocel.sending import Intake
+from throughline.dashboards.ocel.staging import staging
 from throughline.probes.errors import IntakeError, InvalidRequest, ThroughlineError, Unauthorized
 
 ORDERS = edge_process.SHARED / "ocel/orders.jsonl.gz"
@@ -82,10 +84,9 @@ needs_orders = pytest.mark.skipif(not ORDERS.exists(), reason="the public log is
 @needs_orders
 def test_a_public_log_is_read_whole() -> None:
     """22,367 events, as lines of JSON; relations that a line says twice are counted."""
-    facts, tally = facts_of(ORDERS)
-    assert len({fact.attributes["business.event.id"] for fact in facts}) == 22_367
-    assert all(fact.event and fact.attributes["business.key.orders"] for fact in facts)
-    assert tally.missing == {"relations that are there twice: they count once": 6_759}
+    with staging() as log:
+        read_lines(ORDERS, log)
+        assert (log.events_taken, log.repeated) == (22_367, 6_759)
 
 
 @needs_orders
@@ -104,7 +105,7 @@ def test_its_orders_are_journeys(stores: Stores, tmp_path: Path) -> None:
     assert (done.sent.events, done.sent.evidence) == (2_000, 0)
     with closing(Store.open(stores.directory(tmp_path / "store"))) as store:
         Loader(store, tmp_path / "edge/spool").drain()
-        Correlator(store, (process,)).tick("default", NOW)
+        Correlator(store, (process,)).rebuild("default", process.id, NOW)
         events = "SELECT uniqExact(EventId), sum(length(Keys)) > 15000 FROM business_events"
         assert store.query(events, role=Role.PAGES).result_rows == [(2_000, True)]
         placed = "SELECT state, count() FROM milestones_at(tenant = 'default', now = now64(6)) GROUP BY state"
