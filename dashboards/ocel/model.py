@@ -97,3 +97,8 @@ def nanoseconds(text: str) -> int | None:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     nanos = (moment - EPOCH) // timedelta(microseconds=1) * 1_000 + int((fraction or "")[:9].ljust(9, "0"))
     return max(-_INT64, min(nanos, _INT64))
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier of SQLite."""
+    return '"' + name.replace('"', '""') + '"'

@@ -3,7 +3,7 @@
 Source: https://www.ocel-standard.org/2.0/ocel20_specification.pdf, section 6
 """
 
-# ruff: noqa: S608 - names of tables become identifiers through `_quoted`
+# ruff: noqa: S608 - names of tables become identifiers through `quoted`
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from throughline.dashboards.ocel.model import MORE, InvalidLog
+from throughline.dashboards.ocel.model import MORE, InvalidLog, quoted
 from throughline.dashboards.ocel.staging import texts_of
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ def _tables(
 
 def _rows(path: Path, database: sqlite3.Connection, table: str) -> Iterator[dict[str, Any]]:
     """Rows of a type's table by column; what is declared as truth is a bool."""
-    columns = database.execute(f"PRAGMA table_info({_quoted(table)})").fetchall()
+    columns = database.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
     declared = {name: kind.upper() for _, name, kind, *_ in columns}
     missing = {"ocel_id", "ocel_time"}.difference(declared)
     if missing:
         raise InvalidLog(f"{path}: the table {table} has no column {', '.join(sorted(missing))}.")
-    for row in database.execute(f"SELECT {', '.join(map(_quoted, declared))} FROM {_quoted(table)}"):
+    for row in database.execute(f"SELECT {', '.join(map(quoted, declared))} FROM {quoted(table)}"):
         yield {
             name: bool(value) if kind == "BOOLEAN" and value in (0, 1) else value
             for (name, kind), value in zip(declared.items(), row, strict=True)
@@ -106,7 +106,3 @@ def _require_all_events(path: Path, database: sqlite3.Connection, log: Staging) 
         if not log.has_event(identity):
             raise InvalidLog(f"{path}: the event {identity!r} of type {kind!r} is in no table of that type.")
     raise InvalidLog(f"{path}: tables of event types hold events that the table event does not have.")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -3,7 +3,7 @@
 Source: https://www.ocel-standard.org/2.0/ocel20_specification.pdf, section 6, and its relational constraints
 """
 
-# ruff: noqa: S608 - names become identifiers through `_quoted`
+# ruff: noqa: S608 - names become identifiers through `quoted`
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from throughline.dashboards.ocel.model import MORE, iso
+from throughline.dashboards.ocel.model import MORE, iso, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,7 +97,7 @@ class _Types:
             mapped = _free(re.sub(r"\W+", "", name, flags=re.ASCII) or "Type", self._taken)
             self._taken.add(mapped.lower())
             self._database.execute(f"INSERT INTO {self._what}_map_type VALUES (?, ?)", (name, mapped))
-            identifier = _quoted(f"{self._what}_{mapped}")
+            identifier = quoted(f"{self._what}_{mapped}")
             self._database.execute(f"CREATE TABLE {identifier} ({self._columns})")
             self._tables[name] = _Table(self._database, identifier)
         return self._tables[name]
@@ -123,7 +123,7 @@ class _Table:
 
     def insert(self, row: Mapping[str, str]) -> None:
         """Insert a row, given by column."""
-        names, places = ", ".join(map(_quoted, row)), ", ".join("?" * len(row))
+        names, places = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
         self._database.execute(
             f"INSERT INTO {self._identifier} ({names}) VALUES ({places})", tuple(row.values())
         )
@@ -141,7 +141,7 @@ class _Table:
     def _add(self, name: str) -> None:
         if name not in self._known:
             self._known.add(name)
-            self._database.execute(f"ALTER TABLE {self._identifier} ADD COLUMN {_quoted(name)} TEXT")
+            self._database.execute(f"ALTER TABLE {self._identifier} ADD COLUMN {quoted(name)} TEXT")
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -152,7 +152,3 @@ def _free(name: str, taken: set[str]) -> str:
         free = f"{name}{number}"
         number += 1
     return free
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -53,7 +53,7 @@ def test_every_part_of_a_log_becomes_a_fact(
 
 def test_what_cannot_be_carried_is_counted(tmp_path: Path) -> None:
     """Times out of range, relations to nothing, ids that link nothing: each with how many and an example."""
-    relations = [{"objectId": "nowhere", "qualifier": ""}, {"objectId": "n/a", "qualifier": ""}]
+    relations = [{"objectId": name, "qualifier": ""} for name in ("nowhere", "n/a", "spaced ")]
     log = {
         "eventTypes": [],
         "objectTypes": [],
@@ -63,6 +63,7 @@ def test_what_cannot_be_carried_is_counted(tmp_path: Path) -> None:
             {"id": "fine", "type": "t", "time": "2026-11-21T09:00:00Z", "relationships": relations},
         ],
         "objects": [
+            {"id": "spaced ", "type": "o"},
             {"id": "n/a", "type": "o", "relationships": [{"objectId": "a>b", "qualifier": ""}]},
             {
                 "id": "a>b",
@@ -76,6 +77,7 @@ def test_what_cannot_be_carried_is_counted(tmp_path: Path) -> None:
     assert tally.missing == {
         "relations and values of what the file does not have": 1,
         "objects whose id is a placeholder: they link nothing": 1,
+        "spaces around the ids of objects": 1,
         "events before 1990 or in the future": 2,
         "values of objects in the future": 1,
         "links below an object whose id holds '>'": 1,
@@ -153,6 +155,16 @@ def test_text_is_no_database(tmp_path: Path) -> None:
     path = written(tmp_path / "log.txt", "text " * 300).rename(tmp_path / "log.sqlite")
     with pytest.raises(InvalidLog, match=r"is no OCEL 2.0 database: file is not a database"):
         facts_of(path)
+
+
+def test_what_an_edited_export_may_hold(tmp_path: Path) -> None:
+    """Ids of spans that are none are dropped and counted: the event is a log record then."""
+    marks = {model.SOURCE: "span", model.TRACE_ID: "hidden", model.SPAN_ID: "hidden"}
+    event = Event("e1", "t", 2**60 + 2**59, marks, [("a:1", model.KEY)])
+    WRITERS[".json"](tmp_path / "log.json", [event], [Object("a:1", "a")])
+    (fact,), tally = facts_of(tmp_path / "log.json")
+    assert (fact.source, fact.trace_id, fact.attributes["business.event.id"]) == ("log", "", "e1")
+    assert tally.missing == {"trace and span ids that are none": 1}
 
 
 def test_types_become_namespaces_each_its_own() -> None:
