@@ -39,8 +39,9 @@ def test_every_verb_and_option_is_documented() -> None:
     page = text("reference-cli.md")
     group = typer.main.get_command(app)
     for verb in VERBS:
-        assert f"`throughline {verb.__name__}" in page
-        command = group.commands[verb.__name__]  # type: ignore[attr-defined]
+        name = verb.__name__.replace("_", "-")
+        assert f"`throughline {name}" in page
+        command = group.commands[name]  # type: ignore[attr-defined]
         options = [
             option for parameter in command.params for option in parameter.opts if option.startswith("--")
         ]

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from throughline.dashboards.commands.ask import check, doctor, journey, rebuild
+from throughline.dashboards.commands.exchange import export_ocel, import_ocel
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.probes.errors import ThroughlineError
 
-VERBS = (up, demo, edge, engine, check, rebuild, journey, doctor)
+VERBS = (up, demo, edge, engine, check, rebuild, journey, export_ocel, import_ocel, doctor)
 
 app = typer.Typer(
     name="throughline",

@@ -63,12 +63,13 @@ OtlpGrpc = Annotated[
         envvar="THROUGHLINE_OTLP_GRPC", help="Port of OTLP over gRPC; default 4317.", show_default=False
     ),
 ]
+Tenant = Annotated[str, typer.Option(envvar="THROUGHLINE_TENANT", help="Whose journeys.")]
 AccessToken = Annotated[
     str | None,
     typer.Option(
         "--token",
         envvar="THROUGHLINE_TOKEN",
-        help="Token for the API, if tokens are configured.",
+        help="Token, if tokens are configured.",
         show_default=False,
     ),
 ]

@@ -220,6 +220,8 @@ def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     [
         (("check", "nowhere"), "nowhere is no folder"),
         (("rebuild", "--data", "nowhere"), "nowhere holds no events yet"),
+        (("export-ocel", "x.json", "--process", "p", "--data", "nowhere"), "nowhere holds no events yet"),
+        (("import-ocel", "nowhere.json"), "nowhere.json is no file"),
         (("journey", "a:b", "--port", "1"), "Nothing answers at http://127.0.0.1:1/api/v1"),
         (("up", "--host", "0.0.0.0", "--data", "{tmp}"), "without tokens"),
         (("engine", "--data", "/proc/none"), "The data folder /proc/none cannot be written"),
@@ -279,4 +281,4 @@ def test_help_lists_every_verb() -> None:
     """Help tells each verb, in a sentence."""
     result = throughline("--help")
     assert result.returncode == 0
-    assert all(re.search(rf"\b{verb.__name__}\b", result.stdout) for verb in VERBS)
+    assert all(re.search(rf"\b{verb.__name__.replace('_', '-')}\b", result.stdout) for verb in VERBS)
