@@ -106,7 +106,7 @@ def working(
     threads = [
         KeptThread("loader", lambda: loader.run(stop), every=0.1, stop=stop),
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
-        KeptThread("rebuilds", correlating.work, every=0.25, stop=stop),
+        KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
     ]

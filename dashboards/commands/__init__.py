@@ -13,9 +13,10 @@ import typer
 
 from throughline.dashboards.commands.ask import check, doctor, journey, rebuild
 from throughline.dashboards.commands.serve import demo, edge, engine, up
+from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError
 
-VERBS = (up, demo, edge, engine, check, rebuild, journey, doctor)
+VERBS = (up, demo, edge, engine, check, rebuild, diff, backtest, journey, doctor)
 
 app = typer.Typer(
     name="throughline",

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from throughline.dashboards.commands.options import INTAKE, PAGES, STORES, AccessToken, takes
+from throughline.dashboards.commands.options import INTAKE, PAGES, STORES, AccessToken, Tenant, takes
 from throughline.probes.errors import ThroughlineError
 
 Folder = Annotated[Path, typer.Argument(help="Folder of configuration files.", show_default=False)]
@@ -20,7 +20,6 @@ Process = Annotated[
 Wanted = Annotated[
     str, typer.Argument(help="Id of a journey, or a key as namespace:value.", show_default=False)
 ]
-Tenant = Annotated[str, typer.Option(envvar="THROUGHLINE_TENANT", help="Whose journeys.")]
 
 
 def check(folder: Folder) -> None:
