@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _NOWHERE = "no journey"
+_WORDS = frozenset({"", "milestone", "state", "status", "journey", "milestones"})
+"""Columns of words; the others hold figures."""
 
 
 def render_figures(found: dict[str, Any], console: Console) -> None:
     """Statuses and milestones of both sides; one figure where they agree."""
     before, after = found["before"], found["after"]
-    opened = f"opened since {found['since']}, " if found["since"] else ""
-    console.print(f"{found['process']}: {opened}as of {found['until']}")
-    console.print(f"{found['changes']['journeys']:,} journeys differ", end="\n\n")
+    opened = f"opened since {_minute(found['since'])}, " if found["since"] else ""
+    console.print(f"{found['process']}: journeys {opened}as of {_minute(found['until'])}")
+    console.print(f"{found['changes']['journeys']:,} of them differ", end="\n\n")
     rows = [
         [name.replace("_", " "), *(f"{side['statuses'][name]:,}" for side in (before, after))]
         for name in before["statuses"]
@@ -65,6 +68,10 @@ def render_changes(found: dict[str, Any], console: Console) -> None:
     )
 
 
+def _minute(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M}"
+
+
 def _milestone(one: dict[str, Any] | None) -> list[str]:
     if one is None:
         return ["-"] * 7
@@ -84,9 +91,10 @@ def _print(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]])
     if not rows:
         return
     table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(head):
-        table.add_column(name, justify="left" if place == 0 else "right", overflow="fold")
+    for name in head:
+        words = name in _WORDS
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console.print(table, end="\n")
+    console.print(table)
     console.print()

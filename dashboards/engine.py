@@ -75,6 +75,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             processes=lambda: correlating.processes,
             settings=pages,
             clock=utc_now,
+            control=control,
         )
         _Server(create_app(deps), on_ready).run([listener])
 

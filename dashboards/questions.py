@@ -98,6 +98,15 @@ def changed(process: Process, changes: Sequence[str], config: Path | None) -> Pr
     return load_process(json.dumps(tree), calendars=known, changes=changes)
 
 
+def from_text(text: str, process: Process) -> Process:
+    """A definition from YAML text; the shipped calendars count, and those of the process in use.
+
+    Raises:
+        InvalidProcess: with every problem found.
+    """
+    return load_process(text, calendars={**load_calendars(None).calendars, **process.calendars})
+
+
 def from_file(path: Path, changes: Sequence[str], config: Path | None) -> Process:
     """A definition from a file, with some fields changed; the calendars of `config` count.
 

@@ -16,6 +16,9 @@ Definition = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The whole answer, as the API gives it.")]
 
+WIDTH = 200
+"""Columns: a terminal wraps longer lines better than a table does."""
+
 
 @takes(*STORES)
 def diff(
@@ -72,7 +75,7 @@ def _show(found: dict[str, Any], *, as_json: bool, changes: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = Console()
+    console = Console(width=WIDTH)
     render_figures(found, console)
     if changes:
         render_changes(found, console)
