@@ -70,7 +70,7 @@ def changed(*changes: str) -> Process:
 def history(count: int) -> list[Said]:
     """Events of journeys over thirty days, with every kind of trouble."""
     chance = random.Random(7)
-    said = []
+    said: list[Said] = []
     for deal in range(1, count + 1):
         time = chance.randrange(30 * 24 * HOUR)
         keys = (f"crm.deal:h{deal}", f"psa.project:h{deal}")
@@ -101,7 +101,8 @@ def reported(world: World, period: Period) -> Counts:
     found: dict[str, dict[str, int]] = {}
     for name, state, journeys in world.store.query(states, parameters, role=Role.PAGES).result_rows:
         found.setdefault(name, {})[state] = journeys
-    return dict(world.store.query(statuses, parameters, role=Role.PAGES).result_rows), found
+    counted = world.store.query(statuses, parameters, role=Role.PAGES).result_rows
+    return {str(status): int(journeys) for status, journeys in counted}, found
 
 
 def told(side: dict[str, Any]) -> Counts:
