@@ -11,12 +11,11 @@ What arrives meanwhile may be seen or not, but by both sides alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
-from throughline.correlator.compare_figures import Figures, Period
+from throughline.correlator.compare_figures import Figures, Period, Side
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
 from throughline.correlator.link import ancestry_statements
@@ -37,15 +36,6 @@ CHUNK = 250_000
 """Events folded at once: they are held in memory."""
 
 _COUNTS = " AND Time < {until:DateTime64(6, 'UTC')}"
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One definition, the generation of its journeys, and the one whose membership it folds."""
-
-    process: Process
-    generation: int
-    source: int
 
 
 class Comparer:
@@ -84,14 +74,14 @@ class Comparer:
         self._drop(after.id, first)
         try:
             sources = self._sources(tenant, before, after, first, present)
-            sides = [
-                _Side(process, first + place, sources[place]) for place, process in enumerate((before, after))
-            ]
+            sides = Side(before, first, sources[0]), Side(after, first + 1, sources[1])
             for source in sorted(set(sources)):
-                folded = [side for side in sides if side.source == source]
-                self._fold(tenant, source, folded, period)
-            figures = Figures(self._store, tenant, period, sources)
-            return figures.compare(*((side.process, side.generation) for side in sides))
+                self._fold(tenant, source, [side for side in sides if side.source == source], period)
+            workspace = self._space(0)
+            try:
+                return Figures(self._store, workspace, tenant, sides, period).compare()
+            finally:
+                workspace.clear()
         finally:
             self._drop(after.id, first)
 
@@ -140,7 +130,7 @@ class Comparer:
         finally:
             workspace.clear()
 
-    def _fold(self, tenant: str, source: int, sides: Sequence[_Side], period: Period) -> None:
+    def _fold(self, tenant: str, source: int, sides: Sequence[Side], period: Period) -> None:
         """Fold the journeys of a period, chunk by chunk: every side from the same rows."""
         workspace = self._space(0)
         workspace.create()

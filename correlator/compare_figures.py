@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.link import expand
+from throughline.correlator.workspace import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from throughline.correlator.definition import Process
+    from throughline.correlator.workspace import Workspace
 
 STATUSES = ("in_flight", "late", "stuck", "completed", "dropped")
 SAMPLES = 20
@@ -46,47 +48,66 @@ class Period:
         return {name: f"{one.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for name, one in moments.items()}
 
 
+@dataclass(frozen=True)
+class Side:
+    """One definition, the generation of its journeys, and the one whose membership they were folded from."""
+
+    process: Process
+    generation: int
+    source: int
+
+
 class Figures:
-    """Asks for the figures of one comparison."""
+    """Asks for the figures of one comparison; the working tables are its own meanwhile."""
 
-    def __init__(self, store: Store, tenant: str, period: Period, sources: Collection[int]) -> None:
-        """`sources` are the generations that know what roots are called."""
+    def __init__(
+        self, store: Store, workspace: Workspace, tenant: str, sides: tuple[Side, Side], period: Period
+    ) -> None:
+        """`sides` are before and after, their journeys folded."""
+        before, after = sides
         blocks = load_queries("throughline.correlator", "compare")
-        self._queries = {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
-        self._store = store
-        self._period = period
-        self._scope = {"tenant": tenant, "sources": sorted(set(sources)), **period.parameters}
+        queries = {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
+        self._queries = {name: workspace.resolve(text) for name, text in queries.items()}
+        self._scope: dict[str, Any] = {
+            "tenant": tenant,
+            "process": after.process.id,
+            "before": before.generation,
+            "after": after.generation,
+            "sources": sorted({before.source, after.source}),
+            **period.parameters,
+        }
+        self._run = Run(store, workspace, queries, self._scope, checkpoint=lambda _: None)
+        self._store, self._workspace = store, workspace
+        self._before, self._after, self._period = before, after, period
 
-    def compare(self, before: tuple[Process, int], after: tuple[Process, int]) -> dict[str, Any]:
-        """The figures of two definitions, each with its generation, and what differs."""
-        process = after[0].id
+    def compare(self) -> dict[str, Any]:
+        """The figures of both sides, and what differs."""
         return {
-            "process": process,
+            "process": self._after.process.id,
             "since": _iso(self._period.since),
             "until": _iso(self._period.clock),
-            "before": self._side(*before),
-            "after": self._side(*after),
-            "changes": self._changes(process, before[1], after[1]),
+            "before": self._side(self._before),
+            "after": self._side(self._after),
+            "changes": self._changes(),
         }
 
-    def _side(self, process: Process, generation: int) -> dict[str, Any]:
-        scope = {"process": process.id, "generation": generation}
-        counted = {status: int(count) for status, count in self._ask("statuses", **scope)}
+    def _side(self, side: Side) -> dict[str, Any]:
+        found = self._ask("statuses", generation=side.generation)
+        counted = {status: int(journeys) for status, journeys in found}
         statuses = {status: counted.get(status, 0) for status in STATUSES}
         return {
-            "version": process.version,
-            "definition": process.definition_hash,
+            "version": side.process.version,
+            "definition": side.process.definition_hash,
             "journeys": sum(statuses.values()),
             "statuses": statuses,
-            "milestones": self._milestones(process, generation),
+            "milestones": self._milestones(side.process, side.generation),
         }
 
     def _milestones(self, process: Process, generation: int) -> dict[str, Any]:
-        scope = {"process": process.id, "generation": generation}
         states: dict[str, dict[str, int]] = defaultdict(dict)
         timed: dict[str, dict[str, int]] = defaultdict(dict)
         stuck: dict[str, int] = defaultdict(int)
-        for name, state, journeys, with_due, holding in self._ask("milestones", **scope):
+        for name, state, journeys, with_due, holding in self._ask("milestones", generation=generation):
             states[name][state], timed[name][state] = int(journeys), int(with_due)
             stuck[name] += int(holding)
         clocks = self._clocks(process)
@@ -94,7 +115,7 @@ class Figures:
             name: (median, p90)
             for name, median, p90, _ in self._ask(
                 "durations",
-                **scope,
+                generation=generation,
                 names=list(clocks),
                 starts=[start for start, _ in clocks.values()],
                 lasts=[int(last) for _, last in clocks.values()],
@@ -117,21 +138,20 @@ class Figures:
         found = {one.name: process.clock_of(one) for one in process.milestones}
         return {name: clock for name, clock in found.items() if clock and clock[0] in found}
 
-    def _changes(self, process: str, before: int, after: int) -> dict[str, Any]:
-        scope = {"process": process, "before": before, "after": after}
-        samples = self._ask("samples", **scope, each=SAMPLES_EACH, limit=SAMPLES)
-        roots = [root for root, *_ in samples]
-        named = self._ask("root_names", process=process, roots=roots)
+    def _changes(self) -> dict[str, Any]:
+        self._fill_differing()
+        samples = self._ask("samples", each=SAMPLES_EACH, limit=SAMPLES)
+        named = self._ask("root_names", roots=[root for root, *_ in samples])
         names = {int(root): str(name) for root, name in named}
         return {
-            "journeys": int(self._ask("changed", **scope)[0][0]),
+            "journeys": self._run.count("differing"),
             "statuses": [
                 {"from": left or None, "to": right or None, "journeys": int(journeys)}
-                for left, right, journeys in self._ask("moves", **scope)
+                for left, right, journeys in self._ask("moves")
             ],
             "milestones": [
                 {"milestone": name, "from": left, "to": right, "journeys": int(journeys)}
-                for name, left, right, journeys in self._ask("milestone_moves", **scope)
+                for name, left, right, journeys in self._ask("milestone_moves")
             ],
             "samples": [
                 {
@@ -144,6 +164,20 @@ class Figures:
                 for root, left, right, moved in samples
             ],
         }
+
+    def _fill_differing(self) -> None:
+        """Collect the journeys that differ; only milestones that both sides know are compared."""
+        before, after = (
+            [one.name for one in side.process.milestones] for side in (self._before, self._after)
+        )
+        names = [name for name in before if name in after]
+        self._workspace.clear()
+        self._run.do(
+            "differing",
+            names=names,
+            places_before=[before.index(name) + 1 for name in names],
+            places_after=[after.index(name) + 1 for name in names],
+        )
 
     def _ask(self, name: str, **parameters: object) -> Sequence[Sequence[Any]]:
         rows: Sequence[Sequence[Any]] = self._store.query(

@@ -67,45 +67,46 @@ FROM
 )
 GROUP BY Name
 
--- pairs --
--- Each journey on both sides; an empty status where there is none. Moved: milestones that both know, in another state.
+-- differing --
+-- Each journey that is not the same on both sides. Names, and their places on either side, are of the milestones that both know.
+INSERT INTO @differing
 SELECT
-    Root,
-    min(OpenedAt) AS Opened,
-    anyIf(Status, NOT IsAfter) AS Before,
-    anyIf(Status, IsAfter) AS After,
-    anyIf(Names, NOT IsAfter) AS NamesBefore,
-    anyIf(Names, IsAfter) AS NamesAfter,
-    anyIf(States, NOT IsAfter) AS StatesBefore,
-    anyIf(States, IsAfter) AS StatesAfter,
-    arrayFilter(m -> m.2 != m.3, arrayMap(
-        name -> (name, StatesBefore[indexOf(NamesBefore, name)], StatesAfter[indexOf(NamesAfter, name)]),
-        arrayFilter(name -> has(NamesAfter, name), NamesBefore))) AS Moved
+    Root, Opened, Before, After,
+    if(Before = '' OR After = '', [], arrayFilter(m -> m.2 != m.3, arrayMap(
+        (name, before, after) -> (name, StatesBefore[before], StatesAfter[after]),
+        {names:Array(String)}, {places_before:Array(UInt32)}, {places_after:Array(UInt32)}))) AS Moved
 FROM
 (
-    SELECT 0 AS IsAfter, * FROM (${side(before)})
-    UNION ALL
-    SELECT 1 AS IsAfter, * FROM (${side(after)})
+    SELECT
+        Root,
+        min(OpenedAt) AS Opened,
+        anyIf(Status, NOT IsAfter) AS Before,
+        anyIf(Status, IsAfter) AS After,
+        anyIf(States, NOT IsAfter) AS StatesBefore,
+        anyIf(States, IsAfter) AS StatesAfter
+    FROM
+    (
+        SELECT 0 AS IsAfter, Root, OpenedAt, Status, States FROM (${side(before)})
+        UNION ALL
+        SELECT 1 AS IsAfter, Root, OpenedAt, Status, States FROM (${side(after)})
+    )
+    GROUP BY Root
 )
-GROUP BY Root
-
--- changed --
-SELECT countIf(Before != After OR notEmpty(Moved)) FROM (${pairs})
+WHERE Before != After OR notEmpty(Moved)
 
 -- moves --
-SELECT Before, After, count() FROM (${pairs}) WHERE Before != After GROUP BY Before, After ORDER BY Before, After
+SELECT Before, After, count() FROM @differing WHERE Before != After GROUP BY Before, After ORDER BY Before, After
 
 -- milestone_moves --
 SELECT move.1 AS Name, move.2 AS Before, move.3 AS After, count()
-FROM (SELECT arrayJoin(Moved) AS move FROM (${pairs}))
+FROM (SELECT arrayJoin(Moved) AS move FROM @differing)
 GROUP BY Name, Before, After
 ORDER BY Name, Before, After
 
 -- samples --
 -- A few journeys of each kind of change, changes of status first, earliest first.
 SELECT Root, Before, After, Moved
-FROM (${pairs})
-WHERE Before != After OR notEmpty(Moved)
+FROM @differing
 ORDER BY Before = After, Before, After, Opened, Root
 LIMIT {each:UInt32} BY Before, After
 LIMIT {limit:UInt32}
