@@ -110,7 +110,7 @@ class Figures:
         for name, state, journeys, with_due, holding in self._ask("milestones", generation=generation):
             states[name][state], timed[name][state] = int(journeys), int(with_due)
             stuck[name] += int(holding)
-        clocks = self._clocks(process)
+        clocks = _clocks(process)
         durations = {
             name: (median, p90)
             for name, median, p90, _ in self._ask(
@@ -131,12 +131,6 @@ class Figures:
             }
             for one in process.milestones
         }
-
-    @staticmethod
-    def _clocks(process: Process) -> dict[str, tuple[str, bool]]:
-        """Which milestone starts the clock of each, and whether its last occurrence does."""
-        found = {one.name: process.clock_of(one) for one in process.milestones}
-        return {name: clock for name, clock in found.items() if clock and clock[0] in found}
 
     def _changes(self) -> dict[str, Any]:
         self._fill_differing()
@@ -184,6 +178,12 @@ class Figures:
             self._queries[name], {**self._scope, **parameters}, role=Role.CORRELATOR
         ).result_rows
         return rows
+
+
+def _clocks(process: Process) -> dict[str, tuple[str, bool]]:
+    """The milestone that starts the clock of each, where one does, and whether its last occurrence does."""
+    found = {one.name: process.clock_of(one) for one in process.milestones}
+    return {name: clock for name, clock in found.items() if clock and clock[0] in found}
 
 
 def _on_time(timed: dict[str, int]) -> float | None:

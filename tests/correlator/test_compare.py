@@ -238,7 +238,7 @@ def test_folding_stored_membership_equals_linking_anew(
     live.tick()
     steps: list[str] = []
     short = Correlator(live.store, [live.process], checkpoint=steps.append)
-    other = changed("created.within=1h", "paid.within=3d", "paid.on_late=stuck")
+    other = changed("created.within=1h", "billed.within=3 business days", "calendar=gb", "paid.on_late=stuck")
     answer = compare(live, other, by=short)
     assert set(steps) == {"fold_comparison", "drop_comparison"}
     monkeypatch.setattr("throughline.correlator.compare.CHUNK", 50)
@@ -258,7 +258,7 @@ def test_attribute_that_no_journey_keeps_is_read_from_the_facts(embedded_store: 
     assert (found["before"]["journeys"], found["after"]["journeys"]) == (6, 5)
 
 
-@pytest.mark.parametrize("fatal", ["journey_events", "keys", "fold_comparison", "drop_comparison"])
+@pytest.mark.parametrize("fatal", ["keys", "fold_comparison", "drop_comparison"])
 def test_death_leaves_nothing_visible(live: World, fatal: str) -> None:
     """At no step do readers see anything of it; what a dead one left is gone after the next, or a rebuild."""
     known, held, other = reported(live, ALL), partitions(live.store), changed("created.within=8h")
@@ -275,7 +275,7 @@ def test_death_leaves_nothing_visible(live: World, fatal: str) -> None:
     with pytest.raises(Died):
         compare(live, other, by=Correlator(live.store, [], checkpoint=die))
     assert reported(live, ALL) == known
-    assert fatal == "journey_events" or partitions(live.store) > held
+    assert partitions(live.store) > held
     if fatal == "keys":
         live.rebuild()
         assert len({generation for _, generation in partitions(live.store) - held}) == 1
@@ -287,7 +287,7 @@ def test_death_leaves_nothing_visible(live: World, fatal: str) -> None:
 def test_live_path_goes_on_beside(embedded_store: Store) -> None:
     """Events that arrive meanwhile become journeys, and are no difference between the sides."""
     live = deals(embedded_store, "beside")
-    waiting = [Said(f"more {number}", "won", number, (f"crm.deal:m{number}",)) for number in range(1, 4)]
+    waiting = [Said(f"more {number}", "won", number, (f"crm.deal:m{number}",)) for number in (1, 2)]
 
     def go_on(_step: str) -> None:
         if waiting:
