@@ -42,20 +42,20 @@ def change(tree: yaml_lines.Mapping, changes: Sequence[str]) -> None:
             value = yaml_lines.parse(given, PLACE)
         except yaml_lines.BadYamlError as error:
             raise BadChangeError(number, error.sentence) from error
-        _set(_start(tree, steps, number), steps[-1], value, (PLACE, number))
+        _set(_holder(tree, steps, number), steps[-1], value, (PLACE, number))
 
 
-def _start(tree: yaml_lines.Mapping, steps: Sequence[str], number: int) -> yaml_lines.Mapping:
-    """The mapping that holds the field to set; what is missing on the way is made."""
-    node = tree
-    for depth, step in enumerate(steps[:-1]):
-        parts = _named(tree) if depth == 0 else {}
-        if step in parts:
-            node = parts[step]
-            continue
-        if depth == 0 and not isinstance(tree.get(step), yaml_lines.Mapping):
-            raise BadChangeError(number, unknown(step, parts, "milestone or check"))
-        _set(node, step, _mapping(node.get(step), (PLACE, number)), (PLACE, number))
+def _holder(tree: yaml_lines.Mapping, steps: Sequence[str], number: int) -> yaml_lines.Mapping:
+    """The mapping that holds the field to set; in a milestone, a check or a field it is made if missing."""
+    if len(steps) == 1:
+        return tree
+    first, *rest = steps[:-1]
+    parts, place = _named(tree), (PLACE, number)
+    node = parts.get(first, tree.get(first))
+    if not isinstance(node, yaml_lines.Mapping):
+        raise BadChangeError(number, unknown(first, parts, "milestone or check"))
+    for step in rest:
+        _set(node, step, _mapping(node.get(step), place), place)
         node = node[step]
     return node
 

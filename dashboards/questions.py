@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -74,10 +75,10 @@ def moment(text: str, end: datetime) -> datetime:
     Raises:
         ConfigurationError: it is neither.
     """
-    try:
-        return end - timedelta(seconds=parse_duration(text).seconds)
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        length = parse_duration(text)
+        if not length.business:
+            return end - timedelta(seconds=length.seconds)
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

@@ -19,9 +19,9 @@ from tests.dashboards.test_correlating import Clock, Setting
 from tests.stores import Stores
 from throughline.collector.auth import ROLES, Access, Scope
 from throughline.collector.control import ControlStore
-from throughline.correlator.process import load_process
+from throughline.correlator.process import Process, load_process, load_processes
 from throughline.dashboards.deps import Deps
-from throughline.dashboards.questions import ask, changed, moment
+from throughline.dashboards.questions import Question, ask, changed, moment
 from throughline.probes.errors import ConfigurationError
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -139,7 +139,7 @@ async def test_definition_in_use_differs_in_nothing(client: Client, deps: Deps, 
         ({"set": ["shiped.within=1d"]}, "did you mean 'shipped'?"),
         ({"definition": "process: bench-orders"}, "<text>:1: the definition needs the field 'keys'"),
         ({"definition": PROCESS.replace("bench-orders", "x")}, "bench-orders and x are two processes"),
-        ({"since": "yesterday"}, "'yesterday' is no time: write it like 90d"),
+        ({"since": "2 business days"}, "'2 business days' is no time: write it like 90d"),
         ({"since": "2026-01-02", "until": "2026-01-01"}, "Nothing lies between"),
         ({"days": 90}, "body.days"),
     ],
@@ -185,8 +185,15 @@ def test_length_runs_back_from_the_end() -> None:
         ask(ORDERS, ORDERS, NOW, since="2026-07-02")
 
 
-def test_unchanged_definition_is_the_same() -> None:
-    """A definition that went through a change of nothing has its hash, calendars included."""
+@pytest.mark.parametrize("process", load_processes(None).processes, ids=lambda process: process.id)
+def test_definition_stays_the_same_on_its_way(process: Process) -> None:
+    """Changed in nothing and carried by a job it has its hash, calendars included."""
+    same = changed(process, [], None)
+    carried = Question.model_validate_json(ask(process, same, NOW).text())
+    assert carried.before.definition_hash == carried.after.definition_hash == process.definition_hash
+
+
+def test_calendar_that_is_chosen_comes_along() -> None:
+    """A changed name of a calendar is looked up among those that there are."""
     with_calendar = load_process(PROCESS.replace("2d", "2 business days") + "calendar: de\n")
-    assert changed(with_calendar, [], None).definition_hash == with_calendar.definition_hash
     assert changed(with_calendar, ["calendar=us"], None).calendars.keys() == {"us"}
