@@ -68,16 +68,17 @@ class Figures:
         blocks = load_queries("throughline.correlator", "compare")
         queries = {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
         self._queries = {name: workspace.resolve(text) for name, text in queries.items()}
+        self._store = store
         self._scope: dict[str, Any] = {
             "tenant": tenant,
             "process": after.process.id,
-            "before": before.generation,
-            "after": after.generation,
             "sources": sorted({before.source, after.source}),
             **period.parameters,
         }
+        self._gaps = {str(event) for (event,) in self._ask("unheard")}
+        self._scope |= self._side_scope("before", before) | self._side_scope("after", after)
         self._run = Run(store, workspace, queries, self._scope, checkpoint=lambda _: None)
-        self._store, self._workspace = store, workspace
+        self._workspace = workspace
         self._before, self._after, self._period = before, after, period
 
     def compare(self) -> dict[str, Any]:
@@ -91,8 +92,18 @@ class Figures:
             "changes": self._changes(),
         }
 
+    def _side_scope(self, name: str, side: Side) -> dict[str, Any]:
+        """The parameters of a side, as the block `side` of compare.sql takes them under a name."""
+        milestones = side.process.milestones
+        return {
+            name: side.generation,
+            f"sticking_{name}": [one.name for one in milestones if one.on_late == "stuck"],
+            f"unheard_{name}": [one.name for one in milestones if self._gaps.intersection(one.events)],
+        }
+
     def _side(self, side: Side) -> dict[str, Any]:
-        found = self._ask("statuses", generation=side.generation)
+        scope = self._side_scope("generation", side)
+        found = self._ask("statuses", **scope)
         counted = {status: int(journeys) for status, journeys in found}
         statuses = {status: counted.get(status, 0) for status in STATUSES}
         return {
@@ -100,14 +111,14 @@ class Figures:
             "definition": side.process.definition_hash,
             "journeys": sum(statuses.values()),
             "statuses": statuses,
-            "milestones": self._milestones(side.process, side.generation),
+            "milestones": self._milestones(side.process, scope),
         }
 
-    def _milestones(self, process: Process, generation: int) -> dict[str, Any]:
+    def _milestones(self, process: Process, scope: dict[str, Any]) -> dict[str, Any]:
         states: dict[str, dict[str, int]] = defaultdict(dict)
         timed: dict[str, dict[str, int]] = defaultdict(dict)
         stuck: dict[str, int] = defaultdict(int)
-        for name, state, journeys, with_due, holding in self._ask("milestones", generation=generation):
+        for name, state, journeys, with_due, holding in self._ask("milestones", **scope):
             states[name][state], timed[name][state] = int(journeys), int(with_due)
             stuck[name] += int(holding)
         clocks = _clocks(process)
@@ -115,7 +126,7 @@ class Figures:
             name: (median, p90)
             for name, median, p90, _ in self._ask(
                 "durations",
-                generation=generation,
+                **scope,
                 names=list(clocks),
                 starts=[start for start, _ in clocks.values()],
                 lasts=[int(last) for _, last in clocks.values()],

@@ -19,22 +19,34 @@ WHERE Deleted = 0 AND Time < {until:DateTime64(6, 'UTC')}
 GROUP BY Root
 HAVING min(Time) >= {since:DateTime64(6, 'UTC')}
 
+-- unheard --
+-- Events that cannot be heard at the clock.
+SELECT DISTINCT toString(Event) FROM source_gaps FINAL
+WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= {now:DateTime64(6, 'UTC')} AND ifNull(Until > {now:DateTime64(6, 'UTC')}, 1)
+
 -- side --
 -- The journeys of one generation, with statuses and milestone states as the views journey_rows_at and milestones_at give them.
+-- Sticking are the milestones that make a journey stuck when they are late, unheard those that wait for an event of `unheard`.
+WITH
+    (sticks -> arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
+            AND has({sticking_$1:Array(String)}, toString(name)) = sticks
+            AND NOT has({unheard_$1:Array(String)}, toString(name)), due, NULL),
+        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS earliest_heard
 SELECT
     Root, OpenedAt,
     multiIf(DroppedAt IS NOT NULL, 'dropped',
             CompletedAt IS NOT NULL, 'completed',
-            BlockedAt IS NOT NULL OR StuckAt < {now:DateTime64(6, 'UTC')}, 'stuck',
-            LateAt < {now:DateTime64(6, 'UTC')}, 'late',
+            BlockedAt IS NOT NULL OR earliest_heard(1) < {now:DateTime64(6, 'UTC')}, 'stuck',
+            earliest_heard(0) < {now:DateTime64(6, 'UTC')}, 'late',
             'in_flight') AS Status,
     coalesce(least(DroppedAt, CompletedAt), DroppedAt, CompletedAt) AS ClosedAt,
     `Milestones.Name` AS Names,
-    arrayMap((stored, due) -> multiIf(stored != 'pending', toString(stored),
+    arrayMap((name, stored, due) -> multiIf(stored != 'pending', toString(stored),
             isNull(due), 'pending',
+            ClosedAt IS NULL AND due < {now:DateTime64(6, 'UTC')} AND has({unheard_$1:Array(String)}, toString(name)), 'blind',
             due < ifNull(ClosedAt, {now:DateTime64(6, 'UTC')}), 'late',
             ClosedAt IS NULL, 'due',
-            'pending'), `Milestones.State`, `Milestones.DueAt`) AS States,
+            'pending'), `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`) AS States,
     `Milestones.MetAt` AS MetAt,
     `Milestones.LastAt` AS LastAt,
     `Milestones.DueAt` AS DueAt

@@ -16,6 +16,7 @@ from throughline.correlator.definition import Process
 from throughline.correlator.process import load_process
 from throughline.correlator.state import PROCESS_TABLES
 from throughline.correlator.worker import Correlator
+from throughline.dashboards.definitions import publish_definitions
 
 HOUR = 3600
 LEVELS = (Level(("crm.deal",)), Level(("psa.project",)))
@@ -158,6 +159,25 @@ def test_backtest_is_what_the_live_path_reports(store: Store) -> None:
     assert [(created["median_hours"], created["p90_hours"])] == [
         (median, p90) for week, median, p90, _ in rows if week is None
     ]
+
+
+def test_milestones_that_cannot_be_heard_are_blind_as_in_the_views(embedded_store: Store) -> None:
+    """A source that is silent at the clock makes nobody late or stuck."""
+    world = deals(embedded_store, "silent")
+    publish_definitions(world.store, [world.process], LATE)
+    gap = [world.tenant, "created", EPOCH + timedelta(hours=5), EPOCH + timedelta(hours=9), "", 1]
+    columns = ["Tenant", "Event", "Since", "Until", "Reason", "Version"]
+    world.store.insert_rows("source_gaps", [gap], columns, role=Role.LOADER)
+    figures = {}
+    for hours in (4.5, 6, 9.5):
+        period = Period(None, EPOCH + timedelta(hours=hours), LATE)
+        figures[hours] = compare(world, changed("created.on_late=late"), period)
+        created = figures[hours]["before"]["milestones"]["created"]
+        assert created["states"].get("blind", 0) == (2 if hours == 6 else 0)
+    assert moves(figures[6]["changes"]["statuses"]) == {}
+    assert moves(figures[4.5]["changes"]["statuses"]) == {("stuck", "late"): 3}
+    during = Period(None, None, EPOCH + timedelta(hours=8))
+    assert told(compare(world, world.process, during)["after"]) == reported(world, during)
 
 
 def test_backtest_as_of_a_time_is_what_was_reported_then(embedded_store: Store) -> None:
