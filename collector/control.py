@@ -51,7 +51,9 @@ class Definition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """Work that somebody asked the engine for. `progress` runs from 0 to 1."""
+    """Work that somebody asked the engine for. `progress` runs from 0 to 1; `payload` and `result` are JSON,
+    or empty.
+    """
 
     id: str
     kind: str
@@ -62,6 +64,8 @@ class Job:
     message: str
     requested_at: datetime
     finished_at: datetime | None
+    payload: str
+    result: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -189,18 +193,18 @@ class ControlStore:
 
     # Jobs
 
-    def enqueue_job(self, kind: str, tenant: str, process: str, now: datetime) -> Job:
+    def enqueue_job(self, kind: str, tenant: str, process: str, now: datetime, *, payload: str = "") -> Job:
         """Ask for work; the same work, if it is waiting already, is not asked for twice."""
+        wanted = {"kind": kind, "tenant": tenant, "process": process, "payload": payload}
         same = sa.select(*_JOB).where(
-            jobs.c.kind == kind, jobs.c.tenant == tenant, jobs.c.process == process, jobs.c.state == "queued"
+            jobs.c.state == "queued", *(jobs.c[name] == value for name, value in wanted.items())
         )
         with self._begin() as connection:
             waiting = connection.execute(same).first()
             if waiting is not None:
                 return Job(*waiting)
-            values = {"kind": kind, "tenant": tenant, "process": process, "requested_at": now}
-            statement = sa.insert(jobs).values(id=uuid.uuid4().hex, state="queued", **values).returning(*_JOB)
-            return Job(*connection.execute(statement).one())
+            made = sa.insert(jobs).values(id=uuid.uuid4().hex, state="queued", requested_at=now, **wanted)
+            return Job(*connection.execute(made.returning(*_JOB)).one())
 
     def claim_job(self, holder: str, ttl: timedelta, now: datetime) -> Job | None:
         """Take the oldest waiting job, or one whose holder has not reported within its time."""
@@ -229,10 +233,13 @@ class ControlStore:
         """Say how far a job is and keep it for `ttl`; False if it is no longer the holder's."""
         return self._change_job(job, holder, progress=progress, message=message, claimed_until=now + ttl)
 
-    def finish_job(self, job: Job, holder: str, now: datetime, *, state: JobState, message: str) -> bool:
+    def finish_job(
+        self, job: Job, holder: str, now: datetime, *, state: JobState, message: str, result: str = ""
+    ) -> bool:
         """End a job as `done` or `failed`; False if it is no longer the holder's."""
+        ended = {"state": state, "message": message, "result": result, "finished_at": now}
         progress = {"progress": 1.0} if state == "done" else {}
-        return self._change_job(job, holder, state=state, message=message, finished_at=now, **progress)
+        return self._change_job(job, holder, **ended, **progress)
 
     def job(self, job_id: str) -> Job | None:
         """One job by id."""
@@ -296,6 +303,8 @@ _JOB = (
     jobs.c.message,
     jobs.c.requested_at,
     jobs.c.finished_at,
+    jobs.c.payload,
+    jobs.c.result,
 )
 
 

@@ -70,6 +70,8 @@ jobs = sa.Table(
     sa.Column("finished_at", UtcTime),
     sa.Column("holder", sa.String, nullable=False, server_default=""),
     sa.Column("claimed_until", UtcTime),
+    sa.Column("payload", sa.Text, nullable=False, server_default=""),
+    sa.Column("result", sa.Text, nullable=False, server_default=""),
     sa.Index("jobs_by_state", "state", "requested_at"),
 )
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 MAX_HOPS = 64
 """How far above an event its nearest event span may be."""
 
+PASS_TABLES = frozenset(
+    {"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"}
+)
+"""Working tables that all processes of a pass share."""
+
 CHUNK = 1_000_000
 """Events of a rebuild that are folded at once: bounds memory."""
 

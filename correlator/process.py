@@ -1,6 +1,6 @@
 """Process definitions: reading them from files, with file, line and suggestion for whatever is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from throughline.correlator import yaml_lines
 from throughline.correlator.calendar_files import AnyCalendar, load_calendars
+from throughline.correlator.changes import PLACE, BadChangeError, change
 from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import (
     Calendar,
@@ -64,15 +65,23 @@ class LoadedProcesses:
 
 
 def load_process(
-    source: Path | str, *, shipped: Path = SHIPPED, calendars: Mapping[str, AnyCalendar] | None = None
+    source: Path | str,
+    *,
+    shipped: Path = SHIPPED,
+    calendars: Mapping[str, AnyCalendar] | None = None,
+    changes: Sequence[str] = (),
 ) -> Process:
-    """Read one definition from a file (`Path`) or from YAML text (`str`); without `calendars` those that are
-    shipped exist.
+    """Read one definition from a file (`Path`) or from YAML text (`str`) and make `changes` to it
+    (`changes.py`); without `calendars` those that are shipped exist.
 
     Raises:
         InvalidProcess: with every problem found.
     """
     tree, file = _tree(source, shipped)
+    try:
+        change(tree, changes)
+    except BadChangeError as error:
+        raise InvalidProcess([Problem(PLACE, error.number, str(error))]) from error
     known = load_calendars(None).calendars if calendars is None else calendars
     try:
         return Process.model_validate(tree, context={"calendars": known})

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
 from throughline.correlator.calendar_tables import CalendarTables
+from throughline.correlator.compare import Comparer, Period
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
-from throughline.correlator.link import ancestry_statements, link_parameters, link_statements, shares_levels
+from throughline.correlator.link import ancestry_statements
+from throughline.correlator.linker import Linker
 from throughline.correlator.state import EPOCH, Progress, State, utc
 from throughline.correlator.workspace import Run, Workspace, scratch_columns
 
@@ -35,11 +37,6 @@ IDLE_STEP = timedelta(seconds=1)
 IN_MEMORY = 500_000
 """Events up to which a rebuild keeps its working tables in memory."""
 
-PASS_TABLES = frozenset(
-    {"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"}
-)
-"""Working tables that all processes of a pass share."""
-
 
 @dataclass(frozen=True)
 class TickReport:
@@ -57,24 +54,6 @@ class RebuildReport:
 
     events: int
     generation: int
-
-
-@dataclass(frozen=True)
-class _Linker:
-    """A process with its statements, of the live path and of a rebuild."""
-
-    process: Process
-    live: dict[str, str]
-    fresh: dict[str, str]
-    parameters: dict[str, Any]
-    shared: bool
-
-    @classmethod
-    def of(cls, process: Process) -> _Linker:
-        attributes = process.attributes_used
-        own = load_queries("throughline.correlator", "worker")
-        live, fresh = (link_statements(process, fresh=fresh) | own for fresh in (False, True))
-        return cls(process, live, fresh, link_parameters(process, attributes), shares_levels(process))
 
 
 class Correlator:
@@ -95,7 +74,7 @@ class Correlator:
     ) -> None:
         self._store = store
         self._state = State(store)
-        self._linkers = {process.id: _Linker.of(process) for process in processes}
+        self._linkers = {process.id: Linker.of(process) for process in processes}
         self._ancestry = ancestry_statements() | load_queries("throughline.correlator", "worker")
         self._calendars = CalendarTables(store)
         self._checkpoint = checkpoint
@@ -144,6 +123,15 @@ class Correlator:
                 self._checkpoint("activate")
                 self._state.activate(tenant, linker.process, generation, now)
         return RebuildReport(events, generation)
+
+    def compare(self, tenant: str, before: Process, after: Process, period: Period) -> dict[str, Any]:
+        """How the stored journeys differ under two definitions of one process (`compare.py`)."""
+        with self._rebuilding:
+            linker, active = self._linkers.get(after.id), self._state.active(tenant).get(after.id)
+            current = linker and active and active.definition_hash == linker.process.definition_hash
+            present = (linker, active.generation) if linker and active and current else None
+            comparer = Comparer(self._store, self._state, self._calendars, self._space, self._checkpoint)
+            return comparer.compare(tenant, before, after, period, present)
 
     def outdated(self, tenant: str) -> list[str]:
         """Processes without a result of their present definition."""
@@ -220,12 +208,12 @@ class Correlator:
             self._state.store_folded(tenant, process_id, generation, version)
         return count
 
-    def _derive_all(self, tenant: str, linker: _Linker, generation: int) -> int:
+    def _derive_all(self, tenant: str, linker: Linker, generation: int) -> int:
         """Link and fold all facts into an empty generation; return the number of facts."""
         events = int(self._state.ask("count_events", tenant=tenant)[0][0])
         if not events:
             return 0
-        workspace = self._on_disk if events > IN_MEMORY else self._in_memory
+        workspace = self._space(events)
         workspace.create()
         scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
         run = Run(self._store, workspace, linker.fresh, scope, checkpoint=self._checkpoint)
@@ -242,6 +230,9 @@ class Correlator:
             for text in statements:
                 run.execute(text, lo=low, hi=high)
         return events
+
+    def _space(self, events: int) -> Workspace:
+        return self._on_disk if events > IN_MEMORY else self._in_memory
 
     def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> None:
         version = self._state.reserve(tenant)
@@ -265,9 +256,9 @@ class Correlator:
         self._live.clear()
         return Run(self._store, self._live, self._ancestry, {"tenant": tenant}, checkpoint=self._checkpoint)
 
-    def _go_on(self, tenant: str, linker: _Linker, generation: int, version: int) -> Run:
+    def _go_on(self, tenant: str, linker: Linker, generation: int, version: int) -> Run:
         """Continue a pass for one process."""
-        self._live.clear(keep=PASS_TABLES)
+        self._live.clear(keep=passes.PASS_TABLES)
         scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": version}
         return Run(self._store, self._live, linker.live, scope, checkpoint=self._checkpoint)
 

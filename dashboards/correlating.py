@@ -1,7 +1,8 @@
-"""What one engine correlates, under a lease: new rows, and rebuilds; definitions as they change."""
+"""What one engine correlates, under a lease: new rows, rebuilds, comparisons; definitions as they change."""
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.worker import Correlator
+from throughline.dashboards.questions import COMPARE, Question
 from throughline.probes.errors import LeaseLost, ThroughlineError
 
 if TYPE_CHECKING:
@@ -81,23 +83,25 @@ class Correlating:
                 self._swept[tenant] = now
 
     def work(self) -> None:
-        """Once: do the rebuilds that were asked for, beside the live path; a failed one stops nothing."""
+        """Once: do the jobs that were asked for, beside the live path; a failed one stops nothing."""
         while self._hold():
             with self._swap_lock:
                 self._job = job = self._control.claim_job(self._holder, LEASE_TIME, self._clock())
             if job is None:
                 return
             state: JobState = "failed"
-            message = "it met an error that is in the engine's log"
+            message, result = "it met an error that is in the engine's log", ""
             try:
-                message = self._rebuild(job)
+                message, result = self._do(job)
                 state = "done"
             except ThroughlineError as error:
-                log.exception("rebuild of %s for %s failed", job.process, job.tenant)
+                log.exception("%s of %s for %s failed", job.kind, job.process, job.tenant)
                 message = str(error)
             finally:
                 self._job = None
-                self._control.finish_job(job, self._holder, self._clock(), state=state, message=message)
+                self._control.finish_job(
+                    job, self._holder, self._clock(), state=state, message=message, result=result
+                )
 
     def beat(self) -> None:
         """Once: keep the lease and the running job ours. Called every few seconds."""
@@ -160,12 +164,19 @@ class Correlating:
                 self._control.enqueue_job(REBUILD, tenant, process, now)
                 self._asked[tenant, process] = now
 
-    def _rebuild(self, job: Job) -> str:
-        if self._correlator is None or job.process not in {process.id for process in self.processes}:
+    def _do(self, job: Job) -> tuple[str, str]:
+        """Do a job; returns what to say of it, and its result."""
+        if self._correlator is None:
+            raise ThroughlineError("No definitions are read yet; ask again.")
+        if job.kind == COMPARE:
+            asked = Question.model_validate_json(job.payload)
+            found = self._correlator.compare(job.tenant, asked.before, asked.after, asked.period)
+            return f"{found['changes']['journeys']} journeys differ", json.dumps(found)
+        if job.process not in {process.id for process in self.processes}:
             raise ThroughlineError(f"No process is called {job.process}; throughline check DIR lists them.")
         report = self._correlator.rebuild(job.tenant, job.process, self._clock())
         log.info("rebuilt %s for %s: %d events", job.process, job.tenant, report.events)
-        return f"{report.events} events"
+        return f"{report.events} events", ""
 
     def _tenants_with_news(self, correlator: Correlator, now: datetime) -> list[str]:
         """Tenants with rows since the last look, which overlaps: an insert may commit late.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from throughline.collector.auth import Access
+from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.definition import Process
 from throughline.dashboards.settings import DashboardSettings
@@ -20,7 +21,7 @@ def _utc_now() -> datetime:
 @dataclass(frozen=True)
 class Deps:
     """`access`, `processes` and `clock` are asked at each request: tokens and definitions change while the
-    engine runs.
+    engine runs. Without `control` nothing can be asked of the engine.
     """
 
     store: Store
@@ -29,3 +30,4 @@ class Deps:
     processes: Callable[[], Sequence[Process]]
     settings: DashboardSettings = field(default_factory=DashboardSettings)
     clock: Callable[[], datetime] = _utc_now
+    control: ControlStore | None = None

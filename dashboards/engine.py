@@ -75,6 +75,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             processes=lambda: correlating.processes,
             settings=pages,
             clock=utc_now,
+            control=control,
         )
         _Server(create_app(deps), on_ready).run([listener])
 
@@ -106,7 +107,7 @@ def working(
     threads = [
         KeptThread("loader", lambda: loader.run(stop), every=0.1, stop=stop),
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
-        KeptThread("rebuilds", correlating.work, every=0.25, stop=stop),
+        KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
     ]

@@ -7,7 +7,10 @@ from html import escape
 from typing import Any
 
 _CODE = re.compile(r"`([^`]+)`")
-_SAMPLE = '{"sql": "SELECT status, count() FROM journeys GROUP BY status"}'
+_SAMPLES = {
+    "/v1/query": '{"sql": "SELECT status, count() FROM journeys GROUP BY status"}',
+    "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
+}
 _STYLE = """
 body{font:15px/1.55 "Source Sans 3",system-ui,sans-serif;color:#1c2434;background:#f7f8fb;margin:0}
 main{max-width:960px;margin:0 auto;padding:48px 24px 96px}
@@ -60,8 +63,9 @@ def _operation(
     text = _CODE.sub(r"<code>\1</code>", escape(operation.get("description", "")))
     sample = f"curl http://127.0.0.1:8501{base}{path}"
     if verb == "post":
-        sample += f" -H 'Content-Type: application/json' -d '{_SAMPLE}'"
-    answer = _fields(operation["responses"].get("200", {}), description)
+        sample += f" -H 'Content-Type: application/json' -d '{_SAMPLES[path]}'"
+    success = next(response for code, response in operation["responses"].items() if code.startswith("2"))
+    answer = _fields(success, description)
     return (
         f"<section><h2><span class='verb {verb}'>{verb.upper()}</span>{escape(base + path)}</h2><p>{text}</p>"
         f"<table>{parameters}</table><pre>{escape(sample)}</pre>{answer}</section>"

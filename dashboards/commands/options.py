@@ -73,6 +73,7 @@ AccessToken = Annotated[
         show_default=False,
     ),
 ]
+Tenant = Annotated[str, typer.Option(envvar="THROUGHLINE_TENANT", help="Whose journeys.")]
 
 
 OPTIONS: dict[str, object] = {

@@ -159,6 +159,20 @@ class TestJobs:
         control.claim_job("engine", TTL, NOW)
         assert control.enqueue_job("rebuild", "t", "o2i", LATER).id != first.id
 
+    def test_job_carries_what_it_is_about_and_what_came_of_it(self, control: ControlStore) -> None:
+        """Work on something else is other work; the result is there for whoever asked."""
+        first = control.enqueue_job("compare", "t", "o2i", NOW, payload="1")
+        second = control.enqueue_job("compare", "t", "o2i", LATER, payload="2")
+        assert control.enqueue_job("compare", "t", "o2i", LATER, payload="1") == first
+        assert second.id != first.id
+        claimed = control.claim_job("engine", TTL, NOW)
+        assert claimed is not None
+        assert claimed.payload == "1"
+        control.finish_job(claimed, "engine", LATER, state="done", message="", result="[]")
+        done = control.job(first.id)
+        assert done is not None
+        assert done.result == "[]"
+
     def test_job_of_a_dead_engine_is_taken_over(self, control: ControlStore) -> None:
         """Past its time another engine claims the job and the first one's words no longer count."""
         control.enqueue_job("rebuild", "t", "o2i", NOW)

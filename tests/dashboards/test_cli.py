@@ -1,6 +1,7 @@
 """The command line from outside: what each verb does, and how it fails."""
 
 import hashlib
+import json
 import re
 import signal
 import subprocess
@@ -90,6 +91,57 @@ class TestRunning:
         words = refusal(throughline("rebuild", "no-such", "--data", platform.folder))
         assert words.startswith("No process is called no-such; there are ")
         assert "bench-orders" in words
+
+    def test_diff_is_answered_by_the_running_engine(self, platform: Platform, tmp_path: Path) -> None:
+        """A definition whose shipment waits for something that never comes: every order would be open."""
+        file = tmp_path / "other.yaml"
+        file.write_text(PROCESS.replace("item.shipped", "item.delivered"))
+        words = ("diff", "bench-orders", file, "--data", platform.folder)
+        found = json.loads(throughline(*words, "--json").stdout)
+        assert [(one["from"], one["journeys"]) for one in found["changes"]["statuses"]] == [
+            ("completed", ORDERS)
+        ]
+        shown = throughline(*words)
+        assert shown.returncode == 0, shown.stderr
+        assert f"{ORDERS} of them differ" in shown.stdout
+        assert re.search(r"bench.order:007000000-000002 +completed → ", shown.stdout)
+
+    def test_backtest_of_what_is_in_use_is_what_the_api_reports(self, platform: Platform) -> None:
+        """The same counts by status, and nothing differs."""
+        result = throughline("backtest", "--process", "bench-orders", "--data", platform.folder, "--json")
+        assert result.returncode == 0, result.stderr
+        found = json.loads(result.stdout)
+        counted = platform.query(
+            "SELECT status, count() FROM journeys WHERE process = 'bench-orders' GROUP BY status"
+        )
+        assert {status: count for status, count in found["after"]["statuses"].items() if count} == dict(
+            tuple(row) for row in counted
+        )
+        assert found["changes"]["journeys"] == 0
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (
+                ("diff", "nothing", "bench-orders"),
+                "nothing is neither a file nor a process in use; there are ",
+            ),
+            (("backtest",), "Nothing to test: name a definition's file, or a process with --process."),
+            (
+                ("backtest", "--process", "bench-orders", "--set", "shiped.within=1d"),
+                "did you mean 'shipped'?",
+            ),
+            (
+                ("backtest", "--process", "bench-orders", "--since", "soon"),
+                "'soon' is no time: write it like",
+            ),
+        ],
+    )
+    def test_bad_question_is_one_sentence(
+        self, platform: Platform, words: tuple[str, ...], sentence: str
+    ) -> None:
+        """What is wrong and what to do, and exit code 1."""
+        assert sentence in refusal(throughline(*words, "--data", platform.folder))
 
     def test_changed_definition_is_taken_over_without_restart(self, platform: Platform) -> None:
         """A milestone added to the file shows in the journeys that are stored already."""
