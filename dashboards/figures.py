@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from html import escape
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,8 +12,6 @@ from throughline.dashboards import theme
 
 _FONT = {"family": '"Source Sans", "Source Sans 3", system-ui, sans-serif', "size": 13, "color": theme.INK}
 _ROW = 46
-_SPAN_ROW = 30
-_INDENT = 14
 _BAR_OF_A_DAY = 0.65 * 86_400_000  # milliseconds
 _FEW_PERIODS = 14
 """So many have a label each."""
@@ -24,7 +20,8 @@ _FEW = 5
 """Below this many, whole numbers are marked one by one: there is no half exception."""
 
 
-def _figure(*, height: int, **layout: Any) -> go.Figure:
+def blank(*, height: int, **layout: Any) -> go.Figure:
+    """An empty figure as all of ours look."""
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -64,11 +61,11 @@ def status_bars(counts: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
         titles: what each process is called.
     """
     order = sorted(set(counts["process"]), reverse=True)
-    figure = _figure(height=76 + _ROW * len(order), barmode="stack")
+    figure = blank(height=76 + _ROW * len(order), barmode="stack")
     for status, label in theme.STATUS_LABELS.items():
         part = counts[counts["status"] == status]
         figure.add_bar(
-            y=[_short(titles.get(one, one)) for one in part["process"]],
+            y=[short(titles.get(one, one)) for one in part["process"]],
             x=part["journeys"],
             name=label,
             orientation="h",
@@ -80,7 +77,7 @@ def status_bars(counts: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
             hovertemplate=f"{label}: %{{x:,}}<extra>%{{y}}</extra>",
         )
     figure.update_xaxes(visible=False)
-    figure.update_yaxes(categoryorder="array", categoryarray=[_short(titles.get(one, one)) for one in order])
+    figure.update_yaxes(categoryorder="array", categoryarray=[short(titles.get(one, one)) for one in order])
     figure.update_yaxes(tickfont={"color": theme.INK, "size": 14})
     return figure
 
@@ -92,8 +89,8 @@ def activation_trend(weeks: pd.DataFrame) -> go.Figure:
         weeks: week, median and p90 (hours), journeys; a row without week is left out.
     """
     weeks = weeks[weeks["week"].notna()]
-    unit, divisor = _unit(weeks["p90"].max() if len(weeks) else 0.0)
-    figure = _figure(height=270, hovermode="x unified")
+    unit, divisor = unit_of(weeks["p90"].max() if len(weeks) else 0.0)
+    figure = blank(height=270, hovermode="x unified")
     figure.add_scatter(
         x=weeks["week"],
         y=weeks["p90"] / divisor,
@@ -125,7 +122,7 @@ def flow(weeks: pd.DataFrame) -> go.Figure:
     Args:
         weeks: week, opened, completed.
     """
-    figure = _figure(height=270, barmode="group", hovermode="x unified")
+    figure = blank(height=270, barmode="group", hovermode="x unified")
     for column, label, colour in (
         ("opened", "Opened", theme.STATUS_COLOURS["in_flight"]),
         ("completed", "Completed", theme.STATUS_COLOURS["completed"]),
@@ -147,7 +144,7 @@ def billing(periods: pd.DataFrame) -> go.Figure:
     Args:
         periods: first_day, done, waiting, overdue.
     """
-    figure = _figure(height=270, barmode="stack", hovermode="x unified")
+    figure = blank(height=270, barmode="stack", hovermode="x unified")
     for column, label, colour in (
         ("done", "Billed", theme.CYCLE_COLOURS["complete"]),
         ("waiting", "Not billed yet", theme.CYCLE_COLOURS["open"]),
@@ -172,7 +169,7 @@ def exceptions(days: pd.DataFrame) -> go.Figure:
     Args:
         days: day, opened, resolved.
     """
-    figure = _figure(height=270, barmode="relative", hovermode="x unified")
+    figure = blank(height=270, barmode="relative", hovermode="x unified")
     last = pd.Timestamp(days["day"].max())
     first = min(pd.Timestamp(days["day"].min()), last - _FEWEST_DAYS)
     figure.add_bar(
@@ -199,219 +196,13 @@ def exceptions(days: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime, now: datetime) -> go.Figure:
-    """Milestones against their due times: when each was met, by when it should have been, and how late it is.
-
-    Args:
-        milestones: name to state, met_at, last_at, due_at, count, in the definition's order.
-        opened_at: when the journey began.
-        now: the clock the states were derived with.
-    """
-    names = [_title(name) for name in milestones]
-    figure = _figure(height=84 + _ROW * len(names))
-    moments = [opened_at]
-    for name, one in zip(names, milestones.values(), strict=True):
-        moments += [moment for moment in (one["met_at"], one["last_at"], one["due_at"]) if moment is not None]
-        _overrun(figure, name, one, now)
-        _dots(figure, name, one)
-    open_end = any(one["state"] in {"due", "late", "pending"} for one in milestones.values())
-    end = max([*moments, now] if open_end else moments)
-    margin = max((end - opened_at) * 0.04, timedelta(minutes=5))
-    if open_end:
-        figure.add_vline(x=now.timestamp() * 1000, line={"color": theme.INK, "width": 1, "dash": "dot"})
-        figure.add_annotation(
-            x=now,
-            y=0,
-            yref="paper",
-            yanchor="bottom",
-            xanchor="right" if now - opened_at > (end - opened_at) / 2 else "left",
-            xshift=-5 if now - opened_at > (end - opened_at) / 2 else 5,
-            text="now",
-            showarrow=False,
-            font={"color": theme.MUTED},
-        )
-    for state in dict.fromkeys(one["state"] for one in milestones.values()):
-        figure.add_scatter(
-            x=[None], y=[names[0]], name=theme.STATE_LABELS[state], mode="markers", marker=_marker(state)
-        )
-    figure.add_scatter(
-        x=[None],
-        y=[names[0]],
-        name="Due time",
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 17, "line": {"width": 3, "color": theme.MUTED}},
-    )
-    figure.update_xaxes(range=[opened_at - margin, end + margin], type="date")
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=names[::-1], range=[-0.6, len(names) - 0.4],
-        tickfont={"color": theme.INK, "size": 14},
-    )  # fmt: skip
-    return figure
-
-
-def _overrun(figure: go.Figure, name: str, one: Mapping[str, Any], now: datetime) -> None:
-    """Draw the stretch between the due time and the moment it was met (or now)."""
-    due, met = one["due_at"], one["met_at"]
-    if due is None or one["state"] not in {"late", "met_late", "met", "due"}:
-        return
-    until = met or now
-    late = until > due
-    colour = ("#fcd68a" if met else "#f2a3a3") if late else "#c3ead9" if met else "#d0d9fb"
-    word = "late" if late else "early" if met else "left"
-    said = f"{_span(abs(until - due))} {word}"
-    figure.add_scatter(
-        x=[due, until],
-        y=[name, name],
-        mode="lines",
-        line={"color": colour, "width": 9 if late else 5},
-        showlegend=False,
-        hoverinfo="skip",
-    )
-    if late:
-        figure.add_annotation(
-            x=until,
-            y=name,
-            xanchor="right",
-            yshift=15,
-            showarrow=False,
-            text=f"<b>{said}</b>",
-            font={"color": "#8a5a00" if met else "#8f1d1d", "size": 12.5},
-        )
-    figure.add_scatter(
-        x=[due],
-        y=[name],
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 19, "line": {"width": 3, "color": theme.MUTED}},
-        showlegend=False,
-        hovertemplate=f"due %{{x|%-d %b %Y %H:%M}}<br>{said}<extra>{escape(name)}</extra>",
-    )
-
-
-def _dots(figure: go.Figure, name: str, one: Mapping[str, Any]) -> None:
-    if one["met_at"] is None:
-        return
-    last = one["last_at"]
-    if last is not None and last > one["met_at"]:
-        figure.add_scatter(
-            x=[one["met_at"], last],
-            y=[name, name],
-            mode="lines",
-            line={"color": theme.STATE_COLOURS[one["state"]], "width": 3},
-            opacity=0.5,
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    times = f", {one['count']} times" if one["count"] > 1 else ""
-    figure.add_scatter(
-        x=[one["met_at"]],
-        y=[name],
-        mode="markers",
-        marker={**_marker(one["state"]), "size": 16},
-        showlegend=False,
-        hovertemplate=f"met %{{x|%-d %b %Y %H:%M}}{times}<extra>{escape(name)}</extra>",
-    )
-
-
-def _marker(state: str) -> dict[str, Any]:
-    return {"size": 13, "color": theme.STATE_COLOURS[state], "line": {"width": 2, "color": theme.PAPER}}
-
-
-def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
-    """The spans of one trace on a clock that starts with the first.
-
-    Args:
-        spans: start, milliseconds, span, parent, name, service, status, message; in order of start.
-        chosen: the span to point out.
-    """
-    spans = spans.assign(depth=_depths(spans["span"].tolist(), spans["parent"].tolist()))
-    offset = (spans["start"] - spans["start"].min()).dt.total_seconds() * 1000
-    services = list(dict.fromkeys(spans["service"]))
-    rows = list(range(len(spans)))
-    figure = _figure(height=76 + _SPAN_ROW * len(spans), barmode="overlay")
-    for position, service in enumerate(services):
-        here = (spans["service"] == service).tolist()
-        part = spans[here]
-        failed = (part["status"] == "Error").tolist()
-        figure.add_bar(
-            y=[row for row, one in zip(rows, here, strict=True) if one],
-            x=part["milliseconds"].clip(lower=0.5),
-            base=offset[here],
-            name=service,
-            orientation="h",
-            marker={
-                "color": theme.SERVICE_COLOURS[position % len(theme.SERVICE_COLOURS)],
-                "cornerradius": 4,
-                "line": {
-                    "color": theme.STATUS_COLOURS["stuck"],
-                    "width": [2.5 if one else 0 for one in failed],
-                },
-            },
-            text=[
-                f"{duration:,.1f} ms{'  failed' if one else ''}"
-                for duration, one in zip(part["milliseconds"], failed, strict=True)
-            ],
-            textposition="auto",
-            insidetextfont={"color": "#fff", "size": 12},
-            outsidetextfont={"color": theme.MUTED, "size": 12},
-            constraintext="none",
-            textangle=0,
-            cliponaxis=False,
-            customdata=part[["name", "status", "message"]].astype(str),
-            hovertemplate="%{customdata[0]}<br>%{text}, %{customdata[1]} %{customdata[2]}<extra>"
-            + escape(service)
-            + "</extra>",
-        )
-    _span_names(figure, spans, chosen)
-    figure.update_layout(bargap=0.22)
-    figure.update_yaxes(showticklabels=False, showgrid=False, range=[len(spans) - 0.4, -0.6])
-    figure.update_xaxes(ticksuffix=" ms", rangemode="tozero")
-    return figure
-
-
-def _span_names(figure: go.Figure, spans: pd.DataFrame, chosen: str) -> None:
-    """Write the names left of the bars, indented by depth: tick labels would be flush right."""
-    names = [_short(name) for name in spans["name"]]
-    room = (
-        max(len(name) * 7.2 + depth * _INDENT for name, depth in zip(names, spans["depth"], strict=True)) + 24
-    )
-    figure.update_layout(margin_l=min(room, 420))
-    for row, (name, depth, span) in enumerate(zip(names, spans["depth"], spans["span"], strict=True)):
-        figure.add_annotation(
-            x=0, xref="paper", xanchor="left", xshift=depth * _INDENT - min(room, 420) + 6,
-            y=row, showarrow=False,
-            text=f"<b>{escape(name)}</b>" if span == chosen else escape(name),
-            font={"color": theme.ACCENT if span == chosen else theme.INK},
-        )  # fmt: skip
-
-
-def _depths(spans: Sequence[str], parents: Sequence[str]) -> list[int]:
-    """How deep each span hangs; a span whose parent is absent, or in a circle, starts at 0."""
-    parent_of = dict(zip(spans, parents, strict=True))
-    depths = []
-    for span in spans:
-        depth, here, seen = 0, span, {span}
-        while (above := parent_of.get(here, "")) in parent_of and above not in seen:
-            seen.add(above)
-            depth, here = depth + 1, above
-        depths.append(depth)
-    return depths
-
-
-def _unit(hours: float) -> tuple[str, float]:
+def unit_of(hours: float) -> tuple[str, float]:
+    """The unit in which a time reads best, and how many hours it has."""
     if hours >= 72:  # noqa: PLR2004 - from three days on, days read better
         return "days", 24.0
     return ("hours", 1.0) if hours >= 1 else ("minutes", 1 / 60)
 
 
-def _span(length: timedelta) -> str:
-    hours = length.total_seconds() / 3600
-    unit, divisor = _unit(hours)
-    return f"{hours / divisor:,.1f} {unit}"
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ").capitalize()
-
-
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A text that fits beside a bar."""
     return text if len(text) <= 32 else f"{text[:31]}…"  # noqa: PLR2004 - what fits beside a bar

@@ -73,9 +73,6 @@ AccessToken = Annotated[
         show_default=False,
     ),
 ]
-Tenant = Annotated[str, typer.Option(envvar="THROUGHLINE_TENANT", help="Whose journeys.")]
-
-
 OPTIONS: dict[str, object] = {
     "data": Data,
     "store": StoreUrl,

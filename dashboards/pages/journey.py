@@ -8,7 +8,7 @@ import re
 
 import streamlit as st
 
-from throughline.dashboards import figures, theme
+from throughline.dashboards import journey_figures, theme
 from throughline.dashboards.pages import parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Row, journey_id
@@ -31,7 +31,7 @@ def page() -> None:
     _verdict(session, journey)
     st.html(parts.heading("Milestones", "against their due times, UTC"))
     st.plotly_chart(
-        figures.timeline(journey["milestones"], opened_at=journey["OpenedAt"], now=session.now),
+        journey_figures.timeline(journey["milestones"], opened_at=journey["OpenedAt"], now=session.now),
         config=_NO_BAR,
         key="timeline",
     )
@@ -204,7 +204,7 @@ def _trace(session: Session, journey: Row) -> None:
         st.html(parts.empty("No spans of this trace are stored", advice))
         return
     chosen = st.query_params.get("span", "")
-    st.plotly_chart(figures.waterfall(spans, chosen=chosen), config=_NO_BAR, key="waterfall")
+    st.plotly_chart(journey_figures.waterfall(spans, chosen=chosen), config=_NO_BAR, key="waterfall")
 
 
 def _links(journey: Row) -> None:

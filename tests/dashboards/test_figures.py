@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tests.dashboards.seed_firm import NOW
-from throughline.dashboards import figures, theme
+from throughline.dashboards import figures, journey_figures, theme
 
 HOUR = timedelta(hours=1)
 
@@ -88,7 +88,7 @@ def test_the_timeline_shows_when_each_milestone_was_met_and_how_late_it_is() -> 
         "project_created": milestone("late", due=NOW - 30 * HOUR),
         "paid": milestone("pending"),
     }
-    figure = figures.timeline(milestones, opened_at=NOW - 40 * HOUR, now=NOW)
+    figure = journey_figures.timeline(milestones, opened_at=NOW - 40 * HOUR, now=NOW)
     assert tuple(figure.layout.yaxis.categoryarray) == ("Paid", "Project created", "Closed won")
     stretch = next(trace for trace in figure.data if trace.mode == "lines")
     assert (stretch.x[0], stretch.x[1]) == (NOW - 30 * HOUR, NOW)
@@ -102,7 +102,7 @@ def test_the_timeline_of_a_finished_journey_ends_with_it() -> None:
         "a": milestone("met", NOW - 90 * HOUR),
         "b": milestone("met_late", NOW - 80 * HOUR, NOW - 85 * HOUR),
     }
-    figure = figures.timeline(milestones, opened_at=NOW - 90 * HOUR, now=NOW)
+    figure = journey_figures.timeline(milestones, opened_at=NOW - 90 * HOUR, now=NOW)
     assert figure.layout.xaxis.range[1] < NOW
     assert [note.text for note in figure.layout.annotations] == ["<b>5.0 hours late</b>"]
 
@@ -110,7 +110,7 @@ def test_the_timeline_of_a_finished_journey_ends_with_it() -> None:
 def test_the_waterfall_indents_children_colours_services_and_marks_failures() -> None:
     """Names stand by depth, the chosen span is pointed out, failed ones have a border."""
     frame = spans(("a", "", "edge", 0, "Ok"), ("b", "a", "erp", 2, "Error"), ("c", "b", "erp", 3, "Ok"))
-    figure = figures.waterfall(frame, chosen="c")
+    figure = journey_figures.waterfall(frame, chosen="c")
     assert [trace.name for trace in figure.data] == ["edge", "erp"]
     erp = named(figure, "erp")
     assert list(erp.base) == [2.0, 3.0]
@@ -123,13 +123,13 @@ def test_the_waterfall_indents_children_colours_services_and_marks_failures() ->
 def test_the_waterfall_survives_missing_parents_and_circles() -> None:
     """A span whose parent never came, or that descends from itself, starts at the left."""
     frame = spans(("a", "b", "x", 0, "Ok"), ("b", "a", "x", 1, "Ok"), ("c", "gone", "x", 2, "Ok"))
-    assert len(figures.waterfall(frame).layout.annotations) == 3
+    assert len(journey_figures.waterfall(frame).layout.annotations) == 3
 
 
 def test_names_from_telemetry_are_escaped() -> None:
     """A span or milestone name is text, never markup."""
     frame = spans(("a", "", "<b>svc</b>", 0, "Ok")).assign(name="<img src=x>")
-    assert "<img" not in figures.waterfall(frame).layout.annotations[0].text
+    assert "<img" not in journey_figures.waterfall(frame).layout.annotations[0].text
 
 
 def test_empty_frames_give_empty_figures() -> None:
