@@ -34,7 +34,7 @@ TIMES = (
     "11 business days", "by next business day", "by 17:00 next business day", "by 09:30 in 3 business days",
     "by the 3rd business day of next month",
 )  # fmt: skip
-EXAMPLES = int(os.environ.get("THROUGHLINE_CALENDAR_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("THROUGHLINE_CALENDAR_EXAMPLES", "2"))
 FIRST = datetime(2005, 1, 1, tzinfo=UTC)
 MINUTES = 25 * 365 * 1440
 

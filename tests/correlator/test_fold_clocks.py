@@ -20,7 +20,7 @@ from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.process import InvalidProcess, load_process
 
 EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "2"))
-JOURNEYS = 80
+JOURNEYS = 50
 TENANTS = count(1)
 OFFICE = load_calendar("""
 calendar: office

@@ -213,7 +213,7 @@ def examples(few: int) -> settings:
     )
 
 
-@examples(7)
+@examples(5)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_limits_are_kept_whatever_arrives(
     embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
@@ -231,7 +231,7 @@ def test_links_are_right_whatever_arrives(
     run(embedded_store, ROOMY, worlds, moves)
 
 
-@examples(2)
+@examples(1)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_a_server_gives_the_same(
     remote: Store, worlds: list[list[list[Statement]]], moves: list[Move],

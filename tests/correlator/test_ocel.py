@@ -78,10 +78,10 @@ def pairs_of(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> tuple[set[
     return clear, left_open
 
 
-def test_orders_items_and_packages_are_2000_journeys(module_store: Store, rows: list[dict[str, Any]]) -> None:
+def test_orders_items_and_packages_are_2000_journeys(embedded_store: Store, rows: list[dict[str, Any]]) -> None:
     """No orphan; items belong to the orders that were placed with them; no pair is linked on suspicion."""
     columns = ("orders", "items", "packages")
-    world = correlated(module_store, rows, columns)
+    world = correlated(embedded_store, rows, columns)
     result = world.check()
     clear, left_open = pairs_of(rows, columns)
     assert {root for root, _value in result.journeys} == {"orders.order"}
@@ -94,9 +94,9 @@ def test_orders_items_and_packages_are_2000_journeys(module_store: Store, rows: 
     world.close()
 
 
-def test_busy_customers_are_hubs_and_join_nothing(module_store: Store, rows: list[dict[str, Any]]) -> None:
+def test_busy_customers_are_hubs_and_join_nothing(embedded_store: Store, rows: list[dict[str, Any]]) -> None:
     """16 of 17 customers have more than 100 orders; the orders stay 2,000 journeys."""
-    world = correlated(module_store, rows, ("orders", "customers"))
+    world = correlated(embedded_store, rows, ("orders", "customers"))
     result = world.check()
     customers = {key for key in result.objects if key[0] == "customers.customer"}
     assert len(customers) == 17

@@ -85,4 +85,5 @@ def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     """Overview, journeys, journey, trace, API reference, in a real browser; pictures are kept."""
     folder: Path = screenshots()
     visited = browse(platform.api.removesuffix("/api/v1"), folder, prefix="demo-")
-    assert {"overview", "journeys", "journey", "trace"} <= set(visited)
+    assert {"overview", "journeys", "journey", "trace", "billing", "api"} <= set(visited)
+    assert "status=stuck" in visited["journeys-stuck"]
