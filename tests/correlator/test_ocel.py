@@ -78,7 +78,9 @@ def pairs_of(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> tuple[set[
     return clear, left_open
 
 
-def test_orders_items_and_packages_are_2000_journeys(embedded_store: Store, rows: list[dict[str, Any]]) -> None:
+def test_orders_items_and_packages_are_2000_journeys(
+    embedded_store: Store, rows: list[dict[str, Any]]
+) -> None:
     """No orphan; items belong to the orders that were placed with them; no pair is linked on suspicion."""
     columns = ("orders", "items", "packages")
     world = correlated(embedded_store, rows, columns)

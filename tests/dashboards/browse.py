@@ -51,7 +51,7 @@ def visitor(*, width: int = 1440, height: int = 1000) -> Iterator[Page]:
 
 
 def browse(address: str, folder: Path, *, prefix: str = "", every_page: bool = True) -> dict[str, str]:
-    """Follow overview, journey, trace, and open every page. Returns the addresses visited, by name of picture.
+    """Follow overview, journey, trace; open every page. Returns the addresses visited, by name of picture.
 
     Raises: AssertionError when a page breaks, shows nothing, or asks another host for anything.
     """
