@@ -18,7 +18,7 @@ demo: .venv/.platform
 	$(BIN)/throughline demo $(ARGS)
 
 test: .venv/.dev .venv/.system
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev .types/throughline
 	@$(BIN)/ruff check --quiet . && echo "ruff: passed"

@@ -24,24 +24,3 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"CI=true allows no skipped test. {reason}"
     return report
-
-
-LONG = (
-    "test_demo_live.py",
-    "test_link_invariants.py",
-    "test_cli.py",
-    "test_kill.py",
-    "test_link_rules.py",
-    "test_link_roots.py",
-    "test_app.py",
-    "test_ocel.py",
-    "test_compare.py",
-    "test_edge_memory.py",
-    "test_backtests.py",
-)
-"""Files that take longest, in seconds per test: begun first, so that the workers end together."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; the order within a file stays."""
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))

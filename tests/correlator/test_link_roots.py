@@ -20,9 +20,9 @@ CASES: list[CaseFunction] = []
 
 
 @pytest.fixture(scope="module")
-def played(module_store: Store) -> dict[str, Exception | None]:
+def played(embedded_store: Store) -> dict[str, Exception | None]:
     """All cases, run side by side on one engine: what went wrong in each."""
-    return play(World(module_store, "roots", LEVELS), CASES, ["crm.deal:0"])
+    return play(World(embedded_store, "roots", LEVELS), CASES, ["crm.deal:0"])
 
 
 # Rule 4: parent edges
@@ -278,34 +278,34 @@ def test_rule(played: dict[str, Exception | None], name: str) -> None:
         raise error
 
 
-def test_a_journey_is_a_hash_of_tenant_process_and_root_object(module_store: Store) -> None:
+def test_a_journey_is_a_hash_of_tenant_process_and_root_object(embedded_store: Store) -> None:
     """So that anyone can compute it, and a rebuild keeps it."""
-    world = World(module_store, "hash", LEVELS)
+    world = World(embedded_store, "hash", LEVELS)
     world.settle(Said("a", keys=("crm.deal:d",)))
     sql = "SELECT sipHash64({t:String}, {p:String}, 'crm.deal', 'd')"
-    found = module_store.query(sql, {"t": world.tenant, "p": world.process.id}, role=Role.PAGES)
+    found = embedded_store.query(sql, {"t": world.tenant, "p": world.process.id}, role=Role.PAGES)
     assert world.latest("Root", "journey_events", "Root, EventId") == [tuple(found.result_rows[0])]
 
 
 # Rules between processes and tenants
 
 
-def test_tenants_and_processes_do_not_meet(module_store: Store) -> None:
+def test_tenants_and_processes_do_not_meet(embedded_store: Store) -> None:
     """Equal keys in another tenant or process are other objects; one correlator serves several processes."""
     upside_down = (Level(("erp.invoice",)), Level(("crm.deal",)))
     worlds = [
-        World(module_store, "one", LEVELS),
-        World(module_store, "two", LEVELS),
+        World(embedded_store, "one", LEVELS),
+        World(embedded_store, "two", LEVELS),
     ]
     other = process_of(upside_down, "upside-down")
     for world in worlds:
-        world.correlator = Correlator(module_store, [world.process, other])
+        world.correlator = Correlator(embedded_store, [world.process, other])
     worlds[0].say(Said("a", keys=("crm.deal:d", "erp.invoice:i")))
     worlds[1].say(Said("b", keys=("crm.deal:d",)))
     for world in worlds:
         world.tick()
         world.check()
-    turned = World(module_store, "one", upside_down, other)
+    turned = World(embedded_store, "one", upside_down, other)
     turned.correlator = worlds[0].correlator
     turned.remember(worlds[0].said)
     assert turned.in_words(turned.check()) == {"erp.invoice:i": {"a"}}
