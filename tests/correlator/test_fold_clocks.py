@@ -19,7 +19,7 @@ from throughline.correlator.calendar_files import load_calendar
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.process import InvalidProcess, load_process
 
-EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "1"))
 JOURNEYS = 50
 TENANTS = count(1)
 OFFICE = load_calendar("""

@@ -213,7 +213,7 @@ def examples(few: int) -> settings:
     )
 
 
-@examples(5)
+@examples(4)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_limits_are_kept_whatever_arrives(
     embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
@@ -222,7 +222,7 @@ def test_limits_are_kept_whatever_arrives(
     run(embedded_store, TIGHT, worlds, moves)
 
 
-@examples(3)
+@examples(2)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_links_are_right_whatever_arrives(
     embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
