@@ -22,6 +22,7 @@ from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar, a
 from throughline.correlator.business_time import local_instant
 from throughline.correlator.durations import Deadline, Duration
 from throughline.correlator.expression_parts import quoted
+from throughline.correlator.sql_text import midnight, told_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -254,17 +255,13 @@ def _told(process: Process, within: Within, told: str) -> tuple[str, str] | None
         return f"if(isNull({count}), {UNTOLD}, {kind})", f"ifNull({count}, 0) * {unit}"
     if not within.until:
         return None
-    day = f"toDate32OrNull({told})"
-    next_day = f"addDays(ifNull({day}, toDate32(0)), 1)"
-    ends = ", ".join(
-        f"toUnixTimestamp64Micro(toDateTime64({next_day}, 6, {quoted(one.time_zone)})) - 1"
-        for one in calendars_of(process)
-    )
-    is_day = f"match({told}, '^\\\\d{{4}}-\\\\d\\\\d-\\\\d\\\\d$')"
-    instant = f"toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull({told}, 6, 'UTC'))"
-    exists = f"ifNull(toString({day}) = {told}, 0)"  # 31 February is read, as something else
-    found = f"if({is_day}, if({exists}, [{ends}][calendar], NULL), {instant})"
+    zones = [one.time_zone for one in calendars_of(process)]
+    found = told_instant(told, lambda day: f"[{', '.join(_day_end(day, zone) for zone in zones)}][calendar]")
     return f"if(isNull({found}), {UNTOLD}, {PLAIN})", f"ifNull({found}, 0)"
+
+
+def _day_end(day: str, zone: str) -> str:
+    return f"{midnight(f'addDays({day}, 1)', zone)} - 1"
 
 
 def _deadlines(process: Process) -> list[str]:

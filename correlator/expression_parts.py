@@ -62,6 +62,16 @@ class Expression:
     attributes: frozenset[str] = frozenset()
 
 
+def attribute(name: str) -> str:
+    """An event's attribute, '' where it has none."""
+    return f"Attributes[{quoted(name)}]"
+
+
+def latest(name: str, order: str = "Moment") -> str:
+    """The latest value of an attribute that is not empty; `order` is by what."""
+    return f"argMaxIf({attribute(name)}, {order}, {attribute(name)} != '')"
+
+
 def quoted(text: str) -> str:
     """A ClickHouse string literal of this text, whatever it holds."""
     escaped = (

@@ -31,6 +31,8 @@ from throughline.correlator.expression_parts import (
     Expression,
     ExpressionError,
     Term,
+    attribute,
+    latest,
     quoted,
 )
 
@@ -313,8 +315,7 @@ def _function(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
 def _attr(arguments: list[exp.Expr], scope: _Scope) -> str:
     name = _text(arguments[0] if len(arguments) == 1 else None)
     scope.attributes.add(name)
-    value = f"Attributes[{quoted(name)}]"
-    return _term(f"argMaxIf({value}, Moment, {value} != '')", scope) if scope.journey else value
+    return _term(latest(name), scope) if scope.journey else attribute(name)
 
 
 def _keys(arguments: list[exp.Expr], scope: _Scope) -> str:

@@ -3,31 +3,34 @@
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
 from throughline.correlator.definition import Process
-from throughline.correlator.expression_parts import quoted
-from throughline.correlator.fold_input import Rows, latest
+from throughline.correlator.expression_parts import latest, quoted
+from throughline.correlator.fold_input import Rows
 from throughline.correlator.period_calendar import LAST_OF_MONTH, PeriodCalendar
-from throughline.correlator.sql_text import Step
+from throughline.correlator.sql_text import Step, midnight, told_instant
 
-EPOCH_DAY = "1970-01-01"
+_BY_TIME = "(Time, EventId)"
 
 
 def period_sql(process: Process, rows: Rows, period: str) -> tuple[str, ...]:
     """The statements that fill the table `period`; none without a cycle.
 
-    The period is that of the day that the cycle's attribute tells, or of the journey's first event.
+    The period is that of the instant that the cycle's attribute tells (of a day, its midnight), or of the
+    journey's first event; none if nobody can read the attribute.
     """
     if not process.cycle or not process.periods:
         return ()
-    at = latest(process.cycle.at) if process.cycle.at else "''"
-    day = latest(process.periods.periods.told_by) if process.periods.periods.told_by else "''"
-    zone = quoted(process.periods.time_zone)
+    told = latest(process.cycle.at, _BY_TIME) if process.cycle.at else "''"
+    day = latest(told_by, _BY_TIME) if (told_by := process.periods.periods.told_by) else "''"
+    zone = process.periods.time_zone
+    begun = told_instant("told", lambda day: midnight(day, zone))
+    at = f"if(told = '', opened, ifNull({begun}, -1))"
     hashed = quoted(process.periods.content_hash)
     found = f"""INSERT INTO {period} (Root, CutOff, First, Last)
 SELECT s.Root, p.CutOff, p.First, p.Last
 FROM (
-    SELECT Root, {_variant(process.periods)} AS variant, {_instant(zone)} AS at
+    SELECT Root, {_variant(process.periods)} AS variant, {at} AS at
     FROM (
-        SELECT Root, min(toUnixTimestamp64Micro(Time)) AS opened, {at} AS told, {day} AS told_day
+        SELECT Root, min(toUnixTimestamp64Micro(Time)) AS opened, {told} AS told, {day} AS told_day
         FROM ({rows.select("Root, Time, EventId, Attributes")})
         GROUP BY Root
     )
@@ -67,13 +70,3 @@ def _variant(calendar: PeriodCalendar) -> str:
         return "toUInt8(0)"
     day = "toUInt8OrZero(told_day)"
     return f"if({day} BETWEEN 1 AND {LAST_OF_MONTH}, {day}, toUInt8({calendar.default_variant}))"
-
-
-def _instant(zone: str) -> str:
-    """The instant that `told` names, a day from its midnight on; when the journey opened if it names nothing,
-    and none if nobody can read it.
-    """
-    day = "toDate32OrNull(told)"
-    midnight = f"toUnixTimestamp64Micro(toDateTime64(ifNull({day}, toDate32('{EPOCH_DAY}')), 6, {zone}))"
-    instant = "ifNull(toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(told, 6, 'UTC')), -1)"
-    return f"multiIf(told = '', opened, ifNull(toString({day}) = told, 0), {midnight}, {instant})"

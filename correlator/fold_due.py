@@ -7,8 +7,9 @@ from throughline.correlator.business_clock import NO_STOPS, NOTHING_TOLD, Clock
 from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import CUT_OFF, Pause
 from throughline.correlator.durations import Duration
+from throughline.correlator.expression_parts import latest
 from throughline.correlator.fold_cycle import period_steps
-from throughline.correlator.fold_input import Rows, Tables, latest, texts
+from throughline.correlator.fold_input import Rows, Tables, texts
 from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.sql_text import Step, array, nested
 

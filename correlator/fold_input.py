@@ -129,12 +129,6 @@ def events(process: Process, rows: Rows) -> str:
     return f"SELECT\n{listed}\nFROM (\n{rows.select()}\n)"
 
 
-def latest(attribute: str) -> str:
-    """The latest value of an attribute that is not empty, by time and event id."""
-    value = f"Attributes[{quoted(attribute)}]"
-    return f"argMaxIf({value}, (Time, EventId), {value} != '')"
-
-
 def texts(several: tuple[str, ...] | list[str]) -> str:
     """Several texts as SQL literals."""
     return ", ".join(quoted(text) for text in several)

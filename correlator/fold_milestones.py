@@ -38,10 +38,10 @@ def _aggregates(process: Process) -> list[str]:
         "min(Micros) AS opened",
         "max(Micros) AS last_event",
         *(f"argMaxIf({name}, Moment, {name} != '') AS latest_{name}" for name in DIMENSIONS),
-        f"{array(f'countIf({reached(i)})' for i, _ in milestones)} AS seen",
-        f"{array(firsts)} AS seen_first",
-        f"{array(f'maxIf(Last, {reached(i)})' for i, _ in milestones)} AS seen_last",
-        f"{array(judged)} AS seen_judged",
+        f"{array(f'countIf({reached(i)})' for i, _ in milestones)} AS seen_counts",
+        f"{array(firsts)} AS seen_firsts",
+        f"{array(f'maxIf(Last, {reached(i)})' for i, _ in milestones)} AS seen_lasts",
+        f"{array(judged)} AS seen_judgeds",
         f"{array(amounts)} AS seen_amounts",
     ]
     if process.dropped_by:
@@ -89,43 +89,38 @@ def _withdrawn(process: Process) -> list[list[str]]:
     3. Where the journey holds an undoing, what is left replaces what was seen.
     4. Of a milestone that responds, what is left counts from its clock's start on.
     """
-    names = ("count", "first", "last", "judged", "amounts")
     tracked = _tracked(process)
     if not tracked:
-        return [
-            [f"seen{'' if name == 'count' else f'_{name}'} AS {name}s" for name in names[:-1]]
-            + ["seen_amounts AS amounts"]
-        ]
+        return [[f"seen_{name} AS {name}" for name in _LEFT]]
     fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
     laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
 
-    def either(name: str, seen: str) -> str:
-        """What was seen, replaced where occurrences are looked at."""
-        found = []
-        for place, one in enumerate(process.milestones):
-            before = f"{seen}[{place + 1}]"
-            if place not in tracked:
-                found.append(before)
-                continue
-            left = _LEFT[name].format(f"remaining[{tracked.index(place) + 1}]", one.at_least)
-            found.append(left if one.responds else f"if(reversed, {left}, {before})")
-        return array(found)
-
-    seen = {name: "seen" if name == "counts" else f"seen_{name.removesuffix('s')}" for name in _LEFT}
-    seen["amounts"] = "seen_amounts"
     steps = [
         [f"arrayMap(h -> arrayReverseSort({laid_out}), histories) AS laid_out"],
         [f"arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, {left})), laid_out) AS remaining"],
     ]
     if not any(one.responds for one in process.milestones):
-        return [*steps, [f"{either(name, seen[name])} AS {name}" for name in _LEFT]]
+        return [*steps, [f"{_remaining(process, name)} AS {name}" for name in _LEFT]]
     return [
         *steps,
-        [f"{either(name, seen[name])} AS all_{name}" for name in _LEFT],
+        [f"{_remaining(process, name)} AS all_{name}" for name in _LEFT],
         [f"{responding} AS answers{place}" for place, responding in _answers(process)],
         [f"{_answered(process, name)} AS {name}" for name in _LEFT],
     ]
+
+
+def _remaining(process: Process, name: str) -> str:
+    """What was seen, replaced by what remains where occurrences are looked at."""
+    found = []
+    for place, one in enumerate(process.milestones):
+        seen, tracked = f"seen_{name}[{place + 1}]", _tracked(process)
+        if place not in tracked:
+            found.append(seen)
+            continue
+        left = _LEFT[name].format(f"remaining[{tracked.index(place) + 1}]", one.at_least)
+        found.append(left if one.responds else f"if(reversed, {left}, {seen})")
+    return array(found)
 
 
 _LEFT = {

@@ -83,6 +83,10 @@ class Correlator:
         self._live = Workspace(store, f"live_{tag}_", on_disk=False)
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
+        self._folds = {
+            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False).statements
+            for name, linker in self._linkers.items()
+        }
         self._passing = threading.RLock()
         self._rebuilding = threading.Lock()
         self._ready = False
@@ -202,7 +206,7 @@ class Correlator:
         if count:
             self._calendars.provide(linker.process)
             self._checkpoint("fold")
-            for text in fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False).statements:
+            for text in self._folds[process_id]:
                 run.execute(text)
             self._checkpoint("fold_progress")
             self._state.store_folded(tenant, process_id, generation, version)

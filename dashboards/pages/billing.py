@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 import pandas as pd
 import streamlit as st
 
 from throughline.dashboards import figures, theme
-from throughline.dashboards.api.cursor import Cursor, decode, encode
-from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.pages import address, parts
 from throughline.dashboards.pages.main import current
+from throughline.dashboards.pages.paging import Paging
 from throughline.dashboards.reader import Row
 from throughline.dashboards.session import Session
 
@@ -40,10 +39,12 @@ def page() -> None:
     st.html(parts.cards(_cards(money)))
     _charts(money)
     st.html(parts.heading("Cycles", "latest period first"))
-    after = _position(session, process, status)
+    paging = Paging(session, "/billing", {"process": process, "status": status}, _FILTERS)
+    cursor = paging.position()
+    after = (cursor.opened_at.date(), cursor.last) if cursor else None
     rows = session.ask.cycles(process, status, limit=_PAGE + 1, after=after)
     st.html(_table(session, rows[:_PAGE]))
-    st.html(_paging(session, process, status, rows, first=after is None))
+    st.html(paging.links("← Latest", "Earlier →", _place(rows[_PAGE - 1]) if len(rows) > _PAGE else None))
 
 
 def _charts(money: pd.DataFrame) -> None:
@@ -99,11 +100,10 @@ def _table(session: Session, rows: list[Row]) -> str:
 
 
 def _row(session: Session, row: Row) -> list[str]:
-    namespace, _, value = row["object"].partition(":")
     members = {"process": row["process"], "cycle": row["object"], "period": row["first_day"].isoformat()}
     waiting = f"{row['blocked']:,} blocked" if row["blocked"] else ""
     return [
-        parts.cut(value or "unknown", parts.href("/journeys", **members)) + parts.soft(namespace or "no key"),
+        parts.key(row["object"], parts.href("/journeys", **members)),
         parts.text(f"{row['first_day']:%d %b} to {row['last_day']:%d %b %Y}"),
         parts.pill(theme.CYCLE_LABELS[row["status"]], theme.CYCLE_COLOURS[row["status"]]),
         parts.text(_cut_off(row["cut_off_at"], session.now)),
@@ -114,6 +114,10 @@ def _row(session: Session, row: Row) -> list[str]:
     ]
 
 
+def _place(row: Row) -> tuple[datetime, str]:
+    return datetime.combine(row["first_day"], time(), tzinfo=UTC), row["id"]
+
+
 def _cut_off(moment: datetime, now: datetime) -> str:
     return f"in {parts.length(moment - now)}" if moment > now else parts.ago(moment, now)
 
@@ -121,34 +125,6 @@ def _cut_off(moment: datetime, now: datetime) -> str:
 def _sums(amounts: dict[str, Decimal]) -> str:
     shown = [parts.money(amount, currency) for currency, amount in amounts.items() if amount]
     return ", ".join(shown) or parts.NOTHING
-
-
-def _position(session: Session, process: str, status: str) -> tuple[date, str] | None:
-    given = st.query_params.get("after")
-    if not given:
-        return None
-    try:
-        cursor = decode(given, tenant=session.principal.tenant, filters=_digest(process, status))
-    except Problem:
-        return None  # filters changed since: begin again
-    return cursor.opened_at.date(), cursor.last
-
-
-def _paging(session: Session, process: str, status: str, rows: list[Row], *, first: bool) -> str:
-    state = {name: st.query_params.get(name, "") for name in _FILTERS}
-    newest = "" if first else parts.link("← Latest", parts.href("/billing", **state))
-    older = ""
-    if len(rows) > _PAGE:
-        last = rows[_PAGE - 1]
-        moment = datetime.combine(last["first_day"], datetime.min.time(), tzinfo=UTC)
-        cursor = Cursor(session.now, moment, last["id"])
-        after = encode(cursor, tenant=session.principal.tenant, filters=_digest(process, status))
-        older = parts.link("Earlier →", parts.href("/billing", **state, after=after))
-    return f'<div class="tl-nav"><span>{newest}</span><span>{older}</span></div>'
-
-
-def _digest(process: str, status: str) -> dict[str, str]:
-    return {"list": "billing page", "process": process, "status": status}
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from throughline.dashboards import theme
-from throughline.dashboards.api.cursor import Cursor, decode, encode
-from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.pages import address, parts
 from throughline.dashboards.pages.main import current
+from throughline.dashboards.pages.paging import Paging
 from throughline.dashboards.reader import STATUSES, JourneyFilter, Position, Row
 from throughline.dashboards.session import Session
 
@@ -27,13 +26,16 @@ def page() -> None:
     if given and wanted.key is None:
         st.html(parts.empty("That is not a key", "Write it as <code>namespace:value</code>."))
         return
-    position = _position(session, wanted)
-    rows = session.ask.journeys(wanted, limit=_PAGE + 1, after=position)
+    paging = Paging(session, "/journeys", {"filter": repr(wanted)}, _FILTERS)
+    cursor = paging.position()
+    after = Position(cursor.opened_at, int(cursor.last, 16)) if cursor else None
+    rows = session.ask.journeys(wanted, limit=_PAGE + 1, after=after)
     if not rows:
         _nothing(wanted)
         return
     st.html(_table(session, rows[:_PAGE]))
-    st.html(_paging(session, wanted, rows, first=position is None))
+    last = (rows[_PAGE - 1]["OpenedAt"], rows[_PAGE - 1]["Id"]) if len(rows) > _PAGE else None
+    st.html(paging.links("← Newest", "Older →", last))
 
 
 def _filters(session: Session) -> JourneyFilter:
@@ -87,21 +89,6 @@ def _key(given: str) -> tuple[str, str] | None:
     return (namespace.strip(), value.strip()) if colon and namespace.strip() and value.strip() else None
 
 
-def _position(session: Session, wanted: JourneyFilter) -> Position | None:
-    given = st.query_params.get("after")
-    if not given:
-        return None
-    try:
-        cursor = decode(given, tenant=session.principal.tenant, filters=_digest(wanted))
-    except Problem:
-        return None  # filters changed since: begin again
-    return Position(cursor.opened_at, int(cursor.last, 16))
-
-
-def _digest(wanted: JourneyFilter) -> dict[str, str]:
-    return {"list": "journeys page", "filter": repr(wanted)}
-
-
 def _nothing(wanted: JourneyFilter) -> None:
     if wanted != JourneyFilter():
         st.html(parts.empty("No journey matches", parts.link("Remove all filters", "/journeys")))
@@ -121,11 +108,11 @@ def _table(session: Session, rows: list[Row]) -> str:
 
 
 def _row(session: Session, row: Row, *, several: bool) -> list[str]:
-    namespace, _, value = (row["keys"][0] if row["keys"] else f"id:{row['Id']}").partition(":")
+    name = row["keys"][0] if row["keys"] else f"id:{row['Id']}"
     place = " · ".join(one for one in (row["Entity"], row["Region"]) if one)
     troubled = row["OpenExceptions"]
     cells = [
-        parts.cut(value, parts.href("/journey", id=row["Id"])) + parts.soft(namespace),
+        parts.key(name, parts.href("/journey", id=row["Id"])),
         parts.status_pill(row["Status"]),
         f'{parts.text(row["Customer"] or parts.NOTHING)}<div class="tl-soft">{parts.text(place)}</div>',
         parts.steps(row["milestones"]),
@@ -137,18 +124,6 @@ def _row(session: Session, row: Row, *, several: bool) -> list[str]:
         else parts.soft(parts.NOTHING),
     ]
     return [*cells, parts.text(session.title(row["Process"]))] if several else cells
-
-
-def _paging(session: Session, wanted: JourneyFilter, rows: list[Row], *, first: bool) -> str:
-    state = {name: st.query_params.get(name, "") for name in _FILTERS}
-    newest = "" if first else parts.link("← Newest", parts.href("/journeys", **state))
-    older = ""
-    if len(rows) > _PAGE:
-        last = rows[_PAGE - 1]
-        cursor = Cursor(session.now, last["OpenedAt"], last["Id"])
-        after = encode(cursor, tenant=session.principal.tenant, filters=_digest(wanted))
-        older = parts.link("Older →", parts.href("/journeys", **state, after=after))
-    return f'<div class="tl-nav"><span>{newest}</span><span>{older}</span></div>'
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def _overdue(session: Session, chosen: str) -> None:
             ["Journey", "Status", "Customer", "Waiting for", "Whose", "Overdue", "Amount", "Entity"],
             [
                 [
-                    _journey(row["id"], names.get(row["id"], f"id:{row['id']}")),
+                    parts.key(names.get(row["id"], f"id:{row['id']}"), parts.href("/journey", id=row["id"])),
                     parts.status_pill(row["status"]),
                     parts.text(row["customer"] or parts.NOTHING),
                     parts.text(parts.words(row["milestone"]) or "a blocking exception"),
@@ -236,11 +236,6 @@ def _overdue(session: Session, chosen: str) -> None:
             whole=[2, 3, 4, 7],
         )
     )
-
-
-def _journey(identity: str, name: str) -> str:
-    namespace, _, value = name.partition(":")
-    return parts.cut(value, parts.href("/journey", id=identity)) + parts.soft(namespace)
 
 
 def _causes(session: Session, chosen: str) -> None:

@@ -52,6 +52,12 @@ def cut(label: object, address: str) -> Html:
     return f'<div class="tl-cut" title="{text(label)}">{link(label, address)}</div>'
 
 
+def key(of: str, address: str) -> Html:
+    """Return the link of an object by its `namespace:value`."""
+    namespace, _, value = of.partition(":")
+    return cut(value or "unknown", address) + soft(namespace or "no key")
+
+
 def heading(label: str, more: str = "") -> Html:
     """Return the heading of a part of a page."""
     return f'<div class="tl-h">{text(label)}<small>{text(more)}</small></div>'

@@ -136,10 +136,10 @@ FROM (
                                 FROM (
                                     SELECT
                                         *,
-                                        [seen[1], if(reversed, length(remaining[1]), seen[2])] AS counts,
-                                        [seen_first[1], if(reversed, arraySort(arrayMap(x -> x.5, remaining[1]))[1], seen_first[2])] AS firsts,
-                                        [seen_last[1], if(reversed, arrayMax(x -> x.6, remaining[1]), seen_last[2])] AS lasts,
-                                        [seen_judged[1], if(reversed, arraySort(arrayMap(x -> x.7, remaining[1]))[1], seen_judged[2])] AS judgeds,
+                                        [seen_counts[1], if(reversed, length(remaining[1]), seen_counts[2])] AS counts,
+                                        [seen_firsts[1], if(reversed, arraySort(arrayMap(x -> x.5, remaining[1]))[1], seen_firsts[2])] AS firsts,
+                                        [seen_lasts[1], if(reversed, arrayMax(x -> x.6, remaining[1]), seen_lasts[2])] AS lasts,
+                                        [seen_judgeds[1], if(reversed, arraySort(arrayMap(x -> x.7, remaining[1]))[1], seen_judgeds[2])] AS judgeds,
                                         [seen_amounts[1], if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), arrayFilter(x -> isNotNull(x.9), remaining[1])), seen_amounts[2])] AS amounts
                                     FROM (
                                         SELECT
@@ -160,10 +160,10 @@ FROM (
                                                     argMaxIf(Entity, Moment, Entity != '') AS latest_Entity,
                                                     argMaxIf(Region, Moment, Region != '') AS latest_Region,
                                                     argMaxIf(ServiceLine, Moment, ServiceLine != '') AS latest_ServiceLine,
-                                                    [countIf(r0), countIf(r1)] AS seen,
-                                                    [minIf(First, r0), minIf(First, r1)] AS seen_first,
-                                                    [maxIf(Last, r0), maxIf(Last, r1)] AS seen_last,
-                                                    [0, minIf(Judged, r1)] AS seen_judged,
+                                                    [countIf(r0), countIf(r1)] AS seen_counts,
+                                                    [minIf(First, r0), minIf(First, r1)] AS seen_firsts,
+                                                    [maxIf(Last, r0), maxIf(Last, r1)] AS seen_lasts,
+                                                    [0, minIf(Judged, r1)] AS seen_judgeds,
                                                     [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r1 AND isNotNull(Amount))] AS seen_amounts,
                                                     countIf(drops) AS drop_count,
                                                     minIf(Micros, drops) AS dropped,
