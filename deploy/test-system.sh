@@ -1,11 +1,12 @@
 #!/bin/sh
-# Programs that some tests need: a browser, PostgreSQL, Node. Installed with apt as root; elsewhere the tests that
-# miss one are skipped and say so.  Called once by `make test`.
+# Programs that some tests need: a browser and what Playwright's driver loads, PostgreSQL, Node. Installed with apt
+# as root; elsewhere the tests that miss one are skipped and say so.  Called once by `make test`.
 set -eu
 wanted=""
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || wanted="$wanted chromium"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
+/sbin/ldconfig -p 2>/dev/null | grep -q libatomic.so.1 || wanted="$wanted libatomic1"
 command -v npm >/dev/null || wanted="$wanted nodejs npm"
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

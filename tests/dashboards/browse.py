@@ -6,12 +6,16 @@ data and on the demo.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, Response, expect, sync_playwright
 
 ARGUMENTS = (
@@ -24,7 +28,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-CHROMIUM = os.environ.get("THROUGHLINE_CHROMIUM", "/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WAIT = 30_000
 expect.set_options(timeout=WAIT)
 
@@ -37,11 +41,25 @@ def screenshots() -> Path:
     return folder
 
 
+def chromium() -> str:
+    """Return the program to drive; a test that has none, or whose driver can't start, is skipped."""
+    found = os.environ.get("THROUGHLINE_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libatomic.so.1")
+        except OSError:
+            pytest.skip("Playwright's driver needs libatomic.so.1 (Debian: apt-get install libatomic1)")
+    return found
+
+
 @contextmanager
 def visitor(*, width: int = 1440, height: int = 1000) -> Iterator[Page]:
     """Yield a page of a new browser; foreign addresses and script errors are noted on it."""
+    program = chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(WAIT)
