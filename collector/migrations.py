@@ -2,13 +2,15 @@
 
 ClickHouse has no transactional DDL. So every statement must be repeatable (``IF NOT EXISTS``,
 ``OR REPLACE``): a file is recorded in ``schema_migrations`` once all of it ran, and after a death in its
-middle it runs again.
+middle it runs again. Views hold nothing: ``sql/views/*.sql`` are changed in place and made anew, all of them,
+when a table or one of them has changed.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 PACKAGE = "throughline.collector"
+VIEWS = ("journeys", "cycles", "exceptions", "events")
+"""The files of the views; a later one may read the views of earlier ones."""
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 # What a semicolon may hide in: comments, string literals, quoted identifiers. Anything else is one character.
 _TOKEN = re.compile(
@@ -48,6 +52,13 @@ class Migration:
 def shipped() -> tuple[Migration, ...]:
     """Return every migration of this version, lowest number first."""
     return load(resources.files(PACKAGE) / "sql" / "migrations")
+
+
+def views() -> Migration:
+    """Return all views of this version; the name tells their content, the number is 0."""
+    folder = resources.files(PACKAGE) / "sql" / "views"
+    text = "\n".join((folder / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS)
+    return Migration(0, f"views_{sha256(text.encode()).hexdigest()[:12]}", tuple(split_statements(text)))
 
 
 def load(directory: Traversable) -> tuple[Migration, ...]:

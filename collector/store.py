@@ -194,6 +194,10 @@ class Store:
         missing = [migration for migration in known if migration.number not in done]
         for migration in missing:
             self._apply(migration)
+        views = migrations.views()
+        sql = "SELECT Name FROM schema_migrations WHERE Number = 0 ORDER BY AppliedAt DESC LIMIT 1"
+        if missing or self.query(sql, role=Role.LOADER).result_rows != [(views.name,)]:
+            self._apply(views)
         return len(missing)
 
     def close(self) -> None:

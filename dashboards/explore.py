@@ -31,7 +31,7 @@ def explore(store: Store, sql: str, *, tenant: str, now: datetime, settings: Das
 
     The limits stand in the query itself: they hold on every engine, and none is left behind on a shared
     connection.
-    `readonly` makes the engine ignore the settings inside views, so theirs is repeated here (0011_views.sql).
+    `readonly` makes the engine ignore the settings inside views, so theirs is repeated here (`journeys.sql`).
 
     Raises: QueryRefused when it is not allowed, wrong or too expensive; StoreError when the store does not
     answer.

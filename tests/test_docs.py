@@ -28,7 +28,8 @@ def text(name: str) -> str:
 
 def tables() -> set[str]:
     """Every table and documented view that the migrations make."""
-    statements = [statement for migration in migrations.shipped() for statement in migration.statements]
+    every = (*migrations.shipped(), migrations.views())
+    statements = [statement for migration in every for statement in migration.statements]
     statements.append(migrations.LEDGER)
     made = re.findall(r"CREATE (?:TABLE|OR REPLACE VIEW)(?: IF NOT EXISTS)? (\w+)", "\n".join(statements))
     return {name for name in made if not re.search(r"(_rows|_unnamed)_at$", name)}

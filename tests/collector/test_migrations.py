@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_store_one_version_back_gets_the_same_schema(store: Store) -> None:
     assert made
     assert store.migrate() == 1
     assert store.query(SCHEMA, role=Role.PAGES).result_rows == fresh
+
+
+def test_changed_views_are_made_anew(store: Store) -> None:
+    """All of them, once, when what was recorded last is not their content; no view is left out."""
+    fresh = store.query(SCHEMA, role=Role.PAGES).result_rows
+    folder = resources.files(migrations.PACKAGE) / "sql" / "views"
+    assert {file.name for file in folder.iterdir()} == {f"{name}.sql" for name in migrations.VIEWS}
+    store.command("DROP VIEW cycles_at", role=Role.LOADER)
+    store.insert_rows("schema_migrations", [(0, "views_of_yesterday")], ["Number", "Name"], role=Role.LOADER)
+    assert store.migrate() == 0
+    assert store.query(SCHEMA, role=Role.PAGES).result_rows == fresh
+    store.migrate()
+    recorded = "SELECT count() FROM schema_migrations WHERE Number = 0"
+    assert store.query(recorded, role=Role.PAGES).result_rows == [(3,)]
 
 
 def test_a_store_of_a_newer_version_is_left_alone(store: Store) -> None:
