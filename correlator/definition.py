@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
 from throughline.correlator.definition_parts import CUT_OFF, Calendar, Check, Cycle, Level, Milestone
+from throughline.correlator.expression_parts import JOURNEY_COLUMNS
 from throughline.correlator.expressions import (
     Expression,
     ExpressionError,
@@ -85,7 +86,7 @@ class Process(Part):
             *_response_findings(self),
             *_event_findings(self),
             *_expression_findings(self),
-        ]
+        ] or _state_findings(self)
         if findings:
             raise InconsistentError(findings)
         return self
@@ -99,6 +100,20 @@ class Process(Part):
             for rank, namespace in enumerate(one.namespaces)
         }
 
+    @property
+    def level_names(self) -> list[tuple[str, ...]]:
+        """The namespaces of each level."""
+        return [one.namespaces for one in self.levels]
+
+    @cached_property
+    def statements(self) -> tuple[Check, ...]:
+        """What the checks come to."""
+        return tuple(statement for check in self.checks for statement in check.each())
+
+    def statements_of(self, milestone: Milestone) -> list[Check]:
+        """The statements that have to hold for a milestone of `checks`."""
+        return [one for check in self.checks if check.name in milestone.checks for one in check.each()]
+
     @cached_property
     def wheres(self) -> dict[str, Expression]:
         """The compiled `where` of each milestone that has one, by milestone."""
@@ -106,8 +121,8 @@ class Process(Part):
 
     @cached_property
     def expectations(self) -> dict[str, Expression]:
-        """The compiled `expect` of each check, by check."""
-        return {one.name: compile_journey(one.expect, self.namespaces) for one in self.checks}
+        """What each statement of the checks expects, compiled, by statement."""
+        return {one.name: compile_journey(one.expect, self.level_names) for one in self.statements}
 
     @property
     def periods(self) -> PeriodCalendar | None:
@@ -118,7 +133,7 @@ class Process(Part):
     @cached_property
     def in_scope(self) -> Expression | None:
         """The compiled `scope`."""
-        return compile_journey(self.scope, self.namespaces) if self.scope else None
+        return compile_journey(self.scope, self.level_names) if self.scope else None
 
     @cached_property
     def attributes_used(self) -> frozenset[str]:
@@ -294,13 +309,45 @@ def _expression_findings(process: Process) -> list[tuple[Path, str]]:
     findings: list[tuple[Path, str]] = []
     texts: list[tuple[Path, str | None]] = [(("scope",), process.scope)]
     texts += [(("milestones", index, "where"), one.where) for index, one in enumerate(process.milestones)]
-    texts += [(("checks", index, "expect"), one.expect) for index, one in enumerate(process.checks)]
+    texts += [
+        (("checks", index, "agree" if one.agree else "expect"), one.each()[0].expect)
+        for index, one in enumerate(process.checks)
+    ]
     for path, text in texts:
         try:
             if text and path[-1] == "where":
                 compile_where(text)
             elif text:
-                compile_journey(text, process.namespaces)
+                compile_journey(text, process.level_names)
         except ExpressionError as error:
             findings.append((path, str(error)))
+    return findings
+
+
+def _state_findings(process: Process) -> list[tuple[Path, str]]:
+    """What milestones of `checks` and of `every` refer to."""
+    findings: list[tuple[Path, str]] = []
+    known = {one.name: one for one in process.checks}
+    for index, one in enumerate(process.milestones):
+        path: Path = ("milestones", index, "checks")
+        if one.every and one.every not in process.namespaces:
+            sentence = unknown(one.every, process.namespaces, "namespace")
+            findings.append((("milestones", index, "every"), sentence))
+        findings += [(path, unknown(name, known, "check")) for name in one.checks if name not in known]
+        checks = [known[name] for name in one.checks if name in known]
+        if one.checks and not any(check.after for check in checks):
+            findings.append((path, f"none of the checks of '{one.name}' is judged `after` a milestone"))
+        derived = {other.name for other in process.milestones if other.checks}
+        findings += [
+            (path, f"'{check.name}' is judged after '{check.after}', which is a milestone of checks itself")
+            for check in checks
+            if check.after in derived
+        ]
+        findings += [
+            (path, f"'{check.name}' uses the journey's {word}, known at its end only; say of which object")
+            for check in checks
+            for statement in check.each()
+            for word in ("amount", "currency")
+            if JOURNEY_COLUMNS[word][1] in process.expectations[statement.name].sql
+        ]
     return findings

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
 from throughline.correlator.durations import Deadline, Duration, parse_time
-from throughline.correlator.parts import Events, Id, Name, Namespace, Part, Positive, Text, several
+from throughline.correlator.parts import Events, Id, Name, Names, Namespace, Part, Positive, Text, several
 
 CUT_OFF = "cut_off"
 """What `within.of` says for the end of a journey's billing period."""
@@ -115,13 +115,16 @@ class Within(Part):
 
 
 class Milestone(Part):
-    """A business fact a journey is expected to reach: the first of some events, or the last of `at_least` so
-    many. One that `responds` counts only what came after its clock had started.
+    """A business fact a journey is expected to reach: the first of some events, the last of `at_least` so
+    many, or the one by which `every` object of a level has had it. One that `responds` counts only what came
+    after its clock had started. One of `checks` has no event: it is met when first all of them held.
     """
 
     name: Name
-    events: Annotated[Events, Field(alias="event", min_length=1)]
+    events: Annotated[Events, Field(alias="event")] = ()
+    checks: Names = ()
     at_least: Positive = 1
+    every: Namespace | None = None
     where: Text | None = None
     within: Within | None = None
     on_late: Literal["late", "stuck"] = "late"
@@ -132,6 +135,19 @@ class Milestone(Part):
     owner: Text | None = None
     runbook: Text | None = None
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.events) == bool(self.checks):
+            raise ValueError("say how it is reached: either `event` or `checks`")
+        of_events = {"at_least": self.at_least > 1, "every": self.every, "where": self.where,
+                     "responds": self.responds, "undone_by": self.undone_by}  # fmt: skip
+        odd = [name for name, given in of_events.items() if given]
+        if self.checks and odd:
+            raise ValueError(f"a milestone of `checks` has no `{odd[0]}`: that goes with events")
+        if self.every and (self.at_least > 1 or self.responds):
+            raise ValueError("`every` goes with neither `at_least` nor `responds`")
+        return self
+
     @property
     def judged(self) -> Within | None:
         """What lateness is judged by; None for what is never late."""
@@ -139,15 +155,41 @@ class Milestone(Part):
 
 
 class Check(Part):
-    """A statement about a journey that has to hold, judged once `after` is met."""
+    """A statement about a journey that has to hold, judged once `after` is met: what to `expect`, or the
+    fields `of` the objects of a level on whose values all systems have to `agree`.
+    """
 
     name: Name
-    expect: Text
+    expect: Text = ""
+    agree: Annotated[tuple[Namespace, ...], BeforeValidator(several)] = ()
+    of: Namespace | None = None
     after: Name | None = None
     class_: Annotated[Literal["technical", "remote", "business"], Field(alias="class")] = "business"
     severity: Literal["low", "medium", "high", "critical"] = "medium"
     blocking: StrictBool = False
     owner: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.expect) == bool(self.agree):
+            raise ValueError("say what has to hold: either `expect` or `agree`")
+        if bool(self.agree) != bool(self.of):
+            raise ValueError("`agree` names fields, `of` the namespace of the objects that they belong to")
+        return self
+
+    def each(self) -> tuple["Check", ...]:
+        """The statements it comes to: itself, or one for each field."""
+        return tuple(
+            self.model_copy(
+                update={
+                    "name": f"{self.name}-{field}",
+                    "expect": f"differing('{self.of}', '{field}') = 0",
+                    "agree": (),
+                    "of": None,
+                }
+            )
+            for field in self.agree
+        ) or (self,)
 
 
 class Calendar(Part):

@@ -45,21 +45,38 @@ class ExpressionError(ValueError):
     """An expression is not allowed; the sentence says which part."""
 
 
+OVER = "\0"
+"""Stands behind each aggregate function of a term; no literal can hold it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """An aggregate over a journey's events, under the name by which the expression refers to it."""
 
     name: str
-    sql: str
+    text: str
+
+    @property
+    def sql(self) -> str:
+        """Over all events of a group."""
+        return self.text.replace(OVER, "")
+
+    def over(self, window: str) -> str:
+        """Over the events of a window."""
+        return self.text.replace(OVER, f" OVER {window}")
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression: ClickHouse text that is 0 or 1 for every row, never NULL."""
+    """A compiled expression: ClickHouse text that is 0 or 1 for every row, never NULL.
+
+    `details` are SQL too: what is said about the fields that it compares, as texts.
+    """
 
     sql: str
     terms: tuple[Term, ...] = ()
     attributes: frozenset[str] = frozenset()
+    details: tuple[str, ...] = ()
 
 
 def attribute(name: str) -> str:
@@ -70,6 +87,11 @@ def attribute(name: str) -> str:
 def latest(name: str, order: str = "Moment") -> str:
     """The latest value of an attribute that is not empty; `order` is by what."""
     return f"argMaxIf({attribute(name)}, {order}, {attribute(name)} != '')"
+
+
+def latest_term(name: str) -> str:
+    """The same as a term."""
+    return latest(name) + OVER
 
 
 def quoted(text: str) -> str:

@@ -6,14 +6,12 @@ are escaped, everything else is refused. Every function is total: no accepted ex
 row. Numbers are Float64; sums and differences are rounded to six decimals, as amounts are.
 
 Two kinds. Over one event (`where`), a name is that event's. Over a journey (`scope`, `expect`), a name is
-the journey's, and `attr`, `keys` and aggregates become terms, computed once per journey beside the other
-aggregates.
+the journey's, and `attr`, `keys`, what is said of its objects and aggregates become terms, computed once per
+journey beside the other aggregates.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import sqlglot
@@ -26,14 +24,23 @@ from throughline.correlator.expression_parts import (
     FUNCTIONS,
     JOURNEY_COLUMNS,
     NUMBER,
+    OVER,
     TEXT,
     TRUTH,
     Expression,
     ExpressionError,
     Term,
     attribute,
-    latest,
+    latest_term,
     quoted,
+)
+from throughline.correlator.expression_scope import Scope, only, shown, text_of
+from throughline.correlator.journey_terms import (
+    STATE_FUNCTIONS,
+    count_objects,
+    numeric_aggregate,
+    said,
+    told,
 )
 
 __all__ = ["Expression", "ExpressionError", "Term", "compile_journey", "compile_where"]
@@ -52,17 +59,7 @@ _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Mod: "({} % nullIf({}, 0))",
 }
 _SPELLINGS = {"startswith": "starts_with", "endswith": "ends_with"}
-# Arguments of sqlglot nodes that carry no meaning of their own.
-_IGNORED_ARGUMENTS = frozenset({"big_int", "ignore_nulls", "typed", "safe", "binary"})
 
-
-@dataclass(slots=True)
-class _Scope:
-    columns: dict[str, tuple[str, str]]
-    namespaces: frozenset[str]
-    journey: bool
-    terms: dict[str, Term] = field(default_factory=dict)
-    attributes: set[str] = field(default_factory=set)
 
 
 _Typed = tuple[str, str]
@@ -74,19 +71,20 @@ def compile_where(text: str) -> Expression:
     Raises:
         ExpressionError: it is no predicate, or holds something that is not allowed.
     """
-    return _compiled(text, _Scope(EVENT_COLUMNS, frozenset(), journey=False))
+    return _compiled(text, Scope(EVENT_COLUMNS))
 
 
-def compile_journey(text: str, namespaces: Iterable[str]) -> Expression:
-    """Compile a predicate over a journey; `keys` may name these namespaces.
+def compile_journey(text: str, levels: Iterable[Iterable[str]]) -> Expression:
+    """Compile a predicate over a journey; it may name the namespaces of these levels.
 
     Raises:
         ExpressionError: it is no predicate, or holds something that is not allowed.
     """
-    return _compiled(text, _Scope(JOURNEY_COLUMNS, frozenset(namespaces), journey=True))
+    mates = {name: tuple(level) for level in map(tuple, levels) for name in level}
+    return _compiled(text, Scope(JOURNEY_COLUMNS, mates, journey=True))
 
 
-def _compiled(text: str, scope: _Scope) -> Expression:
+def _compiled(text: str, scope: Scope) -> Expression:
     if len(text) > _LONGEST:
         raise ExpressionError(f"an expression may have {_LONGEST} characters, this one has {len(text)}")
     try:
@@ -95,7 +93,8 @@ def _compiled(text: str, scope: _Scope) -> Expression:
         raise ExpressionError("the expression is nested too deeply") from error
     if kind != TRUTH:
         raise ExpressionError(f"the expression is a {kind}; it must be a statement that is true or false")
-    return Expression(f"ifNull({sql}, 0)", tuple(scope.terms.values()), frozenset(scope.attributes))
+    terms, details = tuple(scope.terms.values()), tuple(dict.fromkeys(scope.details))
+    return Expression(f"ifNull({sql}, 0)", terms, frozenset(scope.attributes), details)
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -116,7 +115,7 @@ def _parsed(text: str) -> exp.Expr:
     return found
 
 
-def _typed(node: exp.Expr, scope: _Scope, depth: int) -> _Typed:
+def _typed(node: exp.Expr, scope: Scope, depth: int) -> _Typed:
     """Compile one node: its type and its text."""
     if depth > _DEEPEST:
         raise ExpressionError("the expression is nested too deeply")
@@ -125,32 +124,19 @@ def _typed(node: exp.Expr, scope: _Scope, depth: int) -> _Typed:
             return handler(node, scope, depth + 1)
     if isinstance(node, (exp.Func, exp.Anonymous)):
         return _function(node, scope, depth + 1)
-    raise ExpressionError(f"`{_shown(node)}` is not allowed in an expression")
+    raise ExpressionError(f"`{shown(node)}` is not allowed in an expression")
 
 
-def _only(node: exp.Expr, *names: str) -> None:
-    extra = [name for name, value in node.args.items() if value and name not in names]
-    if set(extra) - _IGNORED_ARGUMENTS:
-        raise ExpressionError(f"`{_shown(node)}` is not allowed in an expression")
-
-
-def _shown(node: exp.Expr) -> str:
-    try:
-        return node.sql(dialect="clickhouse")[:80]
-    except (SqlglotError, ValueError, RecursionError):
-        return type(node).__name__
-
-
-def _want(node: exp.Expr, kind: str, scope: _Scope, depth: int) -> str:
+def _want(node: exp.Expr, kind: str, scope: Scope, depth: int) -> str:
     found, sql = _typed(node, scope, depth)
     if found != kind:
         hint = "; number(…) reads a number from text" if (found, kind) == (TEXT, NUMBER) else ""
-        raise ExpressionError(f"`{_shown(node)}` is {found} where {kind} is needed{hint}")
+        raise ExpressionError(f"`{shown(node)}` is {found} where {kind} is needed{hint}")
     return sql
 
 
-def _column(node: exp.Column, scope: _Scope, _depth: int) -> _Typed:
-    _only(node, "this")
+def _column(node: exp.Column, scope: Scope, _depth: int) -> _Typed:
+    only(node, "this")
     name = node.name.lower()
     if name not in scope.columns or not isinstance(node.this, exp.Identifier):
         close = get_close_matches(name, scope.columns, n=1)
@@ -161,9 +147,9 @@ def _column(node: exp.Column, scope: _Scope, _depth: int) -> _Typed:
     return scope.columns[name]
 
 
-def _literal(node: exp.Literal, _scope: _Scope, _depth: int) -> _Typed:
+def _literal(node: exp.Literal, _scope: Scope, _depth: int) -> _Typed:
     if node.is_string:
-        return TEXT, quoted(_text(node))
+        return TEXT, quoted(text_of(node))
     try:
         value = float(node.this)
     except ValueError:
@@ -173,81 +159,70 @@ def _literal(node: exp.Literal, _scope: _Scope, _depth: int) -> _Typed:
     return NUMBER, f"toFloat64({value!r})"
 
 
-def _text(node: exp.Expr | None) -> str:
-    if not isinstance(node, exp.Literal) or not node.is_string:
-        raise ExpressionError("a text in single quotes is needed here")
-    text = str(node.this)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ExpressionError("a text holds characters that are not Unicode") from error
-    return text
-
-
-def _boolean(node: exp.Boolean, _scope: _Scope, _depth: int) -> _Typed:
+def _boolean(node: exp.Boolean, _scope: Scope, _depth: int) -> _Typed:
     return TRUTH, "1" if node.this else "0"
 
 
-def _paren(node: exp.Paren, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this")
+def _paren(node: exp.Paren, scope: Scope, depth: int) -> _Typed:
+    only(node, "this")
     return _typed(node.this, scope, depth)
 
 
-def _connector(node: exp.Connector, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expression")
+def _connector(node: exp.Connector, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expression")
     word = "AND" if isinstance(node, exp.And) else "OR"
     left, right = _want(node.left, TRUTH, scope, depth), _want(node.right, TRUTH, scope, depth)
     return TRUTH, f"({left} {word} {right})"
 
 
-def _not(node: exp.Not, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this")
+def _not(node: exp.Not, scope: Scope, depth: int) -> _Typed:
+    only(node, "this")
     return TRUTH, f"(NOT {_want(node.this, TRUTH, scope, depth)})"
 
 
-def _comparison(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expression")
+def _comparison(node: exp.Binary, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expression")
     kind, left = _typed(node.left, scope, depth)
     return TRUTH, f"({left} {_COMPARISONS[type(node)]} {_want(node.right, kind, scope, depth)})"
 
 
-def _arithmetic(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expression")
+def _arithmetic(node: exp.Binary, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expression")
     left, right = _want(node.left, NUMBER, scope, depth), _want(node.right, NUMBER, scope, depth)
     return NUMBER, _ARITHMETIC[type(node)].format(left, right)
 
 
-def _negative(node: exp.Neg, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this")
+def _negative(node: exp.Neg, scope: Scope, depth: int) -> _Typed:
+    only(node, "this")
     return NUMBER, f"(-{_want(node.this, NUMBER, scope, depth)})"
 
 
-def _among(node: exp.In, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expressions")
+def _among(node: exp.In, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expressions")
     kind, left = _typed(node.this, scope, depth)
     if not node.expressions or not all(isinstance(one, (exp.Literal, exp.Neg)) for one in node.expressions):
         raise ExpressionError("IN needs a list of values in parentheses")
     return TRUTH, f"({left} IN ({', '.join(_want(one, kind, scope, depth) for one in node.expressions)}))"
 
 
-def _between(node: exp.Between, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "low", "high")
+def _between(node: exp.Between, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "low", "high")
     kind, value = _typed(node.this, scope, depth)
     low, high = (_want(node.args[bound], kind, scope, depth) for bound in ("low", "high"))
     return TRUTH, f"({value} BETWEEN {low} AND {high})"
 
 
-def _is(node: exp.Is, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expression")
+def _is(node: exp.Is, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expression")
     if not isinstance(node.expression, exp.Null):
         raise ExpressionError("IS can only be followed by NULL or NOT NULL")
     _, value = _typed(node.this, scope, depth)
     return TRUTH, f"isNull({value})"
 
 
-def _like(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expression", "negate")
-    pattern = _text(node.expression)
+def _like(node: exp.Binary, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expression", "negate")
+    pattern = text_of(node.expression)
     if "\\" in pattern:
         raise ExpressionError("a LIKE pattern can't hold a backslash")
     name = "ilike" if isinstance(node, exp.ILike) else "like"
@@ -255,8 +230,8 @@ def _like(node: exp.Binary, scope: _Scope, depth: int) -> _Typed:
     return TRUTH, f"({negated}{name}({_want(node.this, TEXT, scope, depth)}, {quoted(pattern)}))"
 
 
-def _if(node: exp.If, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "true", "false")
+def _if(node: exp.If, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "true", "false")
     if node.args.get("false") is None:
         raise ExpressionError("if(…) needs three arguments: condition, value, other value")
     condition = _want(node.this, TRUTH, scope, depth)
@@ -264,8 +239,8 @@ def _if(node: exp.If, scope: _Scope, depth: int) -> _Typed:
     return kind, f"if({condition}, {value}, {_want(node.args['false'], kind, scope, depth)})"
 
 
-def _choice(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "expressions")
+def _choice(node: exp.Func, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "expressions")
     word = {exp.Coalesce: "coalesce", exp.Least: "least", exp.Greatest: "greatest"}[type(node)]
     kind, first = _typed(node.this, scope, depth)
     if word != "coalesce" and kind != NUMBER:
@@ -276,21 +251,21 @@ def _choice(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
     )
 
 
-def _round(node: exp.Round, scope: _Scope, depth: int) -> _Typed:
-    _only(node, "this", "decimals")
+def _round(node: exp.Round, scope: Scope, depth: int) -> _Typed:
+    only(node, "this", "decimals")
     digits = node.args.get("decimals")
     if digits is not None and (not isinstance(digits, exp.Literal) or digits.this not in list("0123456")):
         raise ExpressionError("round(…) takes 0 to 6 decimals")
     return NUMBER, f"round({_want(node.this, NUMBER, scope, depth)}, {digits.this if digits else 0})"
 
 
-def _function(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
+def _function(node: exp.Func, scope: Scope, depth: int) -> _Typed:
     name = (node.name if isinstance(node, (exp.Anonymous, exp.CombinedAggFunc)) else node.sql_name()).lower()
     if isinstance(node, (exp.Anonymous, exp.CombinedAggFunc)):
-        _only(node, "this", "expressions")
+        only(node, "this", "expressions")
         arguments = node.expressions
     else:
-        _only(node, "this", "expression", "expressions")
+        only(node, "this", "expression", "expressions")
         arguments = [one for one in (node.args.get("this"), node.args.get("expression")) if one is not None]
         arguments += node.expressions
     name = {"approx_distinct": "uniq", "count_if": "countif"}.get(name, _SPELLINGS.get(name, name))
@@ -298,10 +273,11 @@ def _function(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
         return _aggregate(name, arguments, scope, depth)
     if name == "attr":
         return TEXT, _attr(arguments, scope)
-    if name == "keys":
-        return NUMBER, _keys(arguments, scope)
+    if name == "keys" or name in STATE_FUNCTIONS:
+        return _objects(name, arguments, scope)
     if name not in FUNCTIONS:
-        known = [*FUNCTIONS, "attr", "keys", *AGGREGATES, "if", "coalesce", "round", "least", "greatest"]
+        own = ("attr", "keys", "if", "coalesce", "round", "least", "greatest")
+        known = [*FUNCTIONS, *own, *STATE_FUNCTIONS, *AGGREGATES]
         close = get_close_matches(name, known, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else f"; allowed are {', '.join(known)}"
         raise ExpressionError(f"the function '{name}' is not allowed{hint}")
@@ -312,30 +288,38 @@ def _function(node: exp.Func, scope: _Scope, depth: int) -> _Typed:
     return result, pattern.format(*texts)
 
 
-def _attr(arguments: list[exp.Expr], scope: _Scope) -> str:
-    name = _text(arguments[0] if len(arguments) == 1 else None)
+def _attr(arguments: list[exp.Expr], scope: Scope) -> str:
+    name = text_of(arguments[0] if len(arguments) == 1 else None)
     scope.attributes.add(name)
-    return _term(latest(name), scope) if scope.journey else attribute(name)
+    return scope.term(latest_term(name)) if scope.journey else attribute(name)
 
 
-def _keys(arguments: list[exp.Expr], scope: _Scope) -> str:
+def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
+    """`keys` and the functions over what is said of a journey's objects."""
     if not scope.journey:
         raise ExpressionError(
-            "keys(…) counts objects of a journey; it can't stand in a statement over one event"
+            f"{name}(…) looks at objects of a journey; it can't stand in a statement over one event"
         )
-    namespace = _text(arguments[0] if len(arguments) == 1 else None)
-    if namespace not in scope.namespaces:
-        close = get_close_matches(namespace, scope.namespaces, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise ExpressionError(f"'{namespace}' is no namespace of `keys`{hint}")
-    objects = f"arrayMap(o -> o.2, arrayFilter(o -> o.1 = {quoted(namespace)}, Objects))"
-    return _term(f"toFloat64(uniqExactArray({objects}))", scope)
+    if name == "keys":
+        namespace = text_of(arguments[0] if len(arguments) == 1 else None)
+        scope.level(namespace)
+        return NUMBER, scope.term(count_objects([namespace]))
+    if len(arguments) not in (2, 3):
+        raise ExpressionError(f"{name}(…) takes a namespace, a field and perhaps a system, as texts")
+    level, about = scope.level(text_of(arguments[0])), text_of(arguments[1])
+    system = text_of(arguments[2]) if len(arguments) == 3 else ""  # noqa: PLR2004 - see above
+    scope.attributes.add(about)
+    term = scope.term(said(level, about, system))
+    scope.details.append(told(about, term))
+    function = STATE_FUNCTIONS[name]
+    counted = scope.term(count_objects(level)) if "{1}" in function.sql else ""
+    return function.result, function.sql.format(term, counted)
 
 
-def _aggregate(name: str, arguments: list[exp.Expr], scope: _Scope, depth: int) -> _Typed:
+def _aggregate(name: str, arguments: list[exp.Expr], scope: Scope, depth: int) -> _Typed:
     if not scope.journey:
         raise ExpressionError(f"{name}(…) needs many events; it can't stand in a statement over one event")
-    inner = _Scope(EVENT_COLUMNS, frozenset(), journey=False)
+    inner = Scope(EVENT_COLUMNS)
     base, condition = name.removesuffix("if"), "1"
     arguments = (
         [one for one in arguments if not isinstance(one, exp.Star)] if base == "count" else list(arguments)
@@ -349,30 +333,16 @@ def _aggregate(name: str, arguments: list[exp.Expr], scope: _Scope, depth: int) 
     if len(arguments) != (0 if base == "count" else 1):
         raise ExpressionError(f"{name}(…) has the wrong number of arguments")
     if base == "count":
-        sql = f"toFloat64(countIf({condition}))"
+        sql = f"toFloat64(countIf({condition}){OVER})"
     elif base == "uniq":
-        sql = f"toFloat64(uniqExactIf({_typed(arguments[0], inner, depth)[1]}, {condition}))"
+        sql = f"toFloat64(uniqExactIf({_typed(arguments[0], inner, depth)[1]}, {condition}){OVER})"
     else:
-        sql = _numeric_aggregate(base, _want(arguments[0], NUMBER, inner, depth), condition)
+        sql = numeric_aggregate(base, _want(arguments[0], NUMBER, inner, depth), condition)
     scope.attributes |= inner.attributes
-    return NUMBER, _term(sql, scope)
+    return NUMBER, scope.term(sql)
 
 
-def _numeric_aggregate(base: str, value: str, condition: str) -> str:
-    if base == "sum":  # amounts are added exactly
-        exact = value == EVENT_COLUMNS["amount"][1]
-        added = f"sumIf(toDecimal256(Amount, 6), {condition})" if exact else f"sumIf({value}, {condition})"
-        return f"round(toFloat64(ifNull({added}, 0)), 6)"
-    return f"round({base}OrNullIf({value}, {condition}), 6)"
-
-
-def _term(sql: str, scope: _Scope) -> str:
-    name = f"term_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
-    scope.terms[name] = Term(name, sql)
-    return name
-
-
-_Handler = Callable[[exp.Expr, _Scope, int], _Typed]
+_Handler = Callable[[exp.Expr, Scope, int], _Typed]
 _HANDLERS: tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], _Handler], ...] = (
     (exp.Column, _column),
     (exp.Literal, _literal),

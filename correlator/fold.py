@@ -22,11 +22,12 @@ from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
+from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import FRESH, Rows, Tables, live, take
-from throughline.correlator.fold_milestones import DIMENSIONS, milestones_sql
+from throughline.correlator.fold_input import DIMENSIONS, FRESH, Rows, Tables, live, take
+from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
 _NEVER = 2**62
@@ -162,23 +163,10 @@ def _states(process: Process) -> list[list[str]]:
         [
             f"{earliest.format(1)} AS stuck_at",
             f"{earliest.format(2)} AS late_at",
-            f"{_failing_checks(process, names)} AS failing_checks",
+            f"{failing_checks(process)} AS failing_checks",
         ],
         [f"arrayMin(x -> if(x.3, x.2, {_NEVER}), failing_checks) AS check_blocked"],
     ]
-
-
-def _failing_checks(process: Process, names: list[str]) -> str:
-    """The checks that do not hold: name, since when, whether blocking."""
-    checks = []
-    for check in process.checks:
-        after = names.index(check.after) + 1 if check.after else None
-        judged, since = (f"met[{after}]", f"met_at[{after}]") if after else ("1", "opened")
-        fails = f"{judged} AND NOT {process.expectations[check.name].sql}"
-        checks.append(f"({quoted(check.name)}, {since}, {int(check.blocking)}, {fails})")
-    if not checks:
-        return "CAST([], 'Array(Tuple(String, Int64, UInt8, UInt8))')"
-    return f"arrayFilter(x -> x.4, {array(checks)})"
 
 
 def _instant(sql: str) -> str:
@@ -220,6 +208,7 @@ def _final(process: Process) -> dict[str, str]:
         "Events": "event_count",
         "OpenExceptions": "open_events + length(failing_checks)",
         "FailedChecks": f"arrayMap(x -> (x.1, {_instant('x.2')}), failing_checks)",
+        "CheckDetails": "arrayMap(x -> x.5, failing_checks)",
         "Milestones.Name": array(quoted(name) for name in names),
         "Milestones.State": "CAST(states, 'Array(Int8)')",
         "Milestones.MetAt": instants.format("met_at"),

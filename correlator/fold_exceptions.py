@@ -98,7 +98,7 @@ FROM (
 
 def _checks(process: Process, rows: Rows) -> str:
     default = process.owner or ""
-    checks = process.checks
+    checks = process.statements
     milestones = {one.name: one.after or "" for one in checks}
     owners = {one.name: one.owner or default for one in checks}
     classes = {one.name: one.class_ for one in checks}
@@ -108,14 +108,15 @@ def _checks(process: Process, rows: Rows) -> str:
     return f"""SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
     Root, sipHash64({{tenant:String}}, {{process:String}}, 'check', check, Root), Root, 'check',
-    '', {_by("check", milestones, "")}, {_by("check", classes, "")}, check, {_by("check", messages, "")},
+    '', {_by("check", milestones, "")}, {_by("check", classes, "")}, check,
+    if(told = '', {_by("check", messages, "")}, concat({_by("check", messages, "")}, '; ', told)),
     {fingerprint("'check'", _by("check", classes, ""), "check", "''")},
     {_by("check", owners, default)}, {_by("check", severities, "")},
     {f"check IN ({blocking})" if blocking else "0"},
     Amount, Currency, since, NULL, 1, toUInt128(0), toUInt128(0), {{version:UInt64}}, 0
 FROM (
-    SELECT Root, Amount, Currency, arrayJoin(FailedChecks) AS failed,
-        toString(failed.1) AS check, failed.2 AS since
+    SELECT Root, Amount, Currency, arrayJoin(arrayZip(FailedChecks, CheckDetails)) AS failed,
+        toString(failed.1.1) AS check, failed.1.2 AS since, failed.2 AS told
     FROM {_alive(rows)}
 )"""
 

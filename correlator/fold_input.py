@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
 
+DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
+
 _FAR = 10**18
 _DAY = 86_400_000_000
 
@@ -117,7 +119,8 @@ def events(process: Process, rows: Rows) -> str:
     for index, one in enumerate(process.milestones):
         where = process.wheres.get(one.name)
         narrowed = f" AND {where.sql}" if where else ""
-        columns.append(f"(Failed = 0 AND Event IN ({texts(one.events)}){narrowed}) AS {reached(index)}")
+        reaches = f"Failed = 0 AND Event IN ({texts(one.events)}){narrowed}" if one.events else "0"
+        columns.append(f"({reaches}) AS {reached(index)}")
         if one.undone_by:
             columns.append(f"(Failed = 0 AND Event IN ({texts(one.undone_by)})) AS {undone(index)}")
     if process.dropped_by:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import Milestone
 from throughline.correlator.expression_parts import Term
-from throughline.correlator.fold_input import Rows, events, reached, undoing, undone
+from throughline.correlator.fold_checks import green, green_steps, starts_of
+from throughline.correlator.fold_input import DIMENSIONS, Rows, events, reached, undoing, undone
+from throughline.correlator.journey_terms import objects_of
 from throughline.correlator.sql_text import array, nested, plain
 
 FAR = 10**18
 _NEVER = 2**62
-DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
 
 
 def milestones_sql(process: Process, rows: Rows, more: Sequence[str] = ()) -> str:
@@ -19,6 +20,7 @@ def milestones_sql(process: Process, rows: Rows, more: Sequence[str] = ()) -> st
     """
     steps = [
         ([*_aggregates(process), *more], "GROUP BY Root"),
+        *green_steps(process, rows),
         *plain(_withdrawn(process)),
         *plain(_milestones(process)),
     ]
@@ -49,21 +51,41 @@ def _aggregates(process: Process) -> list[str]:
     if undoing(process):
         columns.append("any(Reversed) AS reversed")
     if tracked := _tracked(process):
-        columns.append(f"{array(_history(process.milestones[i], i) for i in tracked)} AS histories")
+        columns.append(f"{array(_history(process, i) for i in tracked)} AS histories")
+    columns += [
+        f"uniqExactArray({objects_of(_mates(process, one))}) AS every{place}"
+        for place, one in milestones
+        if one.every
+    ]
     return [*columns, *(f"{term.sql} AS {term.name}" for term in _terms(process))]
 
 
 def _tracked(process: Process) -> list[int]:
     """The places of the milestones whose single occurrences are looked at."""
-    return [place for place, one in enumerate(process.milestones) if one.undone_by or one.responds]
+    return [
+        place for place, one in enumerate(process.milestones) if one.undone_by or one.responds or one.every
+    ]
 
 
-def _history(milestone: Milestone, index: int) -> str:
-    """Its occurrences and undoings; of one that is undone only where the journey holds an undoing."""
+def _mates(process: Process, milestone: Milestone) -> tuple[str, ...]:
+    """The namespaces of the level of whose objects every one has to reach a milestone."""
+    return process.levels[process.namespaces[milestone.every or ""][0]].namespaces
+
+
+def _history(process: Process, index: int) -> str:
+    """Its occurrences and undoings; of one that is only undone where the journey holds an undoing."""
+    milestone = process.milestones[index]
     undo = undone(index) if milestone.undone_by else "0"
-    fact = f"(Subjects, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency))"
-    wanted = f"{reached(index)} OR {undo}"
-    return f"groupArrayIf({fact}, {wanted if milestone.responds else f'Reversed AND ({wanted})'})"
+    whose = "Subjects"
+    if milestone.every:
+        whose = f"arrayDistinct(arrayFilter(o -> has(Subjects, o), {objects_of(_mates(process, milestone))}))"
+    fact = f"({whose}, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency))"
+    wanted = f"({reached(index)} OR {undo})"
+    if milestone.every:
+        wanted += f" AND notEmpty({whose})"
+    elif not milestone.responds:
+        wanted += " AND Reversed"
+    return f"groupArrayIf({fact}, {wanted})"
 
 
 def _nth(column: str, index: int, count: int) -> str:
@@ -91,14 +113,15 @@ def _withdrawn(process: Process) -> list[list[str]]:
     """
     tracked = _tracked(process)
     if not tracked:
-        return [[f"seen_{name} AS {name}" for name in _LEFT]]
+        return [[f"{_remaining(process, name)} AS {name}" for name in _LEFT]]
     fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
     laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
-
+    each_once = array(str(int(process.milestones[place].every is None)) for place in tracked)
     steps = [
         [f"arrayMap(h -> arrayReverseSort({laid_out}), histories) AS laid_out"],
-        [f"arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, {left})), laid_out) AS remaining"],
+        [f"arrayMap(l -> arraySort(x -> x.3, {left}), laid_out) AS left_over"],
+        [f"arrayMap((l, o) -> if(o, arrayCompact(x -> x.3, l), l), left_over, {each_once}) AS remaining"],
     ]
     if not any(one.responds for one in process.milestones):
         return [*steps, [f"{_remaining(process, name)} AS {name}" for name in _LEFT]]
@@ -111,16 +134,27 @@ def _withdrawn(process: Process) -> list[list[str]]:
 
 
 def _remaining(process: Process, name: str) -> str:
-    """What was seen, replaced by what remains where occurrences are looked at."""
-    found = []
-    for place, one in enumerate(process.milestones):
-        seen, tracked = f"seen_{name}[{place + 1}]", _tracked(process)
-        if place not in tracked:
-            found.append(seen)
-            continue
-        left = _LEFT[name].format(f"remaining[{tracked.index(place) + 1}]", one.at_least)
-        found.append(left if one.responds else f"if(reversed, {left}, {seen})")
-    return array(found)
+    return array(_remains(process, name, place) for place in range(len(process.milestones)))
+
+
+def _remains(process: Process, name: str, place: int) -> str:
+    """What was seen of a milestone, replaced by what remains where occurrences are looked at."""
+    one, seen, tracked = process.milestones[place], f"seen_{name}[{place + 1}]", _tracked(process)
+    if one.checks:
+        starts = starts_of(process, one)
+        still = [f"{_remains(process, 'counts', start)} >= {_needed(process, start)}" for start in starts]
+        return green(name, place, still, [_remains(process, "firsts", start) for start in starts])
+    if place not in tracked:
+        return seen
+    shape = (_LEFT_OF_EVERY if one.every else _LEFT)[name]
+    left = shape.format(f"remaining[{tracked.index(place) + 1}]", one.at_least)
+    return left if one.responds or one.every else f"if(reversed, {left}, {seen})"
+
+
+def _needed(process: Process, place: int) -> str:
+    """How many occurrences meet a milestone."""
+    one = process.milestones[place]
+    return f"greatest(every{place}, 1)" if one.every else str(one.at_least)
 
 
 _LEFT = {
@@ -132,6 +166,16 @@ _LEFT = {
     "arrayFilter(x -> isNotNull(x.9), {0}))",
 }
 """What occurrences come to: how many, the first (of at least so many), the last, judged by, their amounts."""
+
+_FIRST_OF_EACH = "arrayFilter((x, n) -> n = 1, {0}, arrayEnumerateUniq(arrayMap(x -> x.1, {0})))"
+_LEFT_OF_EVERY = {
+    "counts": "length(arrayDistinct(arrayMap(x -> x.1, {0})))",
+    "firsts": f"arrayMax(x -> x.5, {_FIRST_OF_EACH.format('arraySort(x -> x.5, {0})')})",
+    "lasts": _LEFT["lasts"],
+    "judgeds": f"arrayMax(x -> x.7, {_FIRST_OF_EACH.format('arraySort(x -> x.7, {0})')})",
+    "amounts": f"arrayDistinct({_LEFT['amounts']})",
+}
+"""The same where every object counts: how many have it, when the last of them had it first."""
 
 
 def _answers(process: Process) -> Iterator[tuple[int, str]]:
@@ -158,7 +202,7 @@ def _answered(process: Process, name: str) -> str:
 
 def _milestones(process: Process) -> list[list[str]]:
     """Instants and amounts of each milestone."""
-    needed = array(str(one.at_least) for one in process.milestones)
+    needed = array(_needed(process, place) for place in range(len(process.milestones)))
     amount = "accurateCastOrNull(arraySum(x -> toDecimal256(x.4, 6), l), 'Decimal(38, 6)')"
     return [
         [

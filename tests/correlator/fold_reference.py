@@ -36,6 +36,7 @@ class Event:
     code: str = ""
     message: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
 
     @property
     def moment(self) -> tuple[datetime, int]:

@@ -18,7 +18,7 @@ COLUMNS = [
     "Event", "Failed",
     "Subjects", "Objects", "Amount", "Currency", "Customer", "Entity", "Region", "ServiceLine",
     "TimePrecision",
-    "ExceptionClass", "ExceptionCode", "ExceptionMessage", "Attributes", "Version", "Deleted",
+    "ExceptionClass", "ExceptionCode", "ExceptionMessage", "Attributes", "System", "Version", "Deleted",
 ]  # fmt: skip
 MILESTONE_PARTS = ("State", "MetAt", "LastAt", "DueAt", "Count", "Amount", "Currency")
 LAST_ROOT = 2**64 - 1
@@ -113,7 +113,7 @@ class Folding:
             event.event, int(event.failed), list(event.subjects), list(event.objects), event.amount,
             event.currency, event.customer, event.entity, event.region, event.service_line, event.precision,
             event.klass, event.code, event.message,
-            dict(event.attributes), self.version, int(deleted),
+            dict(event.attributes), event.system, self.version, int(deleted),
         ]  # fmt: skip
 
     def _scope(self, generation: int) -> dict[str, Any]:

@@ -98,9 +98,9 @@ WRONG = [
     ("  - netsuite.payment", "  - hubspot.deal", 12, "the namespace 'hubspot.deal' is on two levels"),
     (
         "event: project.created",
-        "evnt: project.created",
+        "where: 'true'",
         19,
-        "`milestones[project_created]` needs the field 'event'",
+        "say how it is reached: either `event` or `checks`",
     ),
     ("event: project.created", "evnt: project.created", 20, "unknown field 'evnt'"),
     ("event: payment.applied", "event: {a: b}", 36, "`milestones[paid].event` must be a list"),

@@ -35,6 +35,7 @@ INSERT INTO journey_state (
     `Events`,
     `OpenExceptions`,
     `FailedChecks`,
+    `CheckDetails`,
     `Milestones.Name`,
     `Milestones.State`,
     `Milestones.MetAt`,
@@ -73,6 +74,7 @@ SELECT
     event_count AS out_Events,
     open_events + length(failing_checks) AS out_OpenExceptions,
     arrayMap(x -> (x.1, fromUnixTimestamp64Micro(x.2, 'UTC')), failing_checks) AS out_FailedChecks,
+    arrayMap(x -> x.5, failing_checks) AS out_CheckDetails,
     ['won', 'posted'] AS out_Milestones_Name,
     CAST(states, 'Array(Int8)') AS out_Milestones_State,
     arrayMap((m, t) -> if(m, fromUnixTimestamp64Micro(if(m, t, 0), 'UTC'), NULL), met, met_at) AS out_Milestones_MetAt,
@@ -92,7 +94,7 @@ FROM (
             *,
             arrayMin((s, d, w) -> if(s = 0 AND w = 1, ifNull(d, 4611686018427387904), 4611686018427387904), states, due, [0, 1]) AS stuck_at,
             arrayMin((s, d, w) -> if(s = 0 AND w = 2, ifNull(d, 4611686018427387904), 4611686018427387904), states, due, [0, 1]) AS late_at,
-            arrayFilter(x -> x.4, [('has-plan', met_at[1], 0, met[1] AND NOT ifNull((term_e4d66d721199 != ''), 0))]) AS failing_checks
+            arrayFilter(x -> x.4, [('has-plan', met_at[1], 0, met[1] AND NOT ifNull((term_63967fbcec6c != ''), 0), '')]) AS failing_checks
         FROM (
             SELECT
                 *,
@@ -144,52 +146,57 @@ FROM (
                                     FROM (
                                         SELECT
                                             *,
-                                            arrayMap(l -> arrayCompact(x -> x.3, arraySort(x -> x.3, arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l)))), laid_out) AS remaining
+                                            arrayMap((l, o) -> if(o, arrayCompact(x -> x.3, l), l), left_over, [1]) AS remaining
                                         FROM (
                                             SELECT
                                                 *,
-                                                arrayMap(h -> arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> (s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10), if(empty(e.1), [0], e.1)), h))), histories) AS laid_out
+                                                arrayMap(l -> arraySort(x -> x.3, arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))), laid_out) AS left_over
                                             FROM (
                                                 SELECT
-                                                    Root,
-                                                    any(RootLevel) AS root_level,
-                                                    count() AS event_count,
-                                                    min(Micros) AS opened,
-                                                    max(Micros) AS last_event,
-                                                    argMaxIf(Customer, Moment, Customer != '') AS latest_Customer,
-                                                    argMaxIf(Entity, Moment, Entity != '') AS latest_Entity,
-                                                    argMaxIf(Region, Moment, Region != '') AS latest_Region,
-                                                    argMaxIf(ServiceLine, Moment, ServiceLine != '') AS latest_ServiceLine,
-                                                    [countIf(r0), countIf(r1)] AS seen_counts,
-                                                    [minIf(First, r0), minIf(First, r1)] AS seen_firsts,
-                                                    [maxIf(Last, r0), maxIf(Last, r1)] AS seen_lasts,
-                                                    [0, minIf(Judged, r1)] AS seen_judgeds,
-                                                    [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r1 AND isNotNull(Amount))] AS seen_amounts,
-                                                    countIf(drops) AS drop_count,
-                                                    minIf(Micros, drops) AS dropped,
-                                                    any(Reversed) AS reversed,
-                                                    [groupArrayIf((Subjects, Nanos, EventId, u1, First, Last, Judged, Owner, Amount, toString(Currency)), Reversed AND (r1 OR u1))] AS histories,
-                                                    argMaxIf(Attributes['plan'], Moment, Attributes['plan'] != '') AS term_e4d66d721199
+                                                    *,
+                                                    arrayMap(h -> arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> (s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10), if(empty(e.1), [0], e.1)), h))), histories) AS laid_out
                                                 FROM (
                                                     SELECT
-                                                        *,
-                                                        toUnixTimestamp64Nano(Time) AS Nanos,
-                                                        intDiv(Nanos, 1000) AS Micros,
-                                                        if(TimePrecision = 'unknown', Micros + 1000000000000000000, Micros) AS First,
-                                                        if(TimePrecision = 'unknown', Micros - 1000000000000000000, Micros) AS Last,
-                                                        if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
-                                                        bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
-                                                        arrayMin(Subjects) AS Owner,
-                                                        (Failed = 0 AND Event IN ('won')) AS r0,
-                                                        (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
-                                                        (Failed = 0 AND Event IN ('credited')) AS u1,
-                                                        (Failed = 0 AND Event IN ('lost')) AS drops,
-                                                        Root IN (SELECT Root FROM folding WHERE 1 AND Event IN ('credited')) AS Reversed
+                                                        Root,
+                                                        any(RootLevel) AS root_level,
+                                                        count() AS event_count,
+                                                        min(Micros) AS opened,
+                                                        max(Micros) AS last_event,
+                                                        argMaxIf(Customer, Moment, Customer != '') AS latest_Customer,
+                                                        argMaxIf(Entity, Moment, Entity != '') AS latest_Entity,
+                                                        argMaxIf(Region, Moment, Region != '') AS latest_Region,
+                                                        argMaxIf(ServiceLine, Moment, ServiceLine != '') AS latest_ServiceLine,
+                                                        [countIf(r0), countIf(r1)] AS seen_counts,
+                                                        [minIf(First, r0), minIf(First, r1)] AS seen_firsts,
+                                                        [maxIf(Last, r0), maxIf(Last, r1)] AS seen_lasts,
+                                                        [0, minIf(Judged, r1)] AS seen_judgeds,
+                                                        [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r1 AND isNotNull(Amount))] AS seen_amounts,
+                                                        countIf(drops) AS drop_count,
+                                                        minIf(Micros, drops) AS dropped,
+                                                        any(Reversed) AS reversed,
+                                                        [groupArrayIf((Subjects, Nanos, EventId, u1, First, Last, Judged, Owner, Amount, toString(Currency)), (r1 OR u1) AND Reversed)] AS histories,
+                                                        argMaxIf(Attributes['plan'], Moment, Attributes['plan'] != '') AS term_63967fbcec6c
                                                     FROM (
-                                                    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
+                                                        SELECT
+                                                            *,
+                                                            toUnixTimestamp64Nano(Time) AS Nanos,
+                                                            intDiv(Nanos, 1000) AS Micros,
+                                                            if(TimePrecision = 'unknown', Micros + 1000000000000000000, Micros) AS First,
+                                                            if(TimePrecision = 'unknown', Micros - 1000000000000000000, Micros) AS Last,
+                                                            if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
+                                                            bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
+                                                            arrayMin(Subjects) AS Owner,
+                                                            (Failed = 0 AND Event IN ('won')) AS r0,
+                                                            (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
+                                                            (Failed = 0 AND Event IN ('credited')) AS u1,
+                                                            (Failed = 0 AND Event IN ('lost')) AS drops,
+                                                            Root IN (SELECT Root FROM folding WHERE 1 AND Event IN ('credited')) AS Reversed
+                                                        FROM (
+                                                        SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
+                                                        )
                                                     )
+                                                    GROUP BY Root
                                                 )
-                                                GROUP BY Root
                                             )
                                         )
                                     )
@@ -278,14 +285,15 @@ UNION ALL
 SELECT
     {tenant:String}, {process:String}, {generation:UInt32},
     Root, sipHash64({tenant:String}, {process:String}, 'check', check, Root), Root, 'check',
-    '', transform(toString(check), ['has-plan'], ['won'], ''), transform(toString(check), ['has-plan'], ['business'], ''), check, transform(toString(check), ['has-plan'], ['has-plan does not hold: attr(\'plan\') != \'\''], ''),
+    '', transform(toString(check), ['has-plan'], ['won'], ''), transform(toString(check), ['has-plan'], ['business'], ''), check,
+    if(told = '', transform(toString(check), ['has-plan'], ['has-plan does not hold: attr(\'plan\') != \'\''], ''), concat(transform(toString(check), ['has-plan'], ['has-plan does not hold: attr(\'plan\') != \'\''], ''), '; ', told)),
     sipHash64({process:String}, 'check', transform(toString(check), ['has-plan'], ['business'], ''), check, lowerUTF8(trimBoth(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll('', '(^|[^\\w])(\'[^\']*\'|"[^"]*"|`[^`]*`)', '\\1?'), '\\b[0-9a-fA-F]\x7b8\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b12\x7d\\b', '#'), '\\b[0-9a-fA-F]\x7b16,\x7d\\b', '#'), '\\w*\\d\\w*', '#'), '#([-.,:/+]#)+', '#'), '\\s+', ' ')))),
     '', transform(toString(check), ['has-plan'], ['medium'], ''),
     0,
     Amount, Currency, since, NULL, 1, toUInt128(0), toUInt128(0), {version:UInt64}, 0
 FROM (
-    SELECT Root, Amount, Currency, arrayJoin(FailedChecks) AS failed,
-        toString(failed.1) AS check, failed.2 AS since
+    SELECT Root, Amount, Currency, arrayJoin(arrayZip(FailedChecks, CheckDetails)) AS failed,
+        toString(failed.1.1) AS check, failed.1.2 AS since, failed.2 AS told
     FROM (SELECT * FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0)
 );
 

@@ -1,0 +1,103 @@
+"""What expressions over a journey are computed from: aggregates over its events, the state of its objects.
+
+The state of an object is what each system said of it last, field by field: of the events about it, the latest
+that carries the field counts; one that carries it empty takes the value back, a failed one says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from throughline.correlator.expression_parts import (
+    EVENT_COLUMNS,
+    NUMBER,
+    OVER,
+    TEXT,
+    attribute,
+    quoted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_COLUMNS = {
+    "amount": ("ifNull(toString(Amount), '')", "isNotNull(Amount)"),
+    "currency": ("toString(Currency)", "Currency != ''"),
+    "customer": ("Customer", "Customer != ''"),
+    "entity": ("toString(Entity)", "Entity != ''"),
+    "region": ("toString(Region)", "Region != ''"),
+    "service_line": ("toString(ServiceLine)", "ServiceLine != ''"),
+}
+_SAID_BY = "toString(if(System != '', System, Platform))"
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StateFunction:
+    """A function over what is said of a field: its result's type and its text; `{0}` is what is said as
+    (object, system, moment, value), latest first, `{1}` the number of the level's objects.
+    """
+
+    result: str
+    sql: str
+
+
+_LATEST_OF_EACH = "arrayFilter((x, n) -> n = 1, {0}, arrayEnumerateUniq(arrayMap(x -> x.1, {0})))"
+_VALUES = "arrayDistinct(arrayMap(x -> (x.1, x.4), arrayFilter(x -> x.4 != '', {0})))"
+STATE_FUNCTIONS = {
+    "latest": StateFunction(TEXT, "{0}[1].4"),
+    "total": StateFunction(
+        NUMBER,
+        "round(toFloat64(arraySum(arrayMap(x -> toDecimal256(ifNull(toDecimal128OrNull(x.4, 6), 0), 6), "
+        + _LATEST_OF_EACH
+        + "))), 6)",
+    ),
+    "differing": StateFunction(
+        NUMBER, f"toFloat64(arrayCount(n -> n = 2, arrayEnumerateUniq(arrayMap(x -> x.1, {_VALUES}))))"
+    ),
+    "duplicated": StateFunction(
+        NUMBER, f"toFloat64(arrayCount(n -> n > 1, arrayEnumerateUniq(arrayMap(x -> x.2, {_VALUES}))))"
+    ),
+    "missing": StateFunction(
+        NUMBER, f"({{1}} - toFloat64(length(arrayDistinct(arrayMap(x -> x.1, {_VALUES})))))"
+    ),
+}
+
+
+def objects_of(namespaces: Collection[str]) -> str:
+    """The objects that an event names under one of these namespaces."""
+    listed = ", ".join(quoted(one) for one in namespaces)
+    return f"arrayMap(o -> o.2, arrayFilter(o -> o.1 IN ({listed}), Objects))"
+
+
+def count_objects(namespaces: Collection[str]) -> str:
+    """The aggregate that counts a journey's objects under these namespaces."""
+    return f"toFloat64(uniqExactArray({objects_of(namespaces)}){OVER})"
+
+
+def said(namespaces: Collection[str], field: str, system: str) -> str:
+    """The aggregate of what each system (or one) said last of a field of these objects, latest first."""
+    value, present = _COLUMNS.get(field) or (attribute(field), f"mapContains(Attributes, {quoted(field)})")
+    subjects = f"arrayDistinct(arrayFilter(o -> has(Subjects, o), {objects_of(namespaces)}))"
+    rows = f"arrayMap(o -> (o, {_SAID_BY}, Moment, {value}), {subjects})"
+    narrowed = f" AND {_SAID_BY} = {quoted(system)}" if system else ""
+    every = f"arrayReverseSort(x -> x.3, groupArrayArrayIf({rows}, Failed = 0 AND {present}{narrowed}){OVER})"
+    return f"arrayFilter((x, n) -> n = 1, {every}, arrayEnumerateUniq(arrayMap(x -> (x.1, x.2), {every})))"
+
+
+def told(field: str, term: str) -> str:
+    """What is said of a field, in words: `tax_code: crm DE19, erp DE0`."""
+    shown = f"arraySlice({term}, 1, {_MOST_SHOWN})"
+    words = f"arrayMap(x -> concat(x.2, ' ', if(x.4 = '', 'nothing', x.4)), {shown})"
+    nobody = f"empty({term}), {quoted(f'{field}: nothing is said')}"
+    return f"if({nobody}, concat({quoted(f'{field}: ')}, arrayStringConcat(arrayDistinct({words}), ', ')))"
+
+
+def numeric_aggregate(base: str, value: str, condition: str) -> str:
+    """A sum, minimum, maximum or average over the events that meet a condition; amounts are added exactly."""
+    if base == "sum":
+        exact = value == EVENT_COLUMNS["amount"][1]
+        added = "toDecimal256(Amount, 6)" if exact else value
+        return f"round(toFloat64(ifNull(sumIf({added}, {condition}){OVER}, 0)), 6)"
+    return f"round({base}OrNullIf({value}, {condition}){OVER}, 6)"
