@@ -170,6 +170,7 @@ class PageQueries:
             "events_total": total,
             "links": reader.links(journey["Root"], events),
             "exceptions": reader.exceptions_of(journey["Root"]),
+            "said": reader.said(journey["Root"]),
         }
 
     def _frame(self, name: str, **parameters: Any) -> pd.DataFrame:

@@ -11,12 +11,16 @@ from typing import Any
 
 from throughline.collector.store import Role, Store, load_queries
 
-SQL = load_queries("throughline.dashboards", "journeys")
+SQL = load_queries("throughline.dashboards", "journeys") | load_queries("throughline.dashboards", "objects")
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2299, 1, 1, tzinfo=UTC)
 LARGEST = 2**64 - 1
 STATUSES = ("in_flight", "late", "stuck", "completed", "dropped")
 _ALIAS_HOPS = 8
+_FIELDS = 2_000
+"""Fields of objects read at once."""
+_OBJECTS = 25
+"""Objects of a journey whose fields are shown."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,42 @@ class Reader:
             ask = sorted({row["Other"] for row in others} - set(known))
         return known
 
+    def fields(self, objects: Sequence[int]) -> list[Row]:
+        """What each system says last of the fields of some objects: process, object, name, system, value,
+        time, event, event_id; the first 2,000.
+        """
+        return self._rows("object_state", {"objects": list(objects), "limit": _FIELDS}) if objects else []
+
+    def said(self, root: int) -> list[Row]:
+        """The same of a journey's objects, with the name of each as `key`; of those nearest the root."""
+        found = self._rows("objects_of_roots", {"roots": [root]})
+        names = self.names({root, *(one for row in found for one in row["Found"])}).values()
+        keys: dict[int, str] = {}
+        for row in sorted(names, key=_near_root):
+            keys.setdefault(row["Object"], row["Name"])
+        objects = list(keys)[:_OBJECTS]
+        return [{**row, "key": keys[row["object"]]} for row in self.fields(objects)]
+
+    def objects_named(self, namespace: str, value: str) -> list[Row]:
+        """The object of a key in each process: its keys, its journeys, and what is said of it."""
+        keys = self._list("key_hashes", {"namespace": namespace, "value": value})
+        objects = self._list("objects_of_keys", {"keys": keys}) if keys else []
+        names, fields = list(self.names(objects).values()), self.fields(objects)
+        found = []
+        for one in objects:
+            own = [row for row in names if row["Object"] == one]
+            roots = self._list("roots_of_objects", {"objects": [one]})
+            said = [row for row in fields if row["object"] == one]
+            found.append(
+                {
+                    "process": own[0]["Process"] if own else "",
+                    "keys": sorted(row["Name"] for row in own),
+                    "journeys": [journey_id(root) for root in roots],
+                    "fields": said,
+                }
+            )
+        return sorted(found, key=lambda row: str(row["process"]))
+
     def events(self, root: int, *, limit: int) -> tuple[list[Row], int]:
         """The latest events of a journey, oldest first, and how many there are in all."""
         rows = self._rows("events", {"root": root, "limit": limit})
@@ -203,6 +243,11 @@ class Reader:
 
 
 Row = dict[str, Any]
+
+
+def _near_root(name: Row) -> tuple[int, bool, str]:
+    return name["Level"], name["Key"] != name["Object"], name["Name"]
+
 
 _ANY: Mapping[str, Any] = {
     "process": "",

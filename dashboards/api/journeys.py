@@ -37,7 +37,7 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
         customer=customer,
         cycle=cycle,
         period=period.isoformat() if period else "",
-        key=_key(key),
+        key=key_of(key) if key else None,
         since=_aware(since),
     )
 
@@ -165,9 +165,8 @@ def event(row: Row) -> Row:
     }
 
 
-def _key(text: str) -> tuple[str, str] | None:
-    if not text:
-        return None
+def key_of(text: str) -> tuple[str, str]:
+    """Return namespace and value of a key. Raises: Problem (400) when it is none."""
     namespace, colon, value = text.partition(":")
     if not colon or not namespace.strip() or not value.strip():
         raise Problem(

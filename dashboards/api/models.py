@@ -73,6 +73,32 @@ class CyclePage(BaseModel):
     next: str | None
 
 
+class FieldItem(BaseModel):
+    """What one system says last of one field of an object; an empty value took it back."""
+
+    name: str = Field(description="an attribute, or amount, currency, customer, entity, region, service_line")
+    system: str
+    value: str
+    time: datetime
+    event: str
+    event_id: str
+
+
+class ObjectItem(BaseModel):
+    """An object as a process knows it."""
+
+    process: str
+    keys: list[str] = Field(description="every name of it, namespace:value")
+    journeys: list[str]
+    fields: list[FieldItem]
+
+
+class ObjectList(BaseModel):
+    """The object of a key, once for each process that knows it."""
+
+    items: list[ObjectItem]
+
+
 class JourneyPage(BaseModel):
     """A page of journeys; `next` asks for the one after it."""
 

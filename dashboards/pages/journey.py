@@ -9,7 +9,7 @@ import re
 import streamlit as st
 
 from throughline.dashboards import journey_figures, theme
-from throughline.dashboards.pages import parts
+from throughline.dashboards.pages import objects, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Row, journey_id
 from throughline.dashboards.session import Session
@@ -36,6 +36,7 @@ def page() -> None:
         key="timeline",
     )
     _exceptions(journey)
+    objects.show(journey["said"])
     _events(journey)
     _trace(session, journey)
     _links(journey)

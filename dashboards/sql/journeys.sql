@@ -78,7 +78,7 @@ GROUP BY Root
 
 -- names --
 -- What some keys are called, and the object each names.
-SELECT Key, Object, concat(Namespace, ':', Value) AS Name, Level, Alias != 'none' AS Aliased
+SELECT Key, Object, concat(Namespace, ':', Value) AS Name, Level, Alias != 'none' AS Aliased, Process
 FROM
 (
     SELECT Process, Key, Object, Namespace, Value, Level, Alias, Deleted FROM keys
