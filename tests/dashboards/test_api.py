@@ -130,6 +130,19 @@ async def test_one_journey_comes_with_events_exceptions_and_why_each_event_belon
     assert body["exceptions"][0]["journeys"] == [journey["id"]]
 
 
+async def test_objects_are_asked_for_by_key(shared: World, client: Client) -> None:
+    """An unknown key names nothing, what is no key is said, and another tenant's object is unknown."""
+    journey = shared.ours.journeys[0]
+    key = ":".join(journey["keys"][0])
+    async with client(shared.deps) as http:
+        (found,) = (await http.get("/v1/objects", params={"key": key})).json()["items"]
+        assert key in found["keys"]
+        assert found["journeys"] == [journey["id"]]
+        assert (await http.get("/v1/objects", params={"key": "deal:nobody"})).json() == {"items": []}
+        problem(await http.get("/v1/objects", params={"key": "nobody"}), 400)
+        problem(await http.get("/v1/objects"), 422)
+
+
 async def test_exceptions_are_listed_by_status_process_and_fingerprint_and_paged(
     shared: World, client: Client
 ) -> None:
@@ -207,6 +220,7 @@ async def test_a_cursor_of_other_filters_or_of_another_tenant_is_refused(
         "/v1/journeys",
         "/v1/journeys/0000000000000001",
         "/v1/cycles",
+        "/v1/objects?key=deal:1",
         "/v1/exceptions",
         "/v1/status",
         "/v1/processes",
@@ -254,6 +268,7 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
         "/v1/journeys",
         "/v1/journeys/{id}",
         "/v1/cycles",
+        "/v1/objects?key=deal:1",
         "/v1/exceptions",
         "/v1/status",
         "/v1/processes",

@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.dashboards.answers import problem
-from tests.dashboards.conftest import Client, World
 from throughline.collector.store import Role, Store
 from throughline.correlator.process import load_process
 from throughline.correlator.worker import Correlator
@@ -80,16 +78,3 @@ def test_the_latest_of_each_system_counts(embedded_store: Store) -> None:
         "same-tax_code does not hold: differing('project', 'tax_code') = 0; tax_code: erp DE7, psa DE19"
     ]
     assert Reader(embedded_store, "other", START).objects_named("job", "J1") == []
-
-
-async def test_objects_are_asked_for_by_key(shared: World, client: Client) -> None:
-    """An unknown key names nothing, what is no key is said, and another tenant's object is unknown."""
-    journey = shared.ours.journeys[0]
-    key = ":".join(journey["keys"][0])
-    async with client(shared.deps) as http:
-        (found,) = (await http.get("/v1/objects", params={"key": key})).json()["items"]
-        assert key in found["keys"]
-        assert found["journeys"] == [journey["id"]]
-        assert (await http.get("/v1/objects", params={"key": "deal:nobody"})).json() == {"items": []}
-        problem(await http.get("/v1/objects", params={"key": "nobody"}), 400)
-        problem(await http.get("/v1/objects"), 422)
