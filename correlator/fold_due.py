@@ -24,8 +24,8 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     first = {place: clock[0] for place in counted if (clock := process.clock_of(process.milestones[place]))}
     first_of = {name: clock[0] for name in first.values() if (clock := _responds_to(process, name))}
     wanted = {*first.values(), *first_of.values()}
-    checks = [one for name in sorted(wanted) for one in process.statements_of(process.milestone(name))]
-    wanted |= {one.after for one in checks if one.after}
+    derived = [one for one in process.milestones if one.name in wanted]
+    wanted |= {one.after for each in derived for one in process.statements_of(each) if one.after}
     starting = tuple(one for one in process.milestones if one.name in wanted)
     narrow = process.model_copy(update={"milestones": starting or process.milestones[:1]})
     told = {place: one.told_by for place, one in counted.items() if one.told_by}
