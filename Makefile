@@ -1,6 +1,6 @@
 # One verb per habit. A fresh machine needs Python 3.11+ and make; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults clean
+.PHONY: help demo test check bench faults hub clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -13,6 +13,7 @@ help:
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   measure against the budgets        (ARGS='--only system' narrows it)"
 	@echo "make faults  thirty rounds of kill -9 under load"
+	@echo "make hub     a million events, a fifth of them with one default project id"
 
 demo: .venv/.platform
 	$(BIN)/throughline demo $(ARGS)
@@ -30,6 +31,9 @@ bench: .venv/.dev
 
 faults: .venv/.dev
 	$(BIN)/python -m bench.faults $(ARGS)
+
+hub: .venv/.dev
+	$(BIN)/python -m bench.hub
 
 clean:
 	rm -rf .venv .types .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
