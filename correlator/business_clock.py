@@ -294,11 +294,28 @@ def _named(process: Process, name: str) -> BusinessCalendar:
 
 def calendar_number(process: Process) -> str:
     """Which of `calendars_of`, counted from 1, counts for a journey."""
+    return _number_by(process, _COLUMNS.get(process.calendar.by or "", ""))
+
+
+def day_begins(process: Process) -> str:
+    """When the day of an event begins, in microseconds since 1970, in the zone of the calendar that the
+    event's own dimension chooses.
+    """
+    zones = [one.time_zone for one in calendars_of(process)]
+    if set(zones) == {"UTC"}:  # cheaper
+        return f"Micros - positiveModulo(Micros, {86_400 * _MICROS})"
+    begins = [midnight("toDate32(Time)", zone) for zone in zones]
+    if len(set(zones)) == 1:
+        return begins[0]
+    column = _COLUMNS.get(process.calendar.by or "", "").removeprefix("latest_")
+    return f"[{', '.join(begins)}][{_number_by(process, column)}]"
+
+
+def _number_by(process: Process, column: str) -> str:
     place = {one.content_hash: number for number, one in enumerate(calendars_of(process), start=1)}
     numbers = [place[_named(process, name).content_hash] for name in _names(process)]
     if process.calendar.by is None or not process.calendar.map:
         return f"toUInt8({numbers[0]})"
     values = ", ".join(quoted(value) for value in process.calendar.map)
     listed = ", ".join(str(number) for number in numbers[1:])
-    found = f"transform(toString({_COLUMNS[process.calendar.by]}), [{values}], [{listed}], {numbers[0]})"
-    return f"toUInt8({found})"
+    return f"toUInt8(transform(toString({column}), [{values}], [{listed}], {numbers[0]}))"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from throughline.correlator import business_clock
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
 
 DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
 
 _FAR = 10**18
-_DAY = 86_400_000_000
 
 _PROCESS = "Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}"
 
@@ -102,8 +102,9 @@ def events(process: Process, rows: Rows) -> str:
     """Step 1: the events with their instants, and what each counts for.
 
     First and Last stand far behind and far before every known instant if the time is unknown. Judged is what
-    lateness is judged by: of a fact known by its day, the start of the day, so that it is in time on the day
-    it was due. Moment is (time, event id) as one number: comparing tuples costs three times as much.
+    lateness is judged by: of a fact known by its day, the start of that day where it happened, so that it is
+    in time on the day it was due. Moment is (time, event id) as one number: comparing tuples costs three times
+    as much.
     """
     positive = f"bitXor(toUInt64(Nanos), {2**63})"  # in the order of time, before 1970 too
     columns = [
@@ -112,7 +113,7 @@ def events(process: Process, rows: Rows) -> str:
         "intDiv(Nanos, 1000) AS Micros",
         f"if(TimePrecision = 'unknown', Micros + {_FAR}, Micros) AS First",
         f"if(TimePrecision = 'unknown', Micros - {_FAR}, Micros) AS Last",
-        f"if(TimePrecision = 'day', Micros - positiveModulo(Micros, {_DAY}), First) AS Judged",
+        f"if(TimePrecision = 'day', {business_clock.day_begins(process)}, First) AS Judged",
         f"bitOr(bitShiftLeft(toUInt256({positive}), 128), toUInt256(EventId)) AS Moment",
         "arrayMin(Subjects) AS Owner",
     ]

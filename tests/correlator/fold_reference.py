@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.correlator import clock_reference as clocks
 from throughline.correlator.definition import Process
@@ -230,7 +231,7 @@ def _state(
     if met.reached:
         if met.due_at is None or not met.known:
             return "met"
-        in_time = sum(_in_time(one, met.due_at) for one in met.live if not one.unknown)
+        in_time = sum(_in_time(process, one, met.due_at) for one in met.live if not one.unknown)
         return "met" if in_time >= milestone.at_least else "met_late"
     if completed or (later and met.due_at is None and not met.stopped):
         return "skipped"
@@ -240,10 +241,14 @@ def _state(
     return "pending"
 
 
-def _in_time(event: Event, due: datetime) -> bool:
-    if event.precision == "day":
-        return event.time.astimezone(UTC).date() <= due.astimezone(UTC).date()
-    return event.time <= due
+def _in_time(process: Process, event: Event, due: datetime) -> bool:
+    """Of a fact known by its day: on the day it is due, where it happened."""
+    if event.precision != "day":
+        return event.time <= due
+    value = getattr(event, (process.calendar.by or ".customer").split(".")[1])
+    calendar = process.calendars.get(process.calendar.map.get(value, process.calendar.default))
+    zone = ZoneInfo(calendar.time_zone) if calendar else UTC
+    return event.time.astimezone(UTC).date() <= due.astimezone(zone).date()
 
 
 def _waiting(process: Process, milestones: dict[str, Met], on_late: str) -> datetime | None:

@@ -152,6 +152,40 @@ BY_HAND = [
 ]
 
 
+def test_days_are_those_of_the_place(embedded_store: Store) -> None:
+    """Due at 0:30 on 6 March in Auckland, that is on the 5th in UTC; due at 21:00 on the 5th in New York, that
+    is on the 6th in UTC.
+    """
+    zones = {"nz": "Pacific/Auckland", "us": "America/New_York"}
+    process = load_process(
+        """
+        process: days
+        keys: [deal]
+        calendar: {by: business.region, map: {NZ: nz}, default: us}
+        milestones:
+          - {name: won, event: won}
+          - {name: paid, event: paid, within: {time: 24h, of: won}}
+        """,
+        calendars={
+            name: load_calendar(f"{{calendar: {name}, time_zone: {zone}, hours: {{mon-fri: '09:00-17:00'}}}}")
+            for name, zone in zones.items()
+        },
+    )
+    started = {"NZ": datetime(2026, 3, 4, 11, 30, tzinfo=UTC), "": datetime(2026, 3, 5, 2, tzinfo=UTC)}
+    journeys = {
+        root: [
+            Event(1, "won", started[region], region=region),
+            Event(2, "paid", datetime(2026, 3, day, tzinfo=UTC), region=region, precision="day"),
+        ]
+        for root, (region, day) in enumerate([("NZ", 6), ("NZ", 7), ("", 5), ("", 6)])
+    }
+    folding = Folding(embedded_store, process, "days")
+    folding.put(journeys)
+    folding.fold(list(journeys))
+    states = [row["milestones"]["paid"]["State"] for _, row in sorted(folding.journeys().items())]
+    assert states == ["met", "met_late", "met", "met_late"]
+
+
 def test_paused_business_days_by_hand(embedded_store: Store) -> None:
     """What was worked while the clock stood still comes on top of the business days."""
     CalendarTables(embedded_store).provide(DAYS)
