@@ -103,8 +103,8 @@ def events(process: Process, rows: Rows) -> str:
 
     First and Last stand far behind and far before every known instant if the time is unknown. Judged is what
     lateness is judged by: of a fact known by its day, the start of that day where it happened, so that it is
-    in time on the day it was due. Moment is (time, event id) as one number: comparing tuples costs three times
-    as much.
+    in time on the day it was due. Moment is (time, event id) as one number: tuples take three times as long
+    to compare.
     """
     positive = f"bitXor(toUInt64(Nanos), {2**63})"  # in the order of time, before 1970 too
     columns = [

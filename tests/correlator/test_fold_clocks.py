@@ -153,8 +153,8 @@ BY_HAND = [
 
 
 def test_days_are_those_of_the_place(embedded_store: Store) -> None:
-    """Due at 0:30 on 6 March in Auckland, that is on the 5th in UTC; due at 21:00 on the 5th in New York, that
-    is on the 6th in UTC.
+    """Due at 0:30 on 6 March in Auckland, which is the 5th in UTC; due at 21:00 on the 5th in New York, which
+    is the 6th in UTC.
     """
     zones = {"nz": "Pacific/Auckland", "us": "America/New_York"}
     process = load_process(
