@@ -27,6 +27,7 @@ from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import FRESH, Rows, Tables, live, take
 from throughline.correlator.fold_milestones import DIMENSIONS, milestones_sql
+from throughline.correlator.fold_transitions import transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
 _NEVER = 2**62
@@ -38,8 +39,8 @@ class FoldSql:
     """The statements of one fold, to be run in the order of `statements`.
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
-    root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events and
-    what removes the vanished are empty when fresh.
+    root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events,
+    what removes the vanished and what notices transitions are empty when fresh.
     """
 
     take: str
@@ -48,12 +49,13 @@ class FoldSql:
     exceptions: str
     vanished_journeys: str = ""
     vanished_exceptions: str = ""
+    transitions: tuple[str, ...] = ()
 
     @property
     def statements(self) -> tuple[str, ...]:
         """All of them that do something, in order."""
         last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.clocks, *last) if one)
+        return tuple(one for one in (self.take, *self.clocks, *last, *self.transitions) if one)
 
 
 def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
@@ -74,7 +76,8 @@ def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
         journeys,
         exceptions,
         _vanished("journey_state", "Root", tables.source),
-        _vanished("exception_state", "Root, ExceptionId", tables.source),
+        _vanished("exception_state", "Root, Subject, ExceptionId", tables.source),
+        transitions_sql(rows),
     )
 
 
