@@ -7,46 +7,46 @@ CREATE OR REPLACE VIEW exceptions_at AS
 WITH
     (SELECT groupArrayArray(Rules) FROM exception_routing FINAL WHERE Tenant = '') AS Rules,
     ((wanted, given) -> empty(wanted) OR has(wanted, given)) AS suits,
-    h.ClosedAt IS NOT NULL AND e.LastSeenAt <= h.SeenUntil AS closed,
-    arrayFirst(r -> suits(r.Match['process'], toString(e.Process))
-        AND suits(r.Match['milestone'], toString(e.Milestone))
-        AND suits(r.Match['class'], toString(e.Class))
-        AND suits(r.Match['code'], e.Code)
-        AND suits(r.Match['fingerprint'], leftPad(lower(hex(e.Fingerprint)), 16, '0'))
-        AND suits(r.Match['entity'], toString(e.Entity))
-        AND suits(r.Match['region'], toString(e.Region))
-        AND suits(r.Match['service_line'], toString(e.ServiceLine))
-        AND suits(r.Match['severity'], toString(e.Severity))
-        AND suits(r.Match['customer'], e.Customer)
-        AND suits(r.Match['currency'], toString(e.Currency))
-        AND ifNull(r.AmountAtLeast <= e.Amount, r.AmountAtLeast IS NULL), Rules) AS rule
+    isNotNull(h.ClosedAt) AND e.last_seen <= h.SeenUntil AS closed,
+    arrayFirst(r -> suits(r.Match['process'], toString(e.process))
+        AND suits(r.Match['milestone'], toString(e.milestone))
+        AND suits(r.Match['class'], toString(e.class))
+        AND suits(r.Match['code'], e.code)
+        AND suits(r.Match['fingerprint'], e.fingerprint)
+        AND suits(r.Match['entity'], toString(e.entity))
+        AND suits(r.Match['region'], toString(e.region))
+        AND suits(r.Match['service_line'], toString(e.service_line))
+        AND suits(r.Match['severity'], toString(e.severity))
+        AND suits(r.Match['customer'], e.customer)
+        AND suits(r.Match['currency'], toString(e.currency))
+        AND ifNull(r.AmountAtLeast <= e.amount, isNull(r.AmountAtLeast)), Rules) AS rule
 SELECT
     leftPad(lower(hex(e.ExceptionId)), 16, '0') AS id,
-    e.Journeys AS journeys,
-    e.Process AS process,
-    multiIf(NOT e.Open OR closed, 'resolved', ifNull(h.SnoozedUntil > {now:DateTime64(6, 'UTC')}, 0), 'snoozed', 'open') AS status,
-    e.Class AS class,
-    e.Code AS code,
-    e.Message AS message,
-    leftPad(lower(hex(e.Fingerprint)), 16, '0') AS fingerprint,
-    e.Event AS event,
-    e.Milestone AS milestone,
-    multiIf(h.Owner != '', toString(h.Owner), rule.Owner != '', rule.Owner, toString(e.Owner)) AS owner,
+    e.journeys AS journeys,
+    e.process AS process,
+    multiIf(NOT e.failing OR closed, 'resolved', ifNull(h.SnoozedUntil > {now:DateTime64(6, 'UTC')}, 0), 'snoozed', 'open') AS status,
+    e.class AS class,
+    e.code AS code,
+    e.message AS message,
+    e.fingerprint AS fingerprint,
+    e.event AS event,
+    e.milestone AS milestone,
+    multiIf(h.Owner != '', toString(h.Owner), rule.Owner != '', rule.Owner, toString(e.owner)) AS owner,
     h.Assignee AS assignee,
-    if(rule.Severity != '', rule.Severity, toString(e.Severity)) AS severity,
+    if(rule.Severity != '', rule.Severity, toString(e.severity)) AS severity,
     if(rule.Runbook != '', rule.Runbook, m.Runbook) AS runbook,
-    e.Blocking AS blocking,
-    e.Amount AS amount,
-    e.Currency AS currency,
-    e.Customer AS customer,
-    e.Entity AS entity,
-    e.Region AS region,
-    e.ServiceLine AS service_line,
-    e.OpenedAt AS opened_at,
-    if(e.Open, if(closed, h.ClosedAt, NULL), e.ResolvedAt) AS resolved_at,
-    e.FirstSeenAt AS first_seen,
-    e.LastSeenAt AS last_seen,
-    e.Occurrences AS occurrences,
+    e.blocking AS blocking,
+    e.amount AS amount,
+    e.currency AS currency,
+    e.customer AS customer,
+    e.entity AS entity,
+    e.region AS region,
+    e.service_line AS service_line,
+    e.opened_at AS opened_at,
+    if(e.failing, if(closed, h.ClosedAt, NULL), e.recovered_at) AS resolved_at,
+    e.first_seen AS first_seen,
+    e.last_seen AS last_seen,
+    e.occurrences AS occurrences,
     if(status = 'snoozed', h.SnoozedUntil, NULL) AS snoozed_until,
     if(closed, toString(h.Reason), '') AS resolution,
     if(closed, toString(h.ClosedBy), '') AS resolved_by,
@@ -56,34 +56,33 @@ FROM
 (
     SELECT
         ExceptionId,
-        arraySort(groupUniqArray(leftPad(lower(hex(Root)), 16, '0'))) AS Journeys,
-        any(Process) AS Process,
-        max(ResolvedAt IS NULL) AS Open,
-        argMax(Class, Version) AS Class,
-        argMax(Code, Version) AS Code,
-        argMax(Message, Version) AS Message,
-        argMax(Fingerprint, Version) AS Fingerprint,
-        argMax(Event, Version) AS Event,
-        argMax(Milestone, Version) AS Milestone,
-        argMax(Owner, Version) AS Owner,
-        argMax(Severity, Version) AS Severity,
-        max(Blocking) AS Blocking,
-        argMax(tuple(Amount), Version).1 AS Amount,
-        argMax(Currency, Version) AS Currency,
-        argMax(Customer, Version) AS Customer,
-        argMax(Entity, Version) AS Entity,
-        argMax(Region, Version) AS Region,
-        argMax(ServiceLine, Version) AS ServiceLine,
-        min(OpenedAt) AS OpenedAt,
-        max(ResolvedAt) AS ResolvedAt,
-        toDateTime64(min(Turns[1].At), 6, 'UTC') AS FirstSeenAt,
-        max(LastSeenAt) AS LastSeenAt,
-        max(Occurrences) AS Occurrences
+        arraySort(groupUniqArray(leftPad(lower(hex(Root)), 16, '0'))) AS journeys,
+        any(Process) AS process,
+        max(ResolvedAt IS NULL) AS failing,
+        argMax(Class, Version) AS class,
+        argMax(Code, Version) AS code,
+        argMax(Message, Version) AS message,
+        leftPad(lower(hex(argMax(Fingerprint, Version))), 16, '0') AS fingerprint,
+        argMax(Event, Version) AS event,
+        argMax(Milestone, Version) AS milestone,
+        argMax(Owner, Version) AS owner,
+        argMax(Severity, Version) AS severity,
+        max(Blocking) AS blocking,
+        argMax(tuple(Amount), Version).1 AS amount,
+        argMax(Currency, Version) AS currency,
+        argMax(Customer, Version) AS customer,
+        argMax(Entity, Version) AS entity,
+        argMax(Region, Version) AS region,
+        argMax(ServiceLine, Version) AS service_line,
+        min(OpenedAt) AS opened_at,
+        max(ResolvedAt) AS recovered_at,
+        toDateTime64(min(Turns[1].At), 6, 'UTC') AS first_seen,
+        max(LastSeenAt) AS last_seen,
+        max(Occurrences) AS occurrences
     FROM exception_state FINAL
     WHERE Tenant = {tenant:String} AND Deleted = 0
         AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
     GROUP BY ExceptionId
-    SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS e
 LEFT ANY JOIN
 (
@@ -94,5 +93,5 @@ LEFT ANY JOIN
 LEFT ANY JOIN
 (
     SELECT Process, Name, Runbook FROM process_milestones FINAL WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0
-) AS m ON m.Process = e.Process AND m.Name = e.Milestone
+) AS m ON m.Process = e.process AND m.Name = e.milestone
 SETTINGS do_not_merge_across_partitions_select_final = 1;
