@@ -8,7 +8,16 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from throughline.dashboards.api import backtests, cycles, exceptions, journeys, problems, query, status
+from throughline.dashboards.api import (
+    backtests,
+    cycles,
+    exceptions,
+    handling,
+    journeys,
+    problems,
+    query,
+    status,
+)
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.docs import page
 from throughline.dashboards.api.models import ProblemDocument
@@ -42,7 +51,8 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, cycles, exceptions, status, query):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        app.include_router(backtests.router(context, deps.control), prefix="/v1")
+        for acting in (backtests, handling):
+            app.include_router(acting.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:

@@ -144,7 +144,8 @@ class Firm:
             for root in roots:
                 alone = what > 0.9 and root == roots[0]  # this journey alone loses everything
                 missing = [one for one in present if one not in self.journeys[root]]
-                leave[root] = self.journeys[root][:] if alone else [o for o in old if o in self.journeys[root]]
+                here = self.journeys[root]
+                leave[root] = here[:] if alone else [one for one in old if one in here]
                 come[root] = [] if alone else [*new, *(one for one in missing if one not in old)]
         changed = [root for root in self.journeys if come[root] or leave[root]]
         self.folding.put({root: leave[root] for root in changed}, deleted=True)

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS exception_transitions
     Assignee String,
     Reason LowCardinality(String),
     Note String,
-    Until Nullable(DateTime64(6, 'UTC')),
+    Until Nullable(DateTime64(6, 'UTC')),  -- the end of a snooze; of a closing the latest failure that was known
     Version UInt64,
     Withdrawn UInt8,
     INDEX exceptions ExceptionId TYPE bloom_filter(0.01) GRANULARITY 1
