@@ -1,8 +1,8 @@
 """What people do about exceptions: append-only acts, each with the state that it led to.
 
-The last act tells the state; nothing is ever changed but the mark that it was copied. An act is made on the state that its author saw: its
-`revision`, which grows with every act but comments. Of two at once the database takes one, and the other is
-told.
+The last act tells the state; nothing is ever changed but the mark that it was copied. An act is made on the
+state that its author saw: its `revision`, which grows with every act but comments. Of two at once the
+database takes one, and the other is told.
 
 ClickHouse gets a copy of every act, for lists and history: at once from whoever acted, and should that fail,
 later from the engine.

@@ -79,6 +79,7 @@ def exceptions_sql(process: Process, rows: Rows) -> str:
     owners = {event: process.milestones[index].owner or default for event, index in first_with.items()}
     exceptions = event_exceptions(process, rows).replace("\n", "\n    ")
     failing = rows.select("Root", " AND Failed = 1")
+    journeys = _alive(rows, ", ".join(DIMENSIONS), f" AND Root IN ({failing})")
     fingerprinted = fingerprint("Event", "class", "latest.5", "latest.6")
     statement = f"""INSERT INTO exception_state (
     Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
@@ -100,7 +101,7 @@ SELECT
 FROM (
     {exceptions}
 ) AS failing
-INNER JOIN {_alive(rows, ", ".join(DIMENSIONS), f" AND Root IN ({failing})")} AS journey ON journey.Root = failing.Root"""
+INNER JOIN {journeys} AS journey ON journey.Root = failing.Root"""
     return f"{statement}\nUNION ALL\n{_checks(process, rows)}" if process.checks else statement
 
 

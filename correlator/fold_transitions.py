@@ -37,7 +37,7 @@ def transitions_sql(rows: Rows) -> tuple[str, ...]:
 
 
 def all_transitions_sql() -> tuple[str, ...]:
-    """The statements that end a rebuild: for every exception of a generation, and every one noticed before."""
+    """The statements that end a rebuild: for every exception of a generation, and all noticed before."""
     living = f"""(
         SELECT * FROM (
             SELECT * FROM exception_state WHERE {_GENERATION}
@@ -117,5 +117,6 @@ INNER JOIN (
 WHERE LastSeenAt > SeenUntil
     AND NOT arrayExists((t, n) -> n % 2 = 1 AND t.1 > SeenUntil, Turns, arrayEnumerate(Turns))
     AND closed.Act NOT IN (
-        SELECT Act FROM exception_transitions WHERE {_PROCESS} AND {subjects} AND Kind = 'reopened' AND Origin = 'found'
+        SELECT Act FROM exception_transitions
+        WHERE {_PROCESS} AND {subjects} AND Kind = 'reopened' AND Origin = 'found'
     )"""

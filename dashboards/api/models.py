@@ -155,6 +155,7 @@ class ExceptionItem(BaseModel):
     last_seen: datetime
     occurrences: int
     snoozed_until: datetime | None
+    failing: bool = Field(description="whatever people decided: no success yet, or the check does not hold")
     resolution: str = Field(description="the reason that somebody gave, or empty")
     resolved_by: str
     resolution_note: str

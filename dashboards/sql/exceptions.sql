@@ -20,7 +20,7 @@ FROM
     LIMIT 1 BY Process, Subject, ExceptionId, Kind, Origin, At, EventId, Act
 )
 WHERE Withdrawn = 0
-ORDER BY exception, At, NoticedAt
+ORDER BY exception, At, NoticedAt, Version
 
 -- memory --
 -- Every time that some causes were seen, grouped by how and by whose hand it ended (ended = 0: not yet). A case begins with a first
@@ -38,7 +38,7 @@ FROM
         starts[n] AS began,
         if(n < length(starts), starts[n + 1].1, Never) AS next,
         arrayFilter(c -> c.1 >= began.1 AND c.1 < next, closings) AS closed,
-        arraySort(arrayConcat(arrayFilter(at -> at >= began.1 AND at < next, recoveries), arrayMap(c -> c.2, closed))) AS ends,
+        arraySort(arrayConcat(arrayFilter(at -> at >= began.1 AND at < next, recoveries), arrayMap(c -> greatest(c.2, began.1), closed))) AS ends,
         notEmpty(ends) AS ended,
         ends[1] AS end,
         closed[-1].3 AS reason,
@@ -65,12 +65,12 @@ FROM
         (
             SELECT ExceptionId,
                 groupArrayIf(At, Origin = 'found') AS again,
-                arraySort(x -> x.1, groupArrayIf((At, Kind, ifNull(toDateTime64(Until, 9, 'UTC'), At), Reason, Owner), Origin = 'person')) AS acts,
-                arrayMap(x -> (x.3, x.1, toString(x.4), toString(x.5)), arrayFilter(
+                arraySort(x -> x.1, groupArrayIf((Version, Kind, ifNull(toDateTime64(Until, 9, 'UTC'), At), At, Reason, Owner), Origin = 'person')) AS acts,
+                arrayMap(x -> (x.3, x.4, toString(x.5), toString(x.6)), arrayFilter(
                     (x, n) -> x.2 = 'closed' AND acts[n + 1].2 != 'reopened', acts, arrayEnumerate(acts))) AS closings
             FROM
             (
-                SELECT DISTINCT ExceptionId, At, Kind, Until, Reason, Owner, Origin, Act FROM exception_transitions
+                SELECT DISTINCT ExceptionId, At, Kind, Until, Reason, Owner, Origin, Act, Version FROM exception_transitions
                 WHERE Tenant = {tenant:String} AND Kind IN ('closed', 'reopened') AND Origin != 'fact'
             )
             GROUP BY ExceptionId

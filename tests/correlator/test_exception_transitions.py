@@ -5,21 +5,25 @@ fold over the facts.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count, groupby
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.correlator.facts import Said, World
 from tests.correlator.fold_reference import Event, fold
 from tests.correlator.fold_world import TABLES, Folding, at
+from tests.correlator.reference import Level
 from throughline.collector.store import Role, Store
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.process import load_process
+from throughline.correlator.worker import Correlator
 
 EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "2"))
 GROUPS, STEPS = 25, 5
@@ -226,6 +230,51 @@ def test_transitions_equal_the_reference(embedded_store: Store, seed: int) -> No
     assert firm.history(reference.known) == before
     exceptions = [_comparable(firm.folding.exceptions(generation)) for generation in (1, 2)]
     assert exceptions[0] == exceptions[1]
+
+
+class Death(Exception):
+    """The process ends here."""
+
+
+def test_the_correlator_notices_nothing_twice(embedded_store: Store) -> None:
+    """Passes and rebuilds that die anywhere, and come again: each transition once, noticed when it was."""
+    world = World(embedded_store, "noticing", [Level(("shop.order",))])
+
+    def noticed() -> list[tuple[Any, ...]]:
+        table = "exception_transitions WHERE Tenant = 'noticing'"
+        sql = f"SELECT Kind, NoticedAt, Withdrawn FROM {table} ORDER BY At"
+        return [tuple(row) for row in embedded_store.query(sql, role=Role.PAGES).result_rows]
+
+    def dying(step: str) -> Callable[[str], None]:
+        def check(reached: str) -> None:
+            if reached == step:
+                raise Death
+
+        return check
+
+    world.tick()
+    world.say(Said("a", "happened", 1, ("shop.order:1",), failed=True))
+    with pytest.raises(Death):
+        world.tick(checkpoint=dying("fold_progress"))
+    first = noticed()
+    assert [kind for kind, _, _ in first] == ["opened"]
+    world.restart()
+    world.tick()
+    for step in ("transitions", "activate"):
+        world.correlator = Correlator(embedded_store, [world.process], checkpoint=dying(step))
+        with pytest.raises(Death):
+            world.rebuild()
+        assert noticed() == first
+    world.restart()
+    world.rebuild()
+    assert noticed() == first
+    again = Said("c", "happened", 3, ("shop.order:1",), failed=True)
+    world.say(Said("b", "happened", 2, ("shop.order:1",)), again)
+    world.rebuild()
+    assert [(kind, withdrawn) for kind, _, withdrawn in noticed()] == [
+        ("opened", 0), ("resolved", 0), ("reopened", 0),
+    ]  # fmt: skip
+    assert noticed()[:1] == first
 
 
 def _comparable(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -208,6 +208,7 @@ async def test_a_cursor_of_other_filters_or_of_another_tenant_is_refused(
         "/v1/journeys/0000000000000001",
         "/v1/cycles",
         "/v1/exceptions",
+        "/v1/exceptions/{id}",
         "/v1/status",
         "/v1/processes",
     ],

@@ -51,6 +51,7 @@ SELECT
     if(closed, toString(h.Reason), '') AS resolution,
     if(closed, toString(h.ClosedBy), '') AS resolved_by,
     if(closed, h.Note, '') AS resolution_note,
+    e.failing = 1 AS failing,
     h.Version AS revision
 FROM
 (
