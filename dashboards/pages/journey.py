@@ -127,7 +127,8 @@ def _exceptions(journey: Row) -> None:
     rows = journey["exceptions"]
     if not rows:
         return
-    st.html(parts.heading("Exceptions", f"{journey['OpenExceptions']:,} open"))
+    counts = {status: sum(row["status"] == status for row in rows) for status in _COLOURS}
+    st.html(parts.heading("Exceptions", ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)))
     st.html(
         parts.table(
             [

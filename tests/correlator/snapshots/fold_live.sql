@@ -413,5 +413,6 @@ INNER JOIN (
 WHERE LastSeenAt > SeenUntil
     AND NOT arrayExists((t, n) -> n % 2 = 1 AND t.1 > SeenUntil, Turns, arrayEnumerate(Turns))
     AND closed.Act NOT IN (
-        SELECT Act FROM exception_transitions WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64}) AND Kind = 'reopened' AND Origin = 'found'
+        SELECT Act FROM exception_transitions
+        WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64}) AND Kind = 'reopened' AND Origin = 'found'
     );
