@@ -23,9 +23,9 @@ WHERE Withdrawn = 0
 ORDER BY exception, At, NoticedAt, Version
 
 -- memory --
--- Every time that some causes were seen, grouped by how and by whose hand it ended (ended = 0: not yet). A case begins with a first
--- failure and ends with the first success or closing; a closing belongs to the case whose latest failure was known to its author. It
--- held if no other case of the same exception began within so many days, and it is too early to say before.
+-- Every time that some causes were seen, grouped by how and by whose hand it ended (ended = 0: not yet). A case begins with a
+-- first failure and ends with the first success or closing; a closing belongs to the case whose latest failure was known to its
+-- author. It held if no other case of the same exception began within so many days, and it is too early to say before.
 WITH toDateTime64('2262-01-01', 9, 'UTC') AS Never
 SELECT leftPad(lower(hex(began.2)), 16, '0') AS fingerprint, ended, reason AS resolution, owner, count() AS cases,
     quantileExactIf(0.5)(dateDiff('second', began.1, end), ended) AS median_seconds,
@@ -38,7 +38,9 @@ FROM
         starts[n] AS began,
         if(n < length(starts), starts[n + 1].1, Never) AS next,
         arrayFilter(c -> c.1 >= began.1 AND c.1 < next, closings) AS closed,
-        arraySort(arrayConcat(arrayFilter(at -> at >= began.1 AND at < next, recoveries), arrayMap(c -> greatest(c.2, began.1), closed))) AS ends,
+        arraySort(arrayConcat(
+            arrayFilter(at -> at >= began.1 AND at < next, recoveries),
+            arrayMap(c -> greatest(c.2, began.1), closed))) AS ends,
         notEmpty(ends) AS ended,
         ends[1] AS end,
         closed[-1].3 AS reason,
@@ -65,7 +67,8 @@ FROM
         (
             SELECT ExceptionId,
                 groupArrayIf(At, Origin = 'found') AS again,
-                arraySort(x -> x.1, groupArrayIf((Version, Kind, ifNull(toDateTime64(Until, 9, 'UTC'), At), At, Reason, Owner), Origin = 'person')) AS acts,
+                arraySort(x -> x.1, groupArrayIf(
+                    (Version, Kind, ifNull(toDateTime64(Until, 9, 'UTC'), At), At, Reason, Owner), Origin = 'person')) AS acts,
                 arrayMap(x -> (x.3, x.4, toString(x.5), toString(x.6)), arrayFilter(
                     (x, n) -> x.2 = 'closed' AND acts[n + 1].2 != 'reopened', acts, arrayEnumerate(acts))) AS closings
             FROM

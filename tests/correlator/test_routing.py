@@ -30,6 +30,9 @@ def test_rules_are_read_in_order(tmp_path: Path) -> None:
         ({"class": ["remote"], "code": ["E1", "E2"]}, Decimal("10000.5"), "integration", "high", ""),
         ({}, None, "operations", "", "https://wiki/any"),
     ]
+    docs = (Path(__file__).parents[2] / "docs" / "how-to-exceptions.md").read_text()
+    (example,) = (text for text in docs.split("```") if text.startswith("yaml\n# routing.yaml"))
+    assert len(parse_routing(example.removeprefix("yaml")).routes) == 4
     assert load_routing(tmp_path) == load_routing(None) == Routing()
 
 

@@ -1,8 +1,8 @@
 -- exceptions: one row per exception, with every journey it touches. Its amount counts once.
 --
--- Facts come from folding, decisions from people, the owner from both and from routing: whoever it was assigned to, else the first
--- rule that matches, else the milestone's owner. Whoever closed it knew of failures up to SeenUntil; a later one opens it again. A
--- snooze hides it until its end, whatever happens meanwhile.
+-- Facts come from folding, decisions from people, the owner from both and from routing: whoever it was assigned to, else the
+-- first rule that matches, else the milestone's owner. Whoever closed it knew of failures up to SeenUntil; a later one opens it
+-- again. A snooze hides it until its end, whatever happens meanwhile.
 CREATE OR REPLACE VIEW exceptions_at AS
 WITH
     (SELECT groupArrayArray(Rules) FROM exception_routing FINAL WHERE Tenant = '') AS Rules,
@@ -24,7 +24,9 @@ SELECT
     leftPad(lower(hex(e.ExceptionId)), 16, '0') AS id,
     e.journeys AS journeys,
     e.process AS process,
-    multiIf(NOT e.failing OR closed, 'resolved', ifNull(h.SnoozedUntil > {now:DateTime64(6, 'UTC')}, 0), 'snoozed', 'open') AS status,
+    multiIf(NOT e.failing OR closed, 'resolved',
+            ifNull(h.SnoozedUntil > {now:DateTime64(6, 'UTC')}, 0), 'snoozed',
+            'open') AS status,
     e.class AS class,
     e.code AS code,
     e.message AS message,
