@@ -27,7 +27,7 @@ from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import FRESH, Rows, Tables, live, take
 from throughline.correlator.fold_milestones import DIMENSIONS, milestones_sql
-from throughline.correlator.fold_transitions import transitions_sql
+from throughline.correlator.fold_transitions import touched_sql, transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
 _NEVER = 2**62
@@ -50,12 +50,21 @@ class FoldSql:
     vanished_journeys: str = ""
     vanished_exceptions: str = ""
     transitions: tuple[str, ...] = ()
+    """To be run last, and only if `touched` counts any: looking for what changed costs as much as the rest of
+    a small fold.
+    """
+    touched: str = ""
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """All but the transitions that do something, in order."""
+        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
+        return tuple(one for one in (self.take, *self.clocks, *last) if one)
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """All of them that do something, in order."""
-        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.clocks, *last, *self.transitions) if one)
+        """All of them, in order."""
+        return (*self.facts, *self.transitions)
 
 
 def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
@@ -78,6 +87,7 @@ def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
         _vanished("journey_state", "Root", tables.source),
         _vanished("exception_state", "Root, Subject, ExceptionId", tables.source),
         transitions_sql(rows),
+        touched_sql(rows),
     )
 
 

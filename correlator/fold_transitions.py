@@ -15,25 +15,36 @@ _GENERATION = f"{_PROCESS} AND Generation = {{generation:UInt32}}"
 _KEY = "Subject, ExceptionId, Kind, Origin, At, EventId, Act"
 
 
+def touched_sql(rows: Rows) -> str:
+    """Whether the changed journeys have, or had, any exception."""
+    return f"SELECT count() FROM exception_state WHERE {rows.journeys}"
+
+
 def transitions_sql(rows: Rows) -> tuple[str, ...]:
-    """The statements after a live fold: for the exceptions that this version has written or removed."""
-    written = f"{rows.journeys} AND Version = {{version:UInt64}}"
-    one_of_these = f"ExceptionId IN (SELECT ExceptionId FROM exception_state WHERE {written} AND Deleted = 1)"
+    """The statements after a live fold: for the exceptions of the changed journeys.
+
+    Those that vanished count whatever version removed them: it may have died before it noticed.
+    """
+    removed = f"SELECT ExceptionId FROM exception_state WHERE {rows.journeys} AND Deleted = 1"
     touched = f"""SELECT ExceptionId, max(Subject) AS Subject, any(Root) AS Root, max(Deleted = 0) AS Living,
         anyIf(Turns, Deleted = 0) AS Turns
-    FROM (SELECT ExceptionId, Subject, Root, Deleted, Turns FROM exception_state WHERE {written})
+    FROM (
+        SELECT ExceptionId, Subject, Root, Deleted, Turns FROM exception_state WHERE {rows.journeys}
+        ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
+    )
     GROUP BY ExceptionId
     HAVING Living OR ExceptionId NOT IN (
         SELECT ExceptionId
         FROM (
             SELECT Root, ExceptionId, Deleted FROM exception_state
-            WHERE {_GENERATION} AND {one_of_these}
+            WHERE {_GENERATION} AND ExceptionId IN ({removed})
             ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
         )
         WHERE Deleted = 0
     )"""
-    subjects = f"Subject IN (SELECT Subject FROM exception_state WHERE {written})"
-    return _synchronised(touched, subjects), _overtaken(f"{written} AND Deleted = 0", subjects)
+    subjects = f"Subject IN (SELECT Subject FROM exception_state WHERE {rows.journeys})"
+    written = f"{rows.journeys} AND Version = {{version:UInt64}} AND Deleted = 0"
+    return _synchronised(touched, subjects), _overtaken(written, subjects)
 
 
 def all_transitions_sql() -> tuple[str, ...]:

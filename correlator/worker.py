@@ -85,7 +85,7 @@ class Correlator:
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
         self._folds = {
-            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False).statements
+            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False)
             for name, linker in self._linkers.items()
         }
         self._passing = threading.RLock()
@@ -208,7 +208,11 @@ class Correlator:
         if count:
             self._calendars.provide(linker.process)
             self._checkpoint("fold")
-            for text in self._folds[process_id]:
+            fold = self._folds[process_id]
+            for text in fold.facts:
+                run.execute(text)
+            for text in fold.transitions if run.number(fold.touched) else ():
+                self._checkpoint("transitions")
                 run.execute(text)
             self._checkpoint("fold_progress")
             self._state.store_folded(tenant, process_id, generation, version)

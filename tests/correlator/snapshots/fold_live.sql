@@ -364,13 +364,16 @@ FROM (
     FROM (
     SELECT ExceptionId, max(Subject) AS Subject, any(Root) AS Root, max(Deleted = 0) AS Living,
         anyIf(Turns, Deleted = 0) AS Turns
-    FROM (SELECT ExceptionId, Subject, Root, Deleted, Turns FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64})
+    FROM (
+        SELECT ExceptionId, Subject, Root, Deleted, Turns FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
+        ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
+    )
     GROUP BY ExceptionId
     HAVING Living OR ExceptionId NOT IN (
         SELECT ExceptionId
         FROM (
             SELECT Root, ExceptionId, Deleted FROM exception_state
-            WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND ExceptionId IN (SELECT ExceptionId FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 1)
+            WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND ExceptionId IN (SELECT ExceptionId FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Deleted = 1)
             ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
         )
         WHERE Deleted = 0
@@ -381,7 +384,7 @@ FROM (
             groupArray((toString(Kind), toString(Origin), At, EventId)) AS Stored
         FROM (
             SELECT Subject, ExceptionId, Kind, Origin, At, EventId, Act, Withdrawn FROM exception_transitions
-            WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64}) AND (Origin = 'fact' OR Kind = 'gone')
+            WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)) AND (Origin = 'fact' OR Kind = 'gone')
             ORDER BY Version DESC LIMIT 1 BY Subject, ExceptionId, Kind, Origin, At, EventId, Act
         )
         WHERE Withdrawn = 0
@@ -414,5 +417,5 @@ WHERE LastSeenAt > SeenUntil
     AND NOT arrayExists((t, n) -> n % 2 = 1 AND t.1 > SeenUntil, Turns, arrayEnumerate(Turns))
     AND closed.Act NOT IN (
         SELECT Act FROM exception_transitions
-        WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64}) AND Kind = 'reopened' AND Origin = 'found'
+        WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)) AND Kind = 'reopened' AND Origin = 'found'
     );
