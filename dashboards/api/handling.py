@@ -33,14 +33,7 @@ def router(context: Context, control: ControlStore) -> APIRouter:
     Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
 
     def done(principal: Principal, act: Callable[[Desk], Row]) -> Json:
-        now = context.deps.clock()
-        try:
-            row = act(Desk(context.deps.store, control, principal, now))
-        except UnknownException as error:
-            raise Problem(404, "Not found", str(error)) from error
-        except NotAsSeen as error:
-            raise Problem(409, "Changed meanwhile", str(error), exception=error.present) from error
-        return Json(detail(context.reader(principal, now), row))
+        return _done(context, control, principal, act)
 
     @routes.post("/assign", response_model=ExceptionDetail, responses={409: conflict})
     @context.threaded
@@ -89,3 +82,18 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         return done(principal, lambda desk: desk.reopen(identity, request.revision, note=request.note))
 
     return routes
+
+
+def _done(context: Context, control: ControlStore, principal: Principal, act: Callable[[Desk], Row]) -> Json:
+    """Act, and answer with the exception as it is then.
+
+    Raises: Problem (404, or 409 with the exception as it is now).
+    """
+    now = context.deps.clock()
+    try:
+        row = act(Desk(context.deps.store, control, principal, now))
+    except UnknownException as error:
+        raise Problem(404, "Not found", str(error)) from error
+    except NotAsSeen as error:
+        raise Problem(409, "Changed meanwhile", str(error), exception=error.present) from error
+    return Json(detail(context.reader(principal, now), row))
