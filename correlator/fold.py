@@ -28,6 +28,7 @@ from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import DIMENSIONS, FRESH, Rows, Tables, live, take
 from throughline.correlator.fold_milestones import milestones_sql
+from throughline.correlator.fold_transitions import touched_sql, transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
 _NEVER = 2**62
@@ -39,8 +40,8 @@ class FoldSql:
     """The statements of one fold, to be run in the order of `statements`.
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
-    root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events and
-    what removes the vanished are empty when fresh.
+    root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events,
+    what removes the vanished and what notices transitions are empty when fresh.
     """
 
     take: str
@@ -49,12 +50,22 @@ class FoldSql:
     exceptions: str
     vanished_journeys: str = ""
     vanished_exceptions: str = ""
+    transitions: tuple[str, ...] = ()
+    """To be run last, and only if `touched` counts any: looking for what changed costs as much as the rest of
+    a small fold.
+    """
+    touched: str = ""
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """All but the transitions that do something, in order."""
+        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
+        return tuple(one for one in (self.take, *self.clocks, *last) if one)
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """All of them that do something, in order."""
-        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.clocks, *last) if one)
+        """All of them, in order."""
+        return (*self.facts, *self.transitions)
 
 
 def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
@@ -75,7 +86,9 @@ def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
         journeys,
         exceptions,
         _vanished("journey_state", "Root", tables.source),
-        _vanished("exception_state", "Root, ExceptionId", tables.source),
+        _vanished("exception_state", "Root, Subject, ExceptionId", tables.source),
+        transitions_sql(rows),
+        touched_sql(rows),
     )
 
 

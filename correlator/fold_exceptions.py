@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
-from throughline.correlator.fold_input import Rows
+from throughline.correlator.fold_input import DIMENSIONS, Rows
+
+_OF_JOURNEY = ", ".join(f"journey.{name}" for name in DIMENSIONS)
+"""What is known of the journey and routes its exceptions."""
 
 _UUID = r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
 # What differs between two messages of one cause, in this order: quoted values, ids, anything with a digit in
@@ -74,12 +77,13 @@ def exceptions_sql(process: Process, rows: Rows) -> str:
     default = process.owner or ""
     owners = {event: process.milestones[index].owner or default for event, index in first_with.items()}
     exceptions = event_exceptions(process, rows).replace("\n", "\n    ")
-    alive = f"\nWHERE Root IN (SELECT Root FROM {_alive(rows)})" if process.scope else ""
+    failing = rows.select("Root", " AND Failed = 1")
+    journeys = _alive(rows, ", ".join(DIMENSIONS), f" AND Root IN ({failing})")
     fingerprinted = fingerprint("Event", "class", "latest.5", "latest.6")
     statement = f"""INSERT INTO exception_state (
     Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
-    Fingerprint, Owner, Severity, Blocking, Amount, Currency, OpenedAt, ResolvedAt, Occurrences,
-    FirstEventId, LastEventId, Version, Deleted
+    Fingerprint, Owner, Severity, Blocking, Amount, Currency, Customer, Entity, Region, ServiceLine,
+    OpenedAt, ResolvedAt, LastSeenAt, Occurrences, Turns, FirstEventId, LastEventId, Version, Deleted
 )
 SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
@@ -88,15 +92,38 @@ SELECT
     if(latest.4 = '', 'technical', latest.4) AS class, latest.5, latest.6,
     {fingerprinted},
     {_by("Event", owners, default)}, if(Blocking, 'high', 'medium'), Blocking, latest.7, latest.8,
-    fromUnixTimestamp64Micro(Opened, 'UTC'), fromUnixTimestamp64Micro(Resolved, 'UTC'), Occurrences,
+    {_OF_JOURNEY},
+    fromUnixTimestamp64Micro(Opened, 'UTC'), fromUnixTimestamp64Micro(Resolved, 'UTC'),
+    fromUnixTimestamp64Micro(intDiv(latest.1, 1000), 'UTC'), Occurrences,
+    {_turns()},
     earliest.2, latest.2, {{version:UInt64}}, 0
 FROM (
     {exceptions}
-){alive}"""
+) AS failing
+INNER JOIN {journeys} AS journey ON journey.Root = failing.Root"""
     return f"{statement}\nUNION ALL\n{_checks(process, rows)}" if process.checks else statement
 
 
+def _turns() -> str:
+    """When an exception was opened and resolved, in turn: where the history changes between failure and
+    success. An opening has the fingerprint of the last failure of its run.
+    """
+    last = "history[following - 1]"
+    cause = fingerprint("Event", f"if({last}.4 = '', 'technical', {last}.4)", f"{last}.5", f"{last}.6")
+    return f"""arrayMap((i, following) -> (
+            fromUnixTimestamp64Nano(history[i].1, 'UTC'), history[i].2,
+            if(history[i].3 = 1, {cause}, 0)),
+        arrayFilter(i -> history[i].3 != if(i = 1, 0, history[i - 1].3), arrayEnumerate(history)) AS flips,
+        arrayPushBack(arrayPopFront(flips), length(history) + 1))"""
+
+
 def _checks(process: Process, rows: Rows) -> str:
+    """Checks that do not hold, and those that did not once: what became of them follows from the stored
+    transitions, because a state that is over leaves no event.
+
+    A check that changes sides does so at the latest event of its journey. Its first opening moves with the
+    fact that it is judged after.
+    """
     default = process.owner or ""
     checks = process.statements
     milestones = {one.name: one.after or "" for one in checks}
@@ -105,26 +132,64 @@ def _checks(process: Process, rows: Rows) -> str:
     severities = {one.name: one.severity for one in checks}
     messages = {one.name: f"{one.name} does not hold: {one.expect}" for one in checks}
     blocking = ", ".join(quoted(one.name) for one in checks if one.blocking)
+    names = ", ".join(quoted(one.name) for one in checks)
+    columns = f"Amount, Currency, {', '.join(DIMENSIONS)}, LastEventAt, FailedChecks, CheckDetails"
+    cause = fingerprint("'check'", _by("check", classes, ""), "check", "''")
+    identity = "sipHash64({tenant:String}, {process:String}, 'check', name, found.Root)"
     return f"""SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
-    Root, sipHash64({{tenant:String}}, {{process:String}}, 'check', check, Root), Root, 'check',
+    Root, id, Root, 'check',
     '', {_by("check", milestones, "")}, {_by("check", classes, "")}, check,
     if(told = '', {_by("check", messages, "")}, concat({_by("check", messages, "")}, '; ', told)),
-    {fingerprint("'check'", _by("check", classes, ""), "check", "''")},
+    {cause} AS print,
     {_by("check", owners, default)}, {_by("check", severities, "")},
     {f"check IN ({blocking})" if blocking else "0"},
-    Amount, Currency, since, NULL, 1, toUInt128(0), toUInt128(0), {{version:UInt64}}, 0
+    Amount, Currency, {_OF_JOURNEY},
+    toDateTime64(turns[-2 + length(turns) % 2], 6, 'UTC') AS opened,
+    if(length(turns) % 2 = 1, NULL, toDateTime64(turns[-1], 6, 'UTC')), opened, 1,
+    arrayMap((at, n) -> (at, toUInt128(0), if(n % 2 = 1, print, 0)), turns, arrayEnumerate(turns)),
+    toUInt128(0), toUInt128(0), {{version:UInt64}}, 0
 FROM (
-    SELECT Root, Amount, Currency, arrayJoin(arrayZip(FailedChecks, CheckDetails)) AS failed,
-        toString(failed.1.1) AS check, failed.1.2 AS since, failed.2 AS told
-    FROM {_alive(rows)}
-)"""
+    SELECT *,
+        one.1 AS check, one.2 AS id, Known[id] AS before, has(FailedChecks.1, check) AS fails,
+        indexOf(FailedChecks.1, check) AS place, CheckDetails[place] AS told,
+        toDateTime64(FailedChecks[place].2, 9, 'UTC') AS since,
+        greatest(toDateTime64(LastEventAt, 9, 'UTC'), addMicroseconds(before[-1], 1)) AS latest,
+        multiIf(
+            fails AND length(before) < 2, [since],
+            fails = length(before) % 2, before,
+            arrayPushBack(before, latest)) AS turns
+    FROM (
+        SELECT *, arrayJoin(arrayFilter(c -> has(FailedChecks.1, c.1) OR mapContains(Known, c.2),
+            arrayMap(name -> (name, {identity}), [{names}]))) AS one
+        FROM {_alive(rows, columns)} AS found
+        LEFT JOIN (
+            {_known_checks(rows)}
+        ) AS known ON known.Root = found.Root
+    )
+) AS journey"""
 
 
-def _alive(rows: Rows) -> str:
+def _known_checks(rows: Rows) -> str:
+    """When the checks of each journey opened and resolved, as it was noticed so far."""
+    return f"""SELECT Root, mapFromArrays(groupArray(ExceptionId), groupArray(Turns)) AS Known
+            FROM (
+                SELECT Subject AS Root, ExceptionId, arraySort(groupArray(At)) AS Turns
+                FROM (
+                    SELECT Subject, ExceptionId, Kind, At, Withdrawn FROM exception_transitions
+                    WHERE {rows.checks} AND Origin = 'fact' AND EventId = 0
+                    ORDER BY Version DESC LIMIT 1 BY Subject, ExceptionId, Kind, At
+                )
+                WHERE Withdrawn = 0
+                GROUP BY Subject, ExceptionId
+            )
+            GROUP BY Root"""
+
+
+def _alive(rows: Rows, columns: str, more: str = "") -> str:
     """The journeys that this version has written."""
-    written = f"{rows.journeys} AND Version = {{version:UInt64}} AND Deleted = 0"
-    return f"(SELECT * FROM journey_state WHERE {written})"
+    written = f"{rows.journeys} AND Version = {{version:UInt64}} AND Deleted = 0{more}"
+    return f"(SELECT Root, {columns} FROM journey_state WHERE {written})"
 
 
 def _by(column: str, values: Mapping[str, str], default: str) -> str:

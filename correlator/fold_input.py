@@ -48,26 +48,36 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Where the events to fold stand: a table, a condition on it, one on their journeys' stored state."""
+    """Where the events to fold stand: a table, a condition on it, one on their journeys' stored state, and
+    one on the transitions of the journeys' checks.
+    """
 
     table: str
     condition: str
     journeys: str
+    checks: str
 
     def select(self, columns: str = _COLUMNS, more: str = "") -> str:
         """The events, narrowed by `more`."""
         return f"SELECT {columns} FROM {self.table} WHERE {self.condition}{more}"
 
 
+_CHECKS = "Tenant = {tenant:String} AND Process = {process:String} AND Subject"
 _FRESH_ROOTS = f"{_PROCESS} AND Root BETWEEN {{lo:UInt64}} AND {{hi:UInt64}}"
 
-FRESH = Rows("journey_events", f"{_FRESH_ROOTS} AND Deleted = 0", _FRESH_ROOTS)
+FRESH = Rows(
+    "journey_events",
+    f"{_FRESH_ROOTS} AND Deleted = 0",
+    _FRESH_ROOTS,
+    f"{_CHECKS} BETWEEN {{lo:UInt64}} AND {{hi:UInt64}}",
+)
 """A rebuild: each event stands once in journey_events."""
 
 
 def live(tables: Tables) -> Rows:
     """The live path: the journeys of `source`; their current events were taken into `folding`."""
-    return Rows(tables.folding, "1", f"{_PROCESS} AND Root IN (SELECT Root FROM {tables.source})")
+    source = f"IN (SELECT Root FROM {tables.source})"
+    return Rows(tables.folding, "1", f"{_PROCESS} AND Root {source}", f"{_CHECKS} {source}")
 
 
 def take(tables: Tables) -> str:

@@ -14,6 +14,7 @@ from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.compare import Comparer, Period
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
+from throughline.correlator.fold_transitions import all_transitions_sql
 from throughline.correlator.link import ancestry_statements
 from throughline.correlator.linker import Linker
 from throughline.correlator.state import EPOCH, Progress, State, utc
@@ -84,7 +85,7 @@ class Correlator:
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
         self._folds = {
-            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False).statements
+            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False)
             for name, linker in self._linkers.items()
         }
         self._passing = threading.RLock()
@@ -113,7 +114,7 @@ class Correlator:
 
         1. Link and fold all facts into a new generation; the live path goes on with the old one.
         2. Keeping the live path out, correlate what came meanwhile.
-        3. Make the generation the active one.
+        3. Note what became of exceptions, then make the generation the active one.
         """
         linker = self._linkers[process_id]
         with self._rebuilding:
@@ -123,7 +124,8 @@ class Correlator:
             self._state.drop_generations(process_id, lambda number: number >= generation)
             events = self._derive_all(tenant, linker, generation)
             with self._passing:
-                self._catch_up(tenant, process_id, generation, started - OVERLAP)
+                version = self._catch_up(tenant, process_id, generation, started - OVERLAP)
+                self._notice_all(tenant, process_id, generation, version)
                 self._checkpoint("activate")
                 self._state.activate(tenant, linker.process, generation, now)
         return RebuildReport(events, generation)
@@ -206,7 +208,11 @@ class Correlator:
         if count:
             self._calendars.provide(linker.process)
             self._checkpoint("fold")
-            for text in self._folds[process_id]:
+            fold = self._folds[process_id]
+            for text in fold.facts:
+                run.execute(text)
+            for text in fold.transitions if run.number(fold.touched) else ():
+                self._checkpoint("transitions")
                 run.execute(text)
             self._checkpoint("fold_progress")
             self._state.store_folded(tenant, process_id, generation, version)
@@ -238,7 +244,7 @@ class Correlator:
     def _space(self, events: int) -> Workspace:
         return self._on_disk if events > IN_MEMORY else self._in_memory
 
-    def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> None:
+    def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> int:
         version = self._state.reserve(tenant)
         run = self._begin(tenant)
         run.do("recent", since=since)
@@ -248,6 +254,14 @@ class Correlator:
             passes.find_lineage(run, fresh=False)
             self._link(tenant, process_id, generation, version)
             self._fold(tenant, process_id, generation, version)
+        return version
+
+    def _notice_all(self, tenant: str, process_id: str, generation: int, version: int) -> None:
+        """Make the stored transitions those of a whole generation; what was noticed before stays."""
+        run = self._go_on(tenant, self._linkers[process_id], generation, version)
+        for text in all_transitions_sql():
+            self._checkpoint("transitions")
+            run.execute(text)
 
     def _prepare(self) -> None:
         with self._passing:

@@ -125,3 +125,7 @@ class Run:
         text = f"SELECT {expression} FROM @{table} WHERE {condition}"  # noqa: S608 - from passes.py alone
         sql = self._workspace.resolve(text)
         return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])
+
+    def number(self, text: str) -> int:
+        """The one number that a query over stored tables answers with, given as text."""
+        return int(self._store.query(text, self._parameters, role=Role.CORRELATOR).result_rows[0][0])

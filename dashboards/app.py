@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from throughline.collector.auth import is_loopback
+from throughline.collector.exception_acts import ExceptionActs
 from throughline.dashboards import session
 from throughline.dashboards.api.app import create_api
 from throughline.dashboards.api.problems import answer
@@ -110,8 +111,11 @@ async def _logout(_: Request) -> Response:
 
 
 async def _publish(deps: Deps) -> None:
-    """Write the definitions to the store whenever they changed, so that SQL sees owners."""
+    """Write the definitions to the store whenever they changed, so that SQL sees owners, and what people did
+    about exceptions if whoever did it could not.
+    """
     published: frozenset[str] | None = None
+    acts = ExceptionActs(deps.control) if deps.control else None
     while True:
         processes = list(deps.processes())
         hashes = frozenset(one.definition_hash for one in processes)
@@ -121,4 +125,9 @@ async def _publish(deps: Deps) -> None:
                 published = hashes
             except Exception:
                 log.exception("the definitions could not be written to the store; trying again")
+        try:
+            if acts is not None:
+                await asyncio.to_thread(acts.copy, deps.store)
+        except Exception:
+            log.exception("what people did about exceptions could not be copied; trying again")
         await asyncio.sleep(_LOOK_SECONDS)

@@ -15,6 +15,7 @@ from throughline.collector.auth import Access, require_safe_bind
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role, Store
 from throughline.correlator.process import load_processes
+from throughline.correlator.routing import load_routing
 from throughline.dashboards.exclusive import FolderInUse, listening, locked
 from throughline.probes.errors import ThroughlineError
 
@@ -103,6 +104,7 @@ def _configuration(settings: EngineSettings) -> str:
     loaded = load_processes(settings.config)
     if loaded.errors:
         raise ThroughlineError("\n".join(str(error) for error in loaded.errors))
+    load_routing(settings.config)
     access = Access.load(settings.config, os.environ)
     require_safe_bind(settings.host, access)
     who = "no tokens, loopback only" if access.open else f"{len(access.tokens)} tokens"

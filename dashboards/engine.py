@@ -27,6 +27,7 @@ from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
+from throughline.dashboards.live_routing import LiveRouting
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def working(
     """Run the loader, the correlating loop and the look at the tokens on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
+    routing = LiveRouting(settings.config, store, utc_now)
     correlating.reload()
     threads = [
         KeptThread("loader", lambda: loader.run(stop), every=0.1, stop=stop),
@@ -110,6 +112,7 @@ def working(
         KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
+        KeptThread("routing", routing.reload, every=RELOAD_SECONDS, stop=stop),
     ]
     try:
         with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):

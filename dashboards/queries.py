@@ -18,11 +18,14 @@ import pandas as pd
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.dashboards.completeness import completeness
+from throughline.dashboards.exception_reader import ExceptionReader
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
 SQL = load_queries("throughline.dashboards", "pages")
 Answer = TypeVar("Answer")
 _KEPT = 512
+_TOLD = 10
+"""Exceptions of a journey whose history is told, the latest ones."""
 
 
 class Kept:
@@ -147,8 +150,8 @@ class PageQueries:
         return self._kept.get(("journeys", self._tenant, wanted, limit, after), compute)
 
     def journey(self, root: int, *, events: int) -> Row | list[int] | None:
-        """A journey with its keys, events, links and exceptions; several roots if the id was absorbed; None
-        if unknown.
+        """A journey with its keys, events, links and exceptions, and what is known of the latest of these;
+        several roots if the id was absorbed; None if unknown.
         """
         return self._kept.get(("journey", self._tenant, root), lambda: self._journey(root, events))
 
@@ -163,13 +166,17 @@ class PageQueries:
             if journey is None:
                 return None
         events, total = reader.events(journey["Root"], limit=limit)
+        exceptions, known = reader.exceptions_of(journey["Root"]), ExceptionReader(reader)
+        told = exceptions[:_TOLD]
         return {
             **journey,
             "keys": reader.keys([journey["Root"]])[journey["Root"]],
             "events": events,
             "events_total": total,
             "links": reader.links(journey["Root"], events),
-            "exceptions": reader.exceptions_of(journey["Root"]),
+            "exceptions": exceptions,
+            "histories": known.histories([one["id"] for one in told]),
+            "memories": known.memories([one["fingerprint"] for one in told]),
             "said": reader.said(journey["Root"]),
         }
 

@@ -54,7 +54,7 @@ class Reader:
     def __init__(self, store: Store, tenant: str, now: datetime) -> None:
         self._store = store
         self._base = {"tenant": tenant, "now": _micro(now)}
-        self._now = now
+        self.now = now
 
     def journeys(self, wanted: JourneyFilter, *, limit: int, after: Position | None = None) -> list[Row]:
         """One page of journeys, newest first."""
@@ -225,11 +225,15 @@ class Reader:
     def _journeys(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         rows = self._rows(query, parameters)
         for row in rows:
-            row["milestones"] = milestones(row, self._now)
+            row["milestones"] = milestones(row, self.now)
         return rows
 
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
-        result = self._store.query(SQL[query], {**self._base, **parameters}, role=Role.PAGES)
+        return self.rows(SQL[query], parameters)
+
+    def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """The answer to a query that takes the tenant, and perhaps the clock."""
+        result = self._store.query(sql, {**self._base, **parameters}, role=Role.PAGES)
         return [
             {name: _utc(value) for name, value in zip(result.column_names, row, strict=True)}
             for row in result.result_rows

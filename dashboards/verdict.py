@@ -34,14 +34,14 @@ class Verdict:
 def verdict(journey: Row, process: Process | None) -> Verdict | None:
     """Judge a journey that is open; None for one that is over.
 
-    1. A blocking exception that is open is the reason, the oldest first.
+    1. A blocking exception that fails still is the reason, the oldest first, whatever people decided.
     2. Else the milestone that is late is, with the open exception that hit it, if any.
     3. Else nothing is wrong: the next milestone is what it waits for.
     """
     if journey["Status"] in {"completed", "dropped"}:
         return None
     troubles = sorted(
-        (one for one in journey["exceptions"] if one["status"] == "open"),
+        (one for one in journey["exceptions"] if one["failing"]),
         key=lambda one: (not one["blocking"], one["opened_at"]),
     )
     if troubles and troubles[0]["blocking"]:
@@ -77,7 +77,7 @@ def _blocked(trouble: Row, process: Process | None) -> Verdict:
         code=trouble["code"] or trouble["class"],
         message=trouble["message"],
         owner=trouble["owner"] or owner_of(process, trouble["milestone"]),
-        runbook=(milestone.runbook if milestone else None) or "",
+        runbook=trouble["runbook"] or (milestone.runbook if milestone else None) or "",
         since=trouble["opened_at"],
     )
 

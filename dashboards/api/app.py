@@ -12,6 +12,7 @@ from throughline.dashboards.api import (
     backtests,
     cycles,
     exceptions,
+    handling,
     journeys,
     objects,
     problems,
@@ -51,7 +52,8 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, objects, cycles, exceptions, status, query):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        app.include_router(backtests.router(context, deps.control), prefix="/v1")
+        for acting in (backtests, handling):
+            app.include_router(acting.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:

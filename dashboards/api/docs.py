@@ -9,6 +9,11 @@ from typing import Any
 _CODE = re.compile(r"`([^`]+)`")
 _SAMPLES = {
     "/v1/query": '{"sql": "SELECT status, count() FROM journeys GROUP BY status"}',
+    "/v1/exceptions/{id}/assign": '{"revision": 0, "owner": "finance-operations"}',
+    "/v1/exceptions/{id}/comments": '{"note": "asked the vendor"}',
+    "/v1/exceptions/{id}/snooze": '{"revision": 0, "until": "2026-03-02T08:00:00Z"}',
+    "/v1/exceptions/{id}/resolve": '{"revision": 0, "reason": "fixed_at_source", "note": "tax code added"}',
+    "/v1/exceptions/{id}/reopen": '{"revision": 1}',
     "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
 }
 _STYLE = """

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
-ExceptionStatus = Literal["open", "resolved"]
+ExceptionStatus = Literal["open", "snoozed", "resolved"]
 CycleStatus = Literal["open", "closing", "late", "complete"]
 
 
@@ -164,14 +164,28 @@ class ExceptionItem(BaseModel):
     fingerprint: str
     event: str
     milestone: str
-    owner: str
+    owner: str = Field(description="whoever it was assigned to, else by routing, else the milestone's")
+    assignee: str
     severity: str
+    runbook: str
     blocking: bool
     amount: float | None
     currency: str
+    customer: str
+    entity: str
+    region: str
+    service_line: str
     opened_at: datetime
     resolved_at: datetime | None
+    first_seen: datetime
+    last_seen: datetime
     occurrences: int
+    snoozed_until: datetime | None
+    failing: bool = Field(description="whatever people decided: no success yet, or the check does not hold")
+    resolution: str = Field(description="the reason that somebody gave, or empty")
+    resolved_by: str
+    resolution_note: str
+    revision: int = Field(description="of what people decided; give it back when you act")
 
 
 class ExceptionPage(BaseModel):

@@ -26,6 +26,7 @@ def check(folder: Folder) -> None:
     """Validate a folder of configuration files; prints file, line and what to do."""
     from throughline.collector.auth import Access
     from throughline.correlator.process import load_processes
+    from throughline.correlator.routing import load_routing
 
     if not folder.is_dir():
         raise ThroughlineError(f"{folder} is no folder: name the one that holds processes/ and tokens.yaml.")
@@ -36,13 +37,19 @@ def check(folder: Folder) -> None:
     except ThroughlineError as error:
         problems.append(str(error))
         tokens = 0
+    try:
+        routes = len(load_routing(folder).routes)
+    except ThroughlineError as error:
+        problems.append(str(error))
+        routes = 0
     for problem in problems:
         typer.echo(problem, err=True)
     for process in loaded.processes:
         typer.echo(f"{process.id} version {process.version}: {len(process.milestones)} milestones")
         for notice in process.notices:
             typer.echo(f"  note: {notice}")
-    typer.echo(f"{len(loaded.processes)} processes, {tokens} tokens, {len(problems)} problems")
+    found = f"{len(loaded.processes)} processes, {routes} routes, {tokens} tokens, {len(problems)} problems"
+    typer.echo(found)
     if problems:
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ import re
 import streamlit as st
 
 from throughline.dashboards import journey_figures, theme
-from throughline.dashboards.pages import objects, parts
+from throughline.dashboards.pages import exception_parts, objects, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Row, journey_id
 from throughline.dashboards.session import Session
@@ -18,6 +18,7 @@ from throughline.dashboards.verdict import verdict
 _ID = re.compile(r"[0-9a-f]{16}")
 _NO_BAR = {"displayModeBar": False}
 _EVENTS_SHOWN = 200
+_COLOURS = {"open": "stuck", "snoozed": "late", "resolved": "completed"}
 
 
 def page() -> None:
@@ -127,29 +128,49 @@ def _exceptions(journey: Row) -> None:
     rows = journey["exceptions"]
     if not rows:
         return
-    st.html(parts.heading("Exceptions", f"{journey['OpenExceptions']:,} open"))
+    counts = {status: sum(row["status"] == status for row in rows) for status in _COLOURS}
+    st.html(parts.heading("Exceptions", ", ".join(f"{n:,} {status}" for status, n in counts.items() if n)))
     st.html(
         parts.table(
-            ["State", "Cause", "What it says", "Milestone", "Owner", "Opened", "Resolved", "Times"],
+            [
+                "State", "Cause", "What it says", "Milestone", "Owner", "Opened", "Last seen", "Resolved",
+                "Times",
+            ],
             [
                 [
-                    parts.pill("Open", theme.STATUS_COLOURS["stuck"])
-                    if row["status"] == "open"
-                    else parts.pill("Resolved", theme.STATUS_COLOURS["completed"]),
+                    parts.pill(row["status"].capitalize(), theme.STATUS_COLOURS[_COLOURS[row["status"]]]),
                     parts.strong(row["code"] or row["class"] or "unknown") + parts.soft(row["class"]),
                     parts.text(row["message"][:300]),
                     parts.text(parts.words(row["milestone"])),
-                    parts.text(row["owner"] or parts.NOTHING),
-                    parts.text(parts.when(row["opened_at"])),
-                    parts.text(parts.when(row["resolved_at"])),
+                    parts.text(row["owner"] or parts.NOTHING) + parts.soft(row["assignee"]),
+                    parts.text(parts.when(row["opened_at"])) + _first_seen(row),
+                    parts.text(parts.when(row["last_seen"])),
+                    parts.text(parts.when(row["resolved_at"])) + parts.soft(parts.words(row["resolution"])),
                     f"{row['occurrences']:,}",
                 ]
                 for row in rows
             ],
-            numeric=[7],
-            whole=[5, 6],
+            numeric=[8],
+            whole=[5, 6, 7],
         )
     )
+    for row in rows:
+        if row["id"] in journey["histories"]:
+            _past(journey, row)
+
+
+def _first_seen(row: Row) -> str:
+    """When it failed for the first time, if it worked in between."""
+    earlier = row["first_seen"] < row["opened_at"]
+    return parts.soft(f"first {parts.when(row['first_seen'])}") if earlier else ""
+
+
+def _past(journey: Row, row: Row) -> None:
+    """What became of an exception, and what past ones of its cause teach."""
+    with st.expander(f"{row['code'] or row['class']}, {row['id']}: history, and what helped before"):
+        st.html(f"<p>{exception_parts.memory(journey['memories'][row['fingerprint']])}</p>")
+        if journey["histories"][row["id"]]:
+            st.html(exception_parts.history(journey["histories"][row["id"]]))
 
 
 def _events(journey: Row) -> None:

@@ -100,7 +100,7 @@ class _Writer:
         return dict(zip(keys, result.result_rows[0][0], strict=True))
 
     def _insert(self, table: str, members: Sequence[dict[str, Any]], *, deleted: bool = True) -> None:
-        if table in {"business_events", "otel_traces", "otel_traces_trace_id_ts"}:
+        if table in {"business_events", "otel_traces", "otel_traces_trace_id_ts", "exception_transitions"}:
             self._plain(table, members)
             return
         common = {"Process": self._process, "Generation": self._generation, "Version": self._generation}

@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.dashboards.seed_firm import EVENTS, MILESTONES, SOURCES
+from tests.dashboards.seed_firm import EVENTS, MILESTONES, PROCESS, SOURCES
 
 FACT_ONLY = {"ReceivedAt", "Source", "ReplayId", "TraceId", "SpanId"}
 """What business_events knows of an event and journey_events does not."""
@@ -186,6 +186,16 @@ class JourneyRows:
                 "LastEventId": identity,
             },
         )
+
+        for kind, moment in (("opened", opened), ("resolved", resolved)):
+            if moment is not None:
+                self._transition(number, kind, moment, journey)
+
+    def _transition(self, number: int, kind: str, moment: datetime, journey: dict[str, Any]) -> None:
+        subject = self.rows["exception_state"][-1]["Subject"]
+        told = {"Subject": subject, "ExceptionId": number, "Kind": kind, "Origin": "fact", "At": moment}
+        who = {"NoticedAt": moment, "Root": journey["root"], "Actor": "correlator", "Version": 1}
+        self._add("exception_transitions", {"Process": PROCESS, **told, **who})
 
     def _cycle(self) -> dict[str, Any]:
         """The calendar month in which it opened, of one of five projects."""

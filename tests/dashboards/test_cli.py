@@ -254,17 +254,21 @@ def test_check_reports_file_and_line(tmp_path: Path) -> None:
     (folder / "processes" / "broken.yaml").write_text(
         PROCESS.replace("bench-orders", "broken") + "titel: x\n"
     )
+    (folder / "routing.yaml").write_text("routes:\n  - {owner: x, match: {clas: remote}}\n")
     result = throughline("check", folder)
     assert result.returncode == 1
     assert re.search(r"broken\.yaml:\d+: .*titel", result.stderr)
+    assert re.search(r"routing\.yaml:2: .*did you mean 'class'", result.stderr)
     assert "bench-orders version 1: 2 milestones" in result.stdout
 
 
 def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     """Nothing wrong is exit code 0."""
-    result = throughline("check", write_config(tmp_path / "config"))
+    folder = write_config(tmp_path / "config")
+    (folder / "routing.yaml").write_text("routes:\n  - owner: support\n")
+    result = throughline("check", folder)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].endswith("0 tokens, 0 problems")
+    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 tokens, 0 problems")
 
 
 @pytest.mark.parametrize(

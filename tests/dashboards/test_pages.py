@@ -146,6 +146,8 @@ def test_a_journey_shows_milestones_events_exceptions_and_reasons(seeded: tuple[
     app, html = visit(deps, "journey.py", id=one["id"])
     assert len(app.get("plotly_chart")) == 1
     assert one["failure"][2] in html
+    assert "<b>Works again</b>" in html
+    assert "worked again, and nobody said why, median" in html
     assert html.count(">Trace</a>") == len(one["times"]) + 1
     assert all(":".join(key) in html for key in one["keys"])
     assert "is the root" in html

@@ -33,6 +33,8 @@ def trouble(**given: Any) -> dict[str, Any]:
         "class": "business",
         "message": "no tax code",
         "owner": "accounts",
+        "runbook": "",
+        "failing": given.get("status") != "resolved",
         **given,
     }
 

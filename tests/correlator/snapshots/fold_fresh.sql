@@ -235,8 +235,8 @@ SETTINGS query_plan_merge_expressions = 0;
 
 INSERT INTO exception_state (
     Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
-    Fingerprint, Owner, Severity, Blocking, Amount, Currency, OpenedAt, ResolvedAt, Occurrences,
-    FirstEventId, LastEventId, Version, Deleted
+    Fingerprint, Owner, Severity, Blocking, Amount, Currency, Customer, Entity, Region, ServiceLine,
+    OpenedAt, ResolvedAt, LastSeenAt, Occurrences, Turns, FirstEventId, LastEventId, Version, Deleted
 )
 SELECT
     {tenant:String}, {process:String}, {generation:UInt32},
@@ -245,7 +245,14 @@ SELECT
     if(latest.4 = '', 'technical', latest.4) AS class, latest.5, latest.6,
     sipHash64({process:String}, Event, class, latest.5, lowerUTF8(trimBoth(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(latest.6, '(^|[^\\w])(\'[^\']*\'|"[^"]*"|`[^`]*`)', '\\1?'), '\\b[0-9a-fA-F]\x7b8\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b12\x7d\\b', '#'), '\\b[0-9a-fA-F]\x7b16,\x7d\\b', '#'), '\\w*\\d\\w*', '#'), '#([-.,:/+]#)+', '#'), '\\s+', ' ')))),
     '', if(Blocking, 'high', 'medium'), Blocking, latest.7, latest.8,
-    fromUnixTimestamp64Micro(Opened, 'UTC'), fromUnixTimestamp64Micro(Resolved, 'UTC'), Occurrences,
+    journey.Customer, journey.Entity, journey.Region, journey.ServiceLine,
+    fromUnixTimestamp64Micro(Opened, 'UTC'), fromUnixTimestamp64Micro(Resolved, 'UTC'),
+    fromUnixTimestamp64Micro(intDiv(latest.1, 1000), 'UTC'), Occurrences,
+    arrayMap((i, following) -> (
+            fromUnixTimestamp64Nano(history[i].1, 'UTC'), history[i].2,
+            if(history[i].3 = 1, sipHash64({process:String}, Event, if(history[following - 1].4 = '', 'technical', history[following - 1].4), history[following - 1].5, lowerUTF8(trimBoth(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(history[following - 1].6, '(^|[^\\w])(\'[^\']*\'|"[^"]*"|`[^`]*`)', '\\1?'), '\\b[0-9a-fA-F]\x7b8\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b12\x7d\\b', '#'), '\\b[0-9a-fA-F]\x7b16,\x7d\\b', '#'), '\\w*\\d\\w*', '#'), '#([-.,:/+]#)+', '#'), '\\s+', ' ')))), 0)),
+        arrayFilter(i -> history[i].3 != if(i = 1, 0, history[i - 1].3), arrayEnumerate(history)) AS flips,
+        arrayPushBack(arrayPopFront(flips), length(history) + 1)),
     earliest.2, latest.2, {version:UInt64}, 0
 FROM (
     SELECT
@@ -270,19 +277,49 @@ FROM (
     )
     GROUP BY Root, Subject, Event
     HAVING last_failure > 0
-)
+) AS failing
+INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Failed = 1)) AS journey ON journey.Root = failing.Root
 UNION ALL
 SELECT
     {tenant:String}, {process:String}, {generation:UInt32},
-    Root, sipHash64({tenant:String}, {process:String}, 'check', check, Root), Root, 'check',
+    Root, id, Root, 'check',
     '', transform(toString(check), ['has-plan'], ['won'], ''), transform(toString(check), ['has-plan'], ['business'], ''), check,
     if(told = '', transform(toString(check), ['has-plan'], ['has-plan does not hold: attr(\'plan\') != \'\''], ''), concat(transform(toString(check), ['has-plan'], ['has-plan does not hold: attr(\'plan\') != \'\''], ''), '; ', told)),
-    sipHash64({process:String}, 'check', transform(toString(check), ['has-plan'], ['business'], ''), check, lowerUTF8(trimBoth(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll('', '(^|[^\\w])(\'[^\']*\'|"[^"]*"|`[^`]*`)', '\\1?'), '\\b[0-9a-fA-F]\x7b8\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b12\x7d\\b', '#'), '\\b[0-9a-fA-F]\x7b16,\x7d\\b', '#'), '\\w*\\d\\w*', '#'), '#([-.,:/+]#)+', '#'), '\\s+', ' ')))),
+    sipHash64({process:String}, 'check', transform(toString(check), ['has-plan'], ['business'], ''), check, lowerUTF8(trimBoth(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll('', '(^|[^\\w])(\'[^\']*\'|"[^"]*"|`[^`]*`)', '\\1?'), '\\b[0-9a-fA-F]\x7b8\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b4\x7d-[0-9a-fA-F]\x7b12\x7d\\b', '#'), '\\b[0-9a-fA-F]\x7b16,\x7d\\b', '#'), '\\w*\\d\\w*', '#'), '#([-.,:/+]#)+', '#'), '\\s+', ' ')))) AS print,
     '', transform(toString(check), ['has-plan'], ['medium'], ''),
     0,
-    Amount, Currency, since, NULL, 1, toUInt128(0), toUInt128(0), {version:UInt64}, 0
+    Amount, Currency, journey.Customer, journey.Entity, journey.Region, journey.ServiceLine,
+    toDateTime64(turns[-2 + length(turns) % 2], 6, 'UTC') AS opened,
+    if(length(turns) % 2 = 1, NULL, toDateTime64(turns[-1], 6, 'UTC')), opened, 1,
+    arrayMap((at, n) -> (at, toUInt128(0), if(n % 2 = 1, print, 0)), turns, arrayEnumerate(turns)),
+    toUInt128(0), toUInt128(0), {version:UInt64}, 0
 FROM (
-    SELECT Root, Amount, Currency, arrayJoin(arrayZip(FailedChecks, CheckDetails)) AS failed,
-        toString(failed.1.1) AS check, failed.1.2 AS since, failed.2 AS told
-    FROM (SELECT * FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Version = {version:UInt64} AND Deleted = 0)
-);
+    SELECT *,
+        one.1 AS check, one.2 AS id, Known[id] AS before, has(FailedChecks.1, check) AS fails,
+        indexOf(FailedChecks.1, check) AS place, CheckDetails[place] AS told,
+        toDateTime64(FailedChecks[place].2, 9, 'UTC') AS since,
+        greatest(toDateTime64(LastEventAt, 9, 'UTC'), addMicroseconds(before[-1], 1)) AS latest,
+        multiIf(
+            fails AND length(before) < 2, [since],
+            fails = length(before) % 2, before,
+            arrayPushBack(before, latest)) AS turns
+    FROM (
+        SELECT *, arrayJoin(arrayFilter(c -> has(FailedChecks.1, c.1) OR mapContains(Known, c.2),
+            arrayMap(name -> (name, sipHash64({tenant:String}, {process:String}, 'check', name, found.Root)), ['has-plan']))) AS one
+        FROM (SELECT Root, Amount, Currency, Customer, Entity, Region, ServiceLine, LastEventAt, FailedChecks, CheckDetails FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Version = {version:UInt64} AND Deleted = 0) AS found
+        LEFT JOIN (
+            SELECT Root, mapFromArrays(groupArray(ExceptionId), groupArray(Turns)) AS Known
+            FROM (
+                SELECT Subject AS Root, ExceptionId, arraySort(groupArray(At)) AS Turns
+                FROM (
+                    SELECT Subject, ExceptionId, Kind, At, Withdrawn FROM exception_transitions
+                    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject BETWEEN {lo:UInt64} AND {hi:UInt64} AND Origin = 'fact' AND EventId = 0
+                    ORDER BY Version DESC LIMIT 1 BY Subject, ExceptionId, Kind, At
+                )
+                WHERE Withdrawn = 0
+                GROUP BY Subject, ExceptionId
+            )
+            GROUP BY Root
+        ) AS known ON known.Root = found.Root
+    )
+) AS journey;
