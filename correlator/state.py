@@ -96,6 +96,9 @@ class State:
         row = (tenant, process.id, generation, *definition, now, version)
         columns = ("Tenant", "Process", "Generation", "DefinitionHash", "DefinitionVersion", "ActivatedAt")
         self._insert("generations", row, *columns, "Version")
+        said = (tenant, process.id, now, *definition, process.model_dump_json(by_alias=True))
+        columns = ("Tenant", "Process", "ActivatedAt", "DefinitionHash", "DefinitionVersion", "Source")
+        self._insert("definition_history", said, *columns)
         kept = {generation, previous.generation if previous else generation}
         mine = {int(found) for (found,) in self.ask("generations_of", tenant=tenant, process=process.id)}
         self.drop_generations(process.id, lambda number: number in mine - kept)

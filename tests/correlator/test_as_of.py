@@ -1,0 +1,135 @@
+"""Two clocks: what was known at a time is what was reported then; late events restate only what is known now."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.correlator.facts import EPOCH, Said, World
+from tests.correlator.reference import Level
+from tests.correlator.test_compare import HOUR, LEVELS, Counts, partitions, reported
+from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.compare import Period
+from throughline.correlator.process import load_process
+
+DEFINITION = """
+process: probe
+keys: [crm.deal, psa.project]
+amount_of: won
+milestones:
+  - {name: won, event: won}
+  - {name: created, event: created, within: 4h, on_late: stuck}
+  - {name: billed, event: billed, within: {time: 12h, of: created}, undone_by: [credited]}
+completed_by: billed
+dropped_by: [lost]
+"""
+DAY = 24 * HOUR
+numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Facts that are stored at once."""
+
+    at: datetime
+    facts: tuple[Said, ...]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Batch]:
+    """Three batches, eight hours apart, about four deals: early, late, future, corrected and repeated facts."""
+    batches = []
+    for number in range(1, 4):
+        facts = []
+        for _ in range(draw(st.integers(2, 7))):
+            event = draw(st.sampled_from(("won", "created", "billed", "credited", "lost", "")))
+            deal = draw(st.integers(1, 4))
+            project = f"psa.project:{draw(st.integers(1, 4))}"
+            keys = (f"crm.deal:{deal}",) if event in {"won", "lost"} else (project,)
+            if event in {"created", ""}:
+                keys = (f"crm.deal:{deal}", project)
+            name = f"{event or 'link'} {deal} {draw(st.integers(1, 2))}"
+            time = draw(st.integers(0, 32)) * HOUR
+            amount = draw(st.sampled_from((100, 250))) if event == "won" else None
+            facts.append(Said(name, event, time, keys, amount=amount))
+        batches.append(Batch(EPOCH + timedelta(hours=8 * number), tuple(facts)))
+    return batches
+
+
+def world_of(store: Store, definition: str = DEFINITION) -> World:
+    """A tenant of its own."""
+    made = World(store, f"clocks {next(numbers)}", LEVELS, load_process(definition))
+    made.tick()
+    return made
+
+
+def store_batch(world: World, batch: Batch) -> None:
+    """Store facts as of a time long past, and let the correlator find them."""
+    world.say(*batch.facts, ingested=batch.at)
+    world.correlator.sweep(world.tenant)
+
+
+def money(world: World, at: datetime) -> dict[tuple[str, str], tuple[float, int]]:
+    """Money at risk, as the overview asks for it."""
+    parameters = {**Period(None, None, at).parameters, "tenant": world.tenant, "process": "probe"}
+    sql = load_queries("throughline.dashboards", "pages")["money"]
+    rows = world.store.query(sql, parameters, role=Role.PAGES).result_rows
+    return {(status, currency): (float(amount), objects) for status, currency, amount, objects in rows}
+
+
+def live(world: World, at: datetime) -> tuple[Counts, dict[tuple[str, str], tuple[float, int]]]:
+    """What everybody sees, by a clock."""
+    return reported(world, Period(None, None, at)), money(world, at)
+
+
+def told(side: dict[str, Any]) -> tuple[Counts, dict[tuple[str, str], tuple[float, int]]]:
+    """The same of one side of an answer."""
+    statuses = {status: journeys for status, journeys in side["statuses"].items() if journeys}
+    states = {name: one["states"] for name, one in side["milestones"].items() if one["states"]}
+    at_risk = {
+        (one["status"], one["currency"]): (one["amount"], one["objects"]) for one in side["money_at_risk"]
+    }
+    return (statuses, states), at_risk
+
+
+def known_now(batches: list[Batch], at: datetime) -> list[Said]:
+    """By plain Python: the facts of what had happened by a time, or was known by then of later times."""
+    versions: dict[str, list[tuple[datetime, Said]]] = {}
+    for batch, fact in ((batch, fact) for batch in batches for fact in batch.facts):
+        versions.setdefault(fact.name, []).append((batch.at, fact))
+    counting: list[Said] = []
+    for known in versions.values():
+        happened = [(stored, EPOCH + timedelta(seconds=fact.time)) for stored, fact in known]
+        later = [stored for stored, time in happened if time > at]
+        if not later or min(later) <= at:
+            counting += [fact for _, fact in known]
+    return counting
+
+
+@settings(max_examples=4, deadline=None)
+@given(streams())
+def test_as_known_then_is_what_was_reported_then(embedded_store: Store, batches: list[Batch]) -> None:
+    """For any stream and any time: then, the live figures of that time; now, those of a world that had heard
+    in time of all that had happened.
+    """
+    world = world_of(embedded_store)
+    snapshots = []
+    for batch in batches:
+        store_batch(world, batch)
+        snapshots.append((batch.at + timedelta(hours=1), live(world, batch.at + timedelta(hours=1))))
+    held = partitions(world.store)
+    for at, snapshot in snapshots:
+        found = world.correlator.as_of(world.tenant, "probe", at, world.now)
+        assert told(found["then"]) == snapshot
+        ideal = world_of(embedded_store)
+        ideal.say(*known_now(batches, at))
+        ideal.tick()
+        assert told(found["now"]) == live(ideal, at)
+        if not found["restated"]["journeys"]:
+            assert found["then"] == found["now"]
+    assert held == {one for one in partitions(world.store) if one in held}
