@@ -8,7 +8,17 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from throughline.dashboards.api import backtests, cycles, exceptions, journeys, problems, query, status
+from throughline.dashboards.api import (
+    as_of,
+    backtests,
+    closings,
+    cycles,
+    exceptions,
+    journeys,
+    problems,
+    query,
+    status,
+)
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.docs import page
 from throughline.dashboards.api.models import ProblemDocument
@@ -42,7 +52,8 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, cycles, exceptions, status, query):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        app.include_router(backtests.router(context, deps.control), prefix="/v1")
+        for asking in (backtests, as_of, closings):
+            app.include_router(asking.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
