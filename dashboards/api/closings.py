@@ -27,6 +27,8 @@ from throughline.dashboards.looking_back import CLOSE, Close, ask_to_close, ask_
 from throughline.probes.errors import ConfigurationError
 
 _ROOT = r"^[0-9a-f]{16}$"
+_DIGITS = 16
+"""Of an id, in a cursor: the id itself comes after them in the alphabet, so it is not seen again."""
 
 
 def router(context: Context, control: ControlStore) -> APIRouter:
@@ -102,7 +104,7 @@ def _reading(routes: APIRouter, context: Context, control: ControlStore) -> None
         rows = closings_of(context, principal).listed(limit=limit + 1, after=after, **wanted)
         page, following = rows[:limit], None
         if len(rows) > limit:
-            last = Cursor(context.deps.clock(), page[-1].closed_at, page[-1].id)
+            last = Cursor(context.deps.clock(), page[-1].closed_at, page[-1].id[:_DIGITS])
             following = encode(last, tenant=principal.tenant, filters=filters)
         return Json({"items": [item(one) for one in page], "next": following})
 
