@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Row = tuple[str, float | None, float | None, str]
 """A figure: its name, then, now, and its unit."""
 
+NO_EVENT = "by what links it, which was stored later"
+"""What restated a journey without a late event of its own: evidence, spans, an event of another journey."""
+
 
 def figures(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Row]:
     """Every figure of two sides, side by side."""
@@ -51,9 +54,9 @@ def number(value: float | None, unit: str) -> str:
 
 
 def difference(row: Row) -> str:
-    """What lies between then and now, with its sign; empty where there is nothing."""
+    """What lies between then and now, with its sign; empty where nothing does that can be shown."""
     _, then, now, unit = row
-    if then is None or now is None or then == now:
+    if then is None or now is None or number(abs(now - then), unit) == number(0, unit):
         return ""
     return ("+" if now > then else "") + number(now - then, unit)
 
@@ -88,4 +91,4 @@ def render(found: dict[str, Any], console: Console) -> None:
             happened, stored = minute(late["happened_at"]), minute(late["stored_at"])
             console.print(f"  {late['event']} of {happened}, stored {stored}")
         if not one["late_events"]:
-            console.print("  by links or spans that were stored later")
+            console.print(f"  {NO_EVENT}")

@@ -9,8 +9,8 @@ Entity = {entity:String} AND if(CutOffAt IS NULL,
 
 -- take --
 -- The journeys as they stand, with their milestones as the view milestones_at derives them.
-INSERT INTO closing_journeys (Tenant, Snapshot, Root, Name, OpenedAt, Status, Names, States, MetAt, LastAt, DueAt, Amount, Currency,
-    AmountObjects, Customer, Entity, Region, CycleObject, PeriodFirst, PeriodLast, CutOffAt)
+INSERT INTO closing_journeys (Tenant, Snapshot, Root, Name, OpenedAt, Status, Names, States, MetAt, LastAt, DueAt, Amount,
+    Currency, AmountObjects, Customer, Entity, Region, CycleObject, PeriodFirst, PeriodLast, CutOffAt)
 SELECT {tenant:String}, {snapshot:String}, j.Root, k.Name, j.OpenedAt, j.Status, j.MilestoneNames,
     arrayMap((name, stored, due) -> multiIf(stored != 'pending', toString(stored),
         isNull(due), 'pending',

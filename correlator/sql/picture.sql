@@ -47,7 +47,8 @@ SELECT Status, Currency, sum(Amount), count()
 FROM
 (
     SELECT Status, one.3 AS Currency, one.1 AS Object, any(one.2) AS Amount
-    FROM (SELECT Status, arrayJoin(AmountObjects) AS one FROM @pictured WHERE Known = {known:UInt8} AND Status IN ('late', 'stuck'))
+    FROM @pictured ARRAY JOIN AmountObjects AS one
+    WHERE Known = {known:UInt8} AND Status IN ('late', 'stuck')
     GROUP BY Status, Currency, Object
 )
 GROUP BY Status, Currency
@@ -55,7 +56,8 @@ ORDER BY Status, Currency
 
 -- cycles --
 -- Billing cycles by status, with overdue money by currency, as the view cycles_at gives them.
-SELECT multiIf(Overdue > 0, 'late', CutOff >= {now:DateTime64(6, 'UTC')}, 'open', Waiting > 0, 'closing', 'complete') AS CycleStatus,
+SELECT
+    multiIf(Overdue > 0, 'late', CutOff >= {now:DateTime64(6, 'UTC')}, 'open', Waiting > 0, 'closing', 'complete') AS CycleStatus,
     count(), groupArrayArray(arrayDistinct(Objects))
 FROM
 (
@@ -90,8 +92,8 @@ INSERT INTO @restated
 SELECT Root
 FROM @pictured
 GROUP BY Root
-HAVING count() = 1 OR uniqExact(cityHash64(toString((Status, Names, States, MetAt, LastAt, Amount, Currency, arraySort(AmountObjects),
-    Customer, Entity, Region, CycleObject, PeriodFirst, CutOffAt)))) > 1
+HAVING count() = 1 OR uniqExact(cityHash64(toString((Status, Names, States, MetAt, LastAt, Amount, Currency,
+    arraySort(AmountObjects), Customer, Entity, Region, CycleObject, PeriodFirst, CutOffAt)))) > 1
 
 -- restated_journeys --
 -- What differs: status, milestones, amount. Changes of status first, newest first.
@@ -119,5 +121,6 @@ LIMIT {limit:UInt32}
 -- root_names --
 SELECT Key, any(concat(Namespace, ':', Value))
 FROM keys
-WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation IN {sources:Array(UInt32)} AND Key IN {roots:Array(UInt64)}
+WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation IN {sources:Array(UInt32)}
+    AND Key IN {roots:Array(UInt64)}
 GROUP BY Key

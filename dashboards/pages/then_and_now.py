@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from throughline.dashboards.looking_text import difference, figures, number
+from throughline.dashboards.looking_text import NO_EVENT, difference, figures, number
 from throughline.dashboards.pages import parts
 from throughline.dashboards.session import Session
 
@@ -45,7 +45,8 @@ def one_side(side: dict[str, Any], name: str) -> None:
 def asked_at(known_at: str) -> None:
     """Say when the side called "now" was asked for."""
     when = parts.when(datetime.fromisoformat(known_at), seconds=True)
-    st.html(f'<p class="tl-sub">Known now: as of {parts.text(when)} UTC. What happened since is no part of it.</p>')
+    said = f"Known now: as of {when} UTC. What happened since is no part of it."
+    st.html(f'<p class="tl-sub">{parts.text(said)}</p>')
 
 
 def restated(found: dict[str, Any], *, gone: str = _NO_JOURNEY) -> None:
@@ -71,7 +72,7 @@ def restated(found: dict[str, Any], *, gone: str = _NO_JOURNEY) -> None:
                     )
                     or parts.NOTHING,
                     "".join(_late(late) for late in one["late_events"])
-                    or parts.soft("links or spans that were stored later"),
+                    or parts.soft(NO_EVENT),
                 ]
                 for one in found["items"]
             ],

@@ -61,6 +61,25 @@ def streams(draw: st.DrawFn) -> list[Batch]:
     return batches
 
 
+def test_definition_of_that_time_counts_if_it_is_on_record(embedded_store: Store) -> None:
+    """A changed definition judges the present; what was known then is told by the one in use then."""
+    world = world_of(embedded_store)
+    world.say(Said("won", "won", 0, ("crm.deal:1",)))
+    world.tick()
+    then = world.now
+    world.process = load_process(DEFINITION.replace("on_late: stuck", "on_late: late") + "version: 2\n")
+    world.restart()
+    world.tick()
+    found = world.correlator.as_of(world.tenant, "probe", then, world.now)
+    assert (found["definition"]["version"], found["definition"]["in_use"]) == (1, "then")
+    assert found["then"]["statuses"]["stuck"] == found["now"]["statuses"]["stuck"] == 1
+    (one,) = found["journeys"]
+    assert (one["root"], one["status"], one["milestones"]["created"]) == ("crm.deal:1", "stuck", "late")
+    before = world.correlator.as_of(world.tenant, "probe", EPOCH, world.now)
+    assert (before["definition"]["version"], before["definition"]["in_use"]) == (2, "present")
+    assert (before["then"]["journeys"], before["now"]["journeys"]) == (0, 1)
+
+
 def world_of(store: Store, definition: str = DEFINITION) -> World:
     """A tenant of its own."""
     made = World(store, f"clocks {next(numbers)}", LEVELS, load_process(definition))

@@ -1,10 +1,11 @@
-"""Closing a period, and looking back: over the API, by the engine's jobs; nothing that was reported changes."""
+"""Closing a period, and looking back: over the API and as verbs; nothing that was reported changes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.dashboards.answers import problem
 from tests.dashboards.conftest import INGEST, OURS, THEIRS, Client, token
 from tests.dashboards.test_backtests import OPERATOR, ORDERS
 from tests.dashboards.test_correlating import ORDER, Clock, Setting
+from tests.dashboards.test_pages import visit
 from tests.stores import Stores
 from throughline.collector.auth import ROLES, Access, Scope
 from throughline.collector.control import ControlStore
@@ -139,7 +141,8 @@ async def test_closed_stays_closed_and_late_events_restate_beside_it(
         async with client(deps_of(setting), OPERATOR) as http:
             first = await closed(http, setting)
             identity, as_closed = first["id"], first["closing"]
-            assert (as_closed["number"], as_closed["journeys"], as_closed["closed_by"]) == (1, 3, "default-token")
+            assert (as_closed["number"], as_closed["journeys"]) == (1, 3)
+            assert as_closed["closed_by"] == "default-token"
             assert statuses(as_closed["figures"]) == {"late": 3}
             assert (first["late_events_total"], first["restatement"]) == (0, None)
             journeys = (await http.get(f"/v1/closings/{identity}/journeys?limit=2")).json()
@@ -183,6 +186,7 @@ async def test_closed_stays_closed_and_late_events_restate_beside_it(
             listed = (await http.get(f"/v1/closings?entity=DE01&cursor={listed['next']}")).json()
             assert listed == {"items": [as_closed], "next": None}
         await check_access(client, deps_of(setting), identity)
+        check_pages(replace(deps_of(setting), access=Access), identity, asked.json()["id"])
 
 
 def check_restated(restated: dict[str, Any]) -> None:
@@ -192,6 +196,27 @@ def check_restated(restated: dict[str, Any]) -> None:
     assert (one["root"], one["from"], one["to"]) == ("bench.order:order-1", "late", "completed")
     assert one["milestones"] == {"shipped": ["late", "met"]}
     assert [late["event"] for late in one["late_events"]] == ["item.shipped"]
+
+
+def check_pages(deps: Deps, identity: str, asked: str) -> None:
+    """A controller reads the same on the pages, and asks there."""
+    _, html = visit(deps, "closings.py")
+    assert html.count("/closings?id=") == 2
+    app, html = visit(deps, "closings.py", id=identity)
+    expected = ("1 event came late since", "As closed", "As known now", "item.shipped")
+    assert all(words in html for words in expected)
+    assert re.search(r"<td class=\"\">Late</td><td class=\"num\">3</td><td class=\"num\">2</td>", html)
+    app.button[0].click().run()
+    assert deps.control is not None
+    assert deps.control.job("".join(app.query_params["job"])) is not None
+    _, html = visit(deps, "as_known.py", job=asked)
+    assert all(words in html for words in ("in use then", "Known then", "order-1", "1 journeys restated"))
+    app, html = visit(deps, "as_known.py")
+    assert "Nothing asked yet" in html
+    app.button[0].click().run()
+    assert deps.control.job("".join(app.query_params["job"])) is not None
+    viewer, html = visit(replace(deps, control=None), "as_known.py")
+    assert ("Ask an operator" in html, len(viewer.button)) == (True, 0)
 
 
 async def check_access(client: Client, deps: Deps, identity: str) -> None:
