@@ -74,9 +74,7 @@ class Hindsight(Comparer):
         finally:
             self._drop(process.id, first)
 
-    def restate(
-        self, tenant: str, present: Process, closing: Closing, known_at: datetime
-    ) -> dict[str, Any]:
+    def restate(self, tenant: str, present: Process, closing: Closing, known_at: datetime) -> dict[str, Any]:
         """A closing beside what is known now of the time when it was made. Raises: StoreError."""
         process, source = self._definition_of(tenant, present, closing.definition_hash)
         first = self._state.next_generation(process.id)
@@ -122,9 +120,7 @@ class Hindsight(Comparer):
 
     def _one(self, name: str, tenant: str, process: str, at: datetime) -> Sequence[Sequence[Any]]:
         given = {"tenant": tenant, "process": process, "at": micros(at)}
-        rows: Sequence[Sequence[Any]] = self._store.query(
-            SQL[name], given, role=Role.CORRELATOR
-        ).result_rows
+        rows: Sequence[Sequence[Any]] = self._store.query(SQL[name], given, role=Role.CORRELATOR).result_rows
         return rows
 
 

@@ -110,7 +110,7 @@ def _may(session: Session) -> bool:
 def _closing(session: Session, closings: Closings, closing: Closing) -> None:
     late = closings.late_events(closing)
     total = late[0]["total"] if late else 0
-    since = f"{total:,} event{'' if total == 1 else 's'} came late since" if total else "no event came late since"
+    since = f"{total or 'no'} event{'' if total == 1 else 's'} came late since"
     again = f", closing {closing.number}: {closing.reason}" if closing.number > 1 else ""
     correlated = parts.when(closing.correlated_until, seconds=True)
     process, every = parts.text(session.title(closing.process)), parts.link("All closings", "/closings")

@@ -71,8 +71,7 @@ def restated(found: dict[str, Any], *, gone: str = _NO_JOURNEY) -> None:
                         for name, (was, becomes) in one["milestones"].items()
                     )
                     or parts.NOTHING,
-                    "".join(_late(late) for late in one["late_events"])
-                    or parts.soft(NO_EVENT),
+                    "".join(_late(late) for late in one["late_events"]) or parts.soft(NO_EVENT),
                 ]
                 for one in found["items"]
             ],

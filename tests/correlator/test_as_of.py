@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.correlator.facts import EPOCH, Said, World
+from tests.correlator.facts import EPOCH, Said, Span, Statement, World
 from tests.correlator.test_compare import HOUR, LEVELS, Counts, partitions, reported
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.compare import Period
@@ -37,15 +37,17 @@ class Batch:
     """Facts that are stored at once."""
 
     at: datetime
-    facts: tuple[Said, ...]
+    facts: tuple[Statement, ...]
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Batch]:
-    """Three batches about four deals, eight hours apart: early, late, future, corrected, repeated facts."""
+    """Three batches about four deals, eight hours apart: early, late, future, corrected, repeated facts; some
+    are spans that have their keys from spans above, which come when they come.
+    """
     batches = []
     for number in range(1, 4):
-        facts = []
+        facts: list[Statement] = []
         for _ in range(draw(st.integers(2, 7))):
             event = draw(st.sampled_from(("won", "created", "billed", "credited", "lost", "")))
             deal = draw(st.integers(1, 4))
@@ -56,7 +58,14 @@ def streams(draw: st.DrawFn) -> list[Batch]:
             name = f"{event or 'link'} {deal} {draw(st.integers(1, 2))}"
             time = draw(st.integers(0, 32)) * HOUR
             amount = draw(st.sampled_from((100, 250))) if event == "won" else None
-            facts.append(Said(name, event, time, keys, amount=amount))
+            above: tuple[str, ...] = ()
+            if event in {"billed", "created"} and draw(st.booleans()):
+                trace = f"trace {draw(st.integers(1, 2))}"
+                name, above = f"{trace}/{name}", (f"{trace}/call",)
+                if event == "billed":
+                    keys = ()
+                facts.append(Span(above[0], (f"{trace}/created {deal} 1",)))
+            facts.append(Said(name, event, time, keys, parents=above, amount=amount))
         batches.append(Batch(EPOCH + timedelta(hours=8 * number), tuple(facts)))
     return batches
 
@@ -116,13 +125,16 @@ def told(side: dict[str, Any]) -> tuple[Counts, dict[tuple[str, str], tuple[floa
     return (statuses, states), at_risk
 
 
-def known_now(batches: list[Batch], at: datetime) -> list[Said]:
-    """By plain Python: the facts of what had happened by a time, or was known by then of later times."""
+def known_now(batches: list[Batch], at: datetime) -> list[Statement]:
+    """By plain Python: the facts of what had happened by a time, or was known by then of later times; and
+    every span.
+    """
     versions: dict[str, list[tuple[datetime, Said]]] = {}
     for batch in batches:
         for fact in batch.facts:
-            versions.setdefault(fact.name, []).append((batch.at, fact))
-    counting: list[Said] = []
+            if isinstance(fact, Said):
+                versions.setdefault(fact.name, []).append((batch.at, fact))
+    counting: list[Statement] = [fact for batch in batches for fact in batch.facts if isinstance(fact, Span)]
     for known in versions.values():
         happened = [(stored, EPOCH + timedelta(seconds=fact.time)) for stored, fact in known]
         later = [stored for stored, time in happened if time > at]
