@@ -145,8 +145,8 @@ class Correlator:
             return self._hindsight().look(tenant, self._linkers[process_id].process, at, known_at)
 
     def close(self, process_id: str, asked: ToClose) -> Closing:
-        """Close a period as its journeys stand (`closing.py`)."""
-        with self._rebuilding:
+        """Close a period as its journeys stand (`closing.py`). No pass goes on meanwhile: it is short."""
+        with self._rebuilding, self._passing:
             workspace = self._space(0)
             workspace.create()
             try:

@@ -7,6 +7,7 @@ plain time from the start of the milestone's clock. In time is what each had to 
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.definition_parts import CUT_OFF
 from throughline.correlator.link import expand
+from throughline.probes.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 
 FEWEST = 50
 """Completions of a group below which nothing is said."""
-LATEST = 2_000
+LATEST = 1_000
 """Comparable journeys of a group that count, the latest ones."""
-SAMPLES = 200
+RECENT = 50_000
+"""Journeys of a process that are looked at, the latest ones: bounds time and memory."""
+SAMPLES = 100
 """Journeys per milestone that the calibration looks at, the latest ones."""
 LIKELY_LATE = 0.5
 """A milestone whose share is below is likely late."""
@@ -37,6 +41,8 @@ FIFTHS = 5
 _BLOCKS = load_queries("throughline.dashboards", "outlook")
 SQL = {name: expand(text, _BLOCKS, {}) for name, text in _BLOCKS.items()}
 Row = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,15 @@ class Outlooks:
     def experience(self, process: Process) -> Experience:
         """What is known of a process, kept for some minutes."""
         key = ("outlook", self._tenant, process.id, process.definition_hash)
-        return self._kept.get(key, lambda: self._ask(process))
+        return self._kept.get(key, lambda: self._ask_or_nothing(process))
+
+    def _ask_or_nothing(self, process: Process) -> Experience:
+        """An outlook is no reason for a page to fail: without an answer nothing is said for a while."""
+        try:
+            return self._ask(process)
+        except StoreError:
+            log.exception("no outlook for %s of %s", process.id, self._tenant)
+            return Experience({}, {}, self._now)
 
     def _ask(self, process: Process) -> Experience:
         clocks = {one.name: _clock(process, one) for one in process.milestones if one.within}
@@ -99,6 +113,7 @@ class Outlooks:
             "names": list(clocks),
             "starts": [start for start, _ in clocks.values()],
             "kinds": [kind for _, kind in clocks.values()],
+            "recent": RECENT,
             "latest": LATEST,
             "fewest": FEWEST,
         }

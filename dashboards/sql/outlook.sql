@@ -17,9 +17,16 @@ FROM
         toUnixTimestamp64Micro(ifNull(MetAt, toDateTime64('2299-01-01', 6, 'UTC'))) AS Met,
         toUnixTimestamp64Micro(coalesce(MetAt, ClosedAt, {now:DateTime64(6, 'UTC')})) - Started AS Took,
         ClosedAt, Blind
-    FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+    FROM
+    (
+        SELECT Root, Entity, Region, OpenedAt, ClosedAt, CutOffAt, Blind, MilestoneNames, MilestoneStored, MilestoneMetAt,
+            MilestoneLastAt, MilestoneDueAt
+        FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+        WHERE Process = {process:String}
+        ORDER BY OpenedAt DESC, Root
+        LIMIT {recent:UInt32}
+    )
     ARRAY JOIN {names:Array(String)} AS Name, {starts:Array(String)} AS Start, {kinds:Array(String)} AS Kind
-    WHERE Process = {process:String}
 )
 WHERE StartedAt IS NOT NULL AND DueAt < {now:DateTime64(6, 'UTC')} AND Stored IN ('pending', 'met', 'met_late')
     AND NOT (MetAt IS NULL AND ClosedAt IS NOT NULL AND ifNull(ClosedAt <= DueAt, 0))
