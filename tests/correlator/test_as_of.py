@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.correlator.facts import EPOCH, Said, Span, Statement, World
 from tests.correlator.test_compare import HOUR, LEVELS, Counts, partitions, reported
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.calendar_files import load_periods
 from throughline.correlator.compare import Period
 from throughline.correlator.process import load_process
 
@@ -27,9 +28,13 @@ milestones:
   - {name: billed, event: billed, within: {time: 12h, of: created}, undone_by: [credited]}
 completed_by: billed
 dropped_by: [lost]
+cycle: {per: crm.deal, calendar: weeks}
 """
+WEEKS = {"weeks": load_periods("{calendar: weeks, time_zone: UTC, periods: {every: week}}")}
+"""A week ends between the first batch and the second."""
 EXAMPLES = int(os.environ.get("THROUGHLINE_EXAMPLES", "1"))
 numbers = itertools.count()
+Figures = tuple[Counts, dict[tuple[str, str], tuple[float, int]], dict[str, int], float]
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ def test_definition_of_that_time_counts_if_it_is_on_record(embedded_store: Store
     world.say(Said("won", "won", 0, ("crm.deal:1",)))
     world.tick()
     then = world.now
-    world.process = load_process(DEFINITION.replace("on_late: stuck", "on_late: late") + "version: 2\n")
+    changed = DEFINITION.replace("on_late: stuck", "on_late: late") + "version: 2\n"
+    world.process = load_process(changed, calendars=WEEKS)
     world.restart()
     world.tick()
     found = world.correlator.as_of(world.tenant, "probe", then, world.now)
@@ -89,9 +95,9 @@ def test_definition_of_that_time_counts_if_it_is_on_record(embedded_store: Store
     assert (before["then"]["journeys"], before["now"]["journeys"]) == (0, 1)
 
 
-def world_of(store: Store, definition: str = DEFINITION) -> World:
+def world_of(store: Store) -> World:
     """A tenant of its own."""
-    made = World(store, f"clocks {next(numbers)}", LEVELS, load_process(definition))
+    made = World(store, f"clocks {next(numbers)}", LEVELS, load_process(DEFINITION, calendars=WEEKS))
     made.tick()
     return made
 
@@ -102,27 +108,34 @@ def store_batch(world: World, batch: Batch) -> None:
     world.correlator.sweep(world.tenant)
 
 
-def money(world: World, at: datetime) -> dict[tuple[str, str], tuple[float, int]]:
-    """Money at risk, as the overview asks for it."""
+def live(world: World, at: datetime) -> Figures:
+    """What everybody sees, by a clock; money and cycles as pages ask for them."""
     parameters = {**Period(None, None, at).parameters, "tenant": world.tenant, "process": "probe"}
-    sql = load_queries("throughline.dashboards", "pages")["money"]
-    rows = world.store.query(sql, parameters, role=Role.PAGES).result_rows
-    return {(status, currency): (float(amount), objects) for status, currency, amount, objects in rows}
+    money = load_queries("throughline.dashboards", "pages")["money"]
+    cycles = (
+        "SELECT status, count(), sum(arraySum(mapValues(overdue_amount)))"
+        " FROM cycles_at(tenant = {tenant:String}, now = {now:DateTime64(6)}) GROUP BY status"
+    )
+    at_risk, standing = (
+        world.store.query(sql, parameters, role=Role.PAGES).result_rows for sql in (money, cycles)
+    )
+    return (
+        reported(world, Period(None, None, at)),
+        {(status, currency): (float(amount), objects) for status, currency, amount, objects in at_risk},
+        {str(status): int(count) for status, count, _ in standing},
+        sum(float(overdue) for _, _, overdue in standing),
+    )
 
 
-def live(world: World, at: datetime) -> tuple[Counts, dict[tuple[str, str], tuple[float, int]]]:
-    """What everybody sees, by a clock."""
-    return reported(world, Period(None, None, at)), money(world, at)
-
-
-def told(side: dict[str, Any]) -> tuple[Counts, dict[tuple[str, str], tuple[float, int]]]:
+def told(side: dict[str, Any]) -> Figures:
     """The same of one side of an answer."""
     statuses = {status: journeys for status, journeys in side["statuses"].items() if journeys}
     states = {name: one["states"] for name, one in side["milestones"].items() if one["states"]}
     at_risk = {
         (one["status"], one["currency"]): (one["amount"], one["objects"]) for one in side["money_at_risk"]
     }
-    return (statuses, states), at_risk
+    cycles = {status: count for status, count in side["cycles"]["statuses"].items() if count}
+    return (statuses, states), at_risk, cycles, sum(side["cycles"]["overdue"].values())
 
 
 def known_now(batches: list[Batch], at: datetime) -> list[Statement]:
