@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.dashboards.conftest import Client
 from tests.dashboards.definition import definition
+from throughline.collector.auth import OPEN_PRINCIPAL, Access
 from throughline.collector.store import Role, Store
 from throughline.dashboards import outlook
+from throughline.dashboards.api.models import Outlook
+from throughline.dashboards.deps import Deps
 from throughline.dashboards.outlook import Outlooks, calibrated
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.reader import Reader
@@ -160,9 +165,11 @@ def check_trust(said: Row, predictions: list[tuple[float, bool]]) -> None:
         assert trust["brier"] == pytest.approx(sum(squares) / len(squares))
 
 
-def test_nothing_is_said_below_fifty_completions(embedded_store: Store) -> None:
+async def test_nothing_is_said_below_fifty_completions(
+    embedded_store: Store, client: Client, tmp_path: Path
+) -> None:
     """Forty-nine that have met it say nothing, fifty do; those that never did are no completions."""
-    for tenant, count in (("few", 49), ("enough", 50)):
+    for tenant, count in (("few", 49), (OPEN_PRINCIPAL.tenant, 50)):
         done = [
             Past(number, "DE01", "EMEA", NOW - timedelta(hours=100 + number), timedelta(hours=5))
             for number in range(1, count + 1)
@@ -171,9 +178,16 @@ def test_nothing_is_said_below_fifty_completions(embedded_store: Store) -> None:
         waiting = Past(900, "DE01", "EMEA", NOW - timedelta(hours=2), None)
         write(embedded_store, tenant, [*done, *never, waiting])
     assert outlook_of(embedded_store, "few", 900) is None
-    said = outlook_of(embedded_store, "enough", 900)
-    assert said is not None
-    assert (said["in_time"], said["based_on"], said["likely_late"]) == (50, 80, False)
+    deps = Deps(
+        store=embedded_store, access=Access, spool=tmp_path, processes=lambda: (PROCESS,), clock=lambda: NOW
+    )
+    async with client(deps, None) as http:
+        milestones = (await http.get(f"/v1/journeys/{900:016x}")).json()["milestones"]
+    assert milestones["closed_won"].get("outlook") is None
+    said = milestones["project_created"]["outlook"]
+    assert (said["in_time"], said["based_on"], said["share"]) == (50, 80, 50 / 80)
+    assert (said["group"], said["likely_late"]) == ("entity DE01", False)
+    assert Outlook.model_validate(said).based_on == 80
 
 
 def test_calibration_by_hand() -> None:
