@@ -85,18 +85,19 @@ WHERE Tenant = {tenant:String} AND Closing = {id:String}
 ORDER BY KnownAt DESC
 LIMIT 1
 
+-- events_of_closed --
+-- What happened to closed journeys until a time, by present membership.
+SELECT Root, EventId FROM journey_events
+WHERE Tenant = {tenant:String} AND Process = {process:String} AND Time <= {at:DateTime64(6, 'UTC')} AND Deleted = 0
+    AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+    AND Root IN (SELECT Root FROM closing_journeys WHERE Tenant = {tenant:String} AND Snapshot = {snapshot:String})
+
 -- late_since --
 -- Events of closed journeys that had happened when the period was closed, and were stored later.
 SELECT leftPad(lower(hex(j.Root)), 16, '0') AS journey, any(c.Name) AS root, leftPad(lower(hex(j.EventId)), 32, '0') AS id,
     any(b.Event) AS event, any(b.System) AS system, any(b.Time) AS happened_at, any(b.ReceivedAt) AS received_at,
     any(b.IngestedAt) AS stored_at, count() OVER () AS total
-FROM
-(
-    SELECT Root, EventId FROM journey_events
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Time <= {at:DateTime64(6, 'UTC')} AND Deleted = 0
-        AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
-        AND Root IN (SELECT Root FROM closing_journeys WHERE Tenant = {tenant:String} AND Snapshot = {snapshot:String})
-) AS j
+FROM (${events_of_closed}) AS j
 INNER JOIN
 (
     SELECT EventId, Event, System, Time, ReceivedAt, IngestedAt
@@ -104,8 +105,7 @@ INNER JOIN
     (
         SELECT EventId, ContentHash, Event, System, Time, ReceivedAt, IngestedAt
         FROM business_events
-        WHERE Tenant = {tenant:String} AND EventId IN (
-            SELECT EventId FROM business_events WHERE Tenant = {tenant:String} AND IngestedAt > {known:DateTime64(6, 'UTC')})
+        WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM (${events_of_closed}))
         ORDER BY Time DESC, ContentHash DESC, IngestedAt
         LIMIT 1 BY EventId
     )

@@ -8,7 +8,7 @@ SELECT {known:UInt8}, Root, OpenedAt, Status, Names, States, MetAt, LastAt, DueA
 FROM (${side(generation)})
 
 -- fill_of_closing --
--- The same of one entity and period (closing.sql says what belongs to a period), and of journeys that were closed with it.
+-- The same of one entity and period: closing.sql says what belongs to it.
 INSERT INTO @pictured
 SELECT {known:UInt8}, Root, OpenedAt, Status, Names, States, MetAt, LastAt, DueAt, Amount, Currency, AmountObjects, Customer,
     Entity, Region, CycleObject, PeriodFirst, PeriodLast, CutOffAt
