@@ -109,16 +109,24 @@ class Comparer:
         self._link(tenant, dict(zip(sources, linkers, strict=True)))
         return sources
 
-    def _link(self, tenant: str, wanted: dict[int, Linker]) -> None:
-        """Link all facts into some generations: membership, and what the roots are called."""
+    def _link(
+        self, tenant: str, wanted: dict[int, Linker], ancestry: dict[str, str] | None = None, **more: object
+    ) -> None:
+        """Link facts into some generations: membership, and what the roots are called.
+
+        `ancestry` are statements that count some facts only, `more` their parameters.
+        """
         events = int(self._state.ask("count_events", tenant=tenant)[0][0])
         if not events:
             return
         workspace = self._space(events)
         workspace.create()
-        shared = {"tenant": tenant, "version": 0}
-        run = Run(self._store, workspace, ancestry_statements(), shared, checkpoint=self._checkpoint)
+        shared = {"tenant": tenant, "version": 0, **more}
+        statements = ancestry or ancestry_statements()
+        run = Run(self._store, workspace, statements, shared, checkpoint=self._checkpoint)
         try:
+            if "straddling" in statements:
+                run.do("straddling")
             run.do("affected_all")
             passes.find_lineage(run, fresh=True)
             for generation, linker in wanted.items():

@@ -45,7 +45,7 @@ class Period:
     def parameters(self) -> dict[str, str]:
         """The bounds and the clock as parameters of statements."""
         moments = {"since": self.since or _FIRST, "until": self.until or _LAST, "now": self.clock}
-        return {name: f"{one.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for name, one in moments.items()}
+        return {name: micros(one) for name, one in moments.items()}
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Figures:
         """The figures of both sides, and what differs."""
         return {
             "process": self._after.process.id,
-            "since": _iso(self._period.since),
-            "until": _iso(self._period.clock),
+            "since": iso(self._period.since),
+            "until": iso(self._period.clock),
             "before": self._side(self._before),
             "after": self._side(self._after),
             "changes": self._changes(),
@@ -121,7 +121,7 @@ class Figures:
         for name, state, journeys, with_due, holding in self._ask("milestones", **scope):
             states[name][state], timed[name][state] = int(journeys), int(with_due)
             stuck[name] += int(holding)
-        clocks = _clocks(process)
+        clocks = clocks_of(process)
         durations = {
             name: (median, p90)
             for name, median, p90, _ in self._ask(
@@ -164,7 +164,7 @@ class Figures:
                     "root": names.get(root, ""),
                     "from": left or None,
                     "to": right or None,
-                    "milestones": {name: [one, other] for name, one, other in map(_values, moved)},
+                    "milestones": {name: [one, other] for name, one, other in map(values, moved)},
                 }
                 for root, left, right, moved in samples
             ],
@@ -191,7 +191,7 @@ class Figures:
         return rows
 
 
-def _clocks(process: Process) -> dict[str, tuple[str, bool]]:
+def clocks_of(process: Process) -> dict[str, tuple[str, bool]]:
     """The milestone that starts the clock of each, where one does, and whether its last occurrence does."""
     found = {one.name: process.clock_of(one) for one in process.milestones}
     return {name: clock for name, clock in found.items() if clock and clock[0] in found}
@@ -203,10 +203,19 @@ def _on_time(timed: dict[str, int]) -> float | None:
     return timed.get("met", 0) / judged if judged else None
 
 
-def _values(one: Any) -> tuple[Any, ...]:
+def values(one: Any) -> tuple[Any, ...]:
     """A tuple of the engine, which some clients give as a dictionary."""
     return tuple(one.values()) if isinstance(one, dict) else tuple(one)
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+def iso(moment: datetime | None) -> str | None:
+    """A time for JSON; one without a zone is the engine's, in UTC."""
+    if moment is None:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def micros(moment: datetime) -> str:
+    """A time as a parameter of statements."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"

@@ -45,9 +45,12 @@ def link_statements(process: Process, *, fresh: bool) -> dict[str, str]:
     return {name: expand(text, blocks, macros) for name, text in blocks.items() if "$1" not in text}
 
 
-def ancestry_statements() -> dict[str, str]:
-    """Return the statements that no process changes: which events are at hand, and what stands above them."""
-    blocks = load_queries("throughline.correlator", "ancestry")
+def ancestry_statements(**counting: str) -> dict[str, str]:
+    """Return the statements that no process changes: which events are at hand, and what stands above them.
+
+    `counting` may give other conditions for `counting_facts` and `counting_spans`.
+    """
+    blocks = load_queries("throughline.correlator", "ancestry") | counting
     return {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
 
 

@@ -95,10 +95,17 @@ class State:
         definition = (process.definition_hash, process.version)
         row = (tenant, process.id, generation, *definition, now, version)
         columns = ("Tenant", "Process", "Generation", "DefinitionHash", "DefinitionVersion", "ActivatedAt")
+        self._remember(tenant, process, now)
         self._insert("generations", row, *columns, "Version")
         kept = {generation, previous.generation if previous else generation}
         mine = {int(found) for (found,) in self.ask("generations_of", tenant=tenant, process=process.id)}
         self.drop_generations(process.id, lambda number: number in mine - kept)
+
+    def _remember(self, tenant: str, process: Process, now: datetime) -> None:
+        """Keep the definition that counts from now on, for whoever looks back."""
+        row = (tenant, process.id, now, process.definition_hash, process.version)
+        columns = ("Tenant", "Process", "ActivatedAt", "DefinitionHash", "DefinitionVersion", "Source")
+        self._insert("definition_history", (*row, process.model_dump_json(by_alias=True)), *columns)
 
     def drop_generations(self, process: str, unwanted: Callable[[int], bool]) -> None:
         """Drop the partitions of a process's unwanted generations."""

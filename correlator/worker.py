@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator import passes
+from throughline.correlator.as_of import Hindsight
 from throughline.correlator.calendar_tables import CalendarTables
+from throughline.correlator.closing import Closing, Closings, ToClose
 from throughline.correlator.compare import Comparer, Period
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
@@ -138,6 +140,34 @@ class Correlator:
             present = (linker, active.generation) if linker and active and current else None
             comparer = Comparer(self._store, self._state, self._calendars, self._space, self._checkpoint)
             return comparer.compare(tenant, before, after, period, present)
+
+    def as_of(self, tenant: str, process_id: str, at: datetime, known_at: datetime) -> dict[str, Any]:
+        """What was known at a time, and what is known of that time now (`as_of.py`)."""
+        with self._rebuilding:
+            return self._hindsight().look(tenant, self._linkers[process_id].process, at, known_at)
+
+    def close(self, process_id: str, asked: ToClose) -> Closing:
+        """Close a period as its journeys stand (`closing.py`). No pass goes on meanwhile: it is short."""
+        with self._rebuilding, self._passing:
+            workspace = self._space(0)
+            workspace.create()
+            try:
+                until = self._state.progress(asked.tenant).watermark
+                closings = Closings(self._store, asked.tenant, Role.CORRELATOR)
+                return closings.make(asked, self._linkers[process_id].process, until, workspace)
+            finally:
+                workspace.clear()
+
+    def restate(self, tenant: str, closing: Closing, known_at: datetime) -> dict[str, Any]:
+        """What is known now of a closed period; it is stored beside the closing."""
+        with self._rebuilding:
+            present = self._linkers[closing.process].process
+            found = self._hindsight().restate(tenant, present, closing, known_at)
+            Closings(self._store, tenant, Role.CORRELATOR).keep(closing, found, known_at)
+            return found
+
+    def _hindsight(self) -> Hindsight:
+        return Hindsight(self._store, self._state, self._calendars, self._space, self._checkpoint)
 
     def outdated(self, tenant: str) -> list[str]:
         """Processes without a result of their present definition."""

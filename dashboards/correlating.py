@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.worker import Correlator
+from throughline.dashboards import looking_back
 from throughline.dashboards.questions import COMPARE, Question
 from throughline.probes.errors import LeaseLost, ThroughlineError
 
@@ -174,6 +175,8 @@ class Correlating:
             return f"{found['changes']['journeys']} journeys differ", json.dumps(found)
         if job.process not in {process.id for process in self.processes}:
             raise ThroughlineError(f"No process is called {job.process}; throughline check DIR lists them.")
+        if job.kind in looking_back.KINDS:
+            return looking_back.do(self._correlator, self._store, job, self._clock())
         report = self._correlator.rebuild(job.tenant, job.process, self._clock())
         log.info("rebuilt %s for %s: %d events", job.process, job.tenant, report.events)
         return f"{report.events} events", ""

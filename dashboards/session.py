@@ -14,7 +14,9 @@ from http.cookies import SimpleCookie
 from throughline.collector.auth import Principal, Scope
 from throughline.correlator.definition import Process
 from throughline.dashboards.deps import Deps
+from throughline.dashboards.outlook import Outlooks
 from throughline.dashboards.queries import Kept, PageQueries
+from throughline.dashboards.reader import Row
 from throughline.probes.errors import Unauthorized
 
 COOKIE = "throughline_token"
@@ -36,6 +38,11 @@ class Session:
     ask: PageQueries
     processes: dict[str, Process]
     deps: Deps
+
+    def outlook(self, journey: Row) -> dict[str, Row]:
+        """The outlook of a journey's milestones whose clocks run."""
+        outlooks = Outlooks(self.deps.store, self.deps.experience, self.principal.tenant, self.now)
+        return outlooks.of(self.processes.get(journey["Process"]), journey)
 
     def title(self, process: str) -> str:
         """What a process is called."""

@@ -32,7 +32,7 @@ WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @new_events)
 INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM @new_events
 
 -- affected_all --
-INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM business_events WHERE Tenant = {tenant:String}
+INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM business_events WHERE Tenant = {tenant:String} AND ${counting_facts}
 
 -- affected_watching --
 -- Events of which a watched span has arrived, or has arrived again with other parents. Spans of the overlap window are looked
@@ -78,6 +78,14 @@ FROM
 )
 WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @affected)
 
+-- counting_facts --
+-- Which facts count: all of them. as_of.py counts those that were known at a time.
+1
+
+-- counting_spans --
+-- Likewise.
+1
+
 -- fact_columns --
 EventId, ContentHash, Parents, Keys, ContextKeys, Subject, Links, Cuts,
     (Time, Event, Failed, System, Platform, Connection, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision,
@@ -88,7 +96,7 @@ EventId, ContentHash, Parents, Keys, ContextKeys, Subject, Links, Cuts,
 -- Of equal identities the greatest (time, content hash) counts.
 SELECT ${fact_columns}
 FROM business_events
-WHERE Tenant = {tenant:String} AND $1
+WHERE Tenant = {tenant:String} AND ${counting_facts} AND $1
 ORDER BY EventId, Time DESC, ContentHash DESC
 LIMIT 1 BY EventId
 
@@ -102,7 +110,7 @@ ${winners(EventId IN (SELECT EventId FROM @affected) AND EventId NOT IN (SELECT 
 INSERT INTO @repeated
 SELECT EventId
 FROM business_events
-WHERE Tenant = {tenant:String}
+WHERE Tenant = {tenant:String} AND ${counting_facts}
 GROUP BY EventId
 HAVING count() > 1
 SETTINGS optimize_aggregation_in_order = 1
@@ -111,7 +119,7 @@ SETTINGS optimize_aggregation_in_order = 1
 INSERT INTO @facts
 SELECT ${fact_columns}
 FROM business_events
-WHERE Tenant = {tenant:String} AND EventId NOT IN (SELECT EventId FROM @repeated)
+WHERE Tenant = {tenant:String} AND ${counting_facts} AND EventId NOT IN (SELECT EventId FROM @repeated)
 LIMIT 1 BY EventId
 
 -- facts_repeated --
@@ -129,7 +137,7 @@ WHERE EventId IN (SELECT EventId FROM @affected WHERE Round = 0)
 INSERT INTO @spans
 SELECT Trace, Span, max(IsEvent), arrayDistinct(arrayFlatten(groupArray(Parents))), ${seen_of_span}
 FROM span_edges
-WHERE Tenant = {tenant:String}
+WHERE Tenant = {tenant:String} AND ${counting_spans}
   AND (Trace, Span) IN (SELECT Trace, Span FROM @climbs WHERE Hop = {hop:UInt16})
   AND (Trace, Span) NOT IN (SELECT Trace, Span FROM @spans)
 GROUP BY Trace, Span

@@ -49,7 +49,8 @@ SELECT
             'pending'), `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`) AS States,
     `Milestones.MetAt` AS MetAt,
     `Milestones.LastAt` AS LastAt,
-    `Milestones.DueAt` AS DueAt
+    `Milestones.DueAt` AS DueAt,
+    Amount, Currency, AmountObjects, Customer, Entity, Region, CycleObject, PeriodFirst, PeriodLast, CutOffAt
 FROM journey_state
 WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {$1:UInt32} AND Deleted = 0
 

@@ -174,3 +174,15 @@ Root UInt64, CutOff Int64, First Date32, Last Date32
 -- differing --
 -- Journeys that differ between the two sides of a comparison: an empty status where there is none; milestones in another state.
 Root UInt64, Opened DateTime64(6, 'UTC'), Before String, After String, Moved Array(Tuple(Name String, Before String, After String))
+
+-- straddling --
+-- Identities with a version dated after a time, that have one dated before it too or were known by then (Counts).
+EventId UInt128, Counts UInt8
+
+-- pictured --
+-- Journeys as they looked at a time, by what was known then (Known 0) and later (Known 1).
+Known UInt8, Root UInt64, OpenedAt DateTime64(6, 'UTC'), Status String, Names Array(String), States Array(String), MetAt Array(Nullable(DateTime64(6, 'UTC'))), LastAt Array(Nullable(DateTime64(6, 'UTC'))), DueAt Array(Nullable(DateTime64(6, 'UTC'))), Amount Nullable(Decimal(38, 6)), Currency String, AmountObjects Array(Tuple(Object UInt64, Amount Decimal(38, 6), Currency String)), Customer String, Entity String, Region String, CycleObject String, PeriodFirst Nullable(Date32), PeriodLast Nullable(Date32), CutOffAt Nullable(DateTime64(6, 'UTC'))
+
+-- restated --
+-- Journeys of which the two pictures differ.
+Root UInt64

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from throughline.dashboards.api import (
+    as_of,
     backtests,
+    closings,
     cycles,
     exceptions,
     handling,
@@ -52,7 +54,7 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, objects, cycles, exceptions, status, query):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        for acting in (backtests, handling):
+        for acting in (backtests, as_of, closings, handling):
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)

@@ -32,7 +32,7 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         now = context.deps.clock()
         question = _question(context, request)
         job = control.enqueue_job(COMPARE, principal.tenant, request.process, now, payload=question.text())
-        return Json(_shown(job), status_code=202, headers={"Location": f"/api/v1/backtests/{job.id}"})
+        return Json(shown(job), status_code=202, headers={"Location": f"/api/v1/backtests/{job.id}"})
 
     @routes.get("/backtests/{id}", response_model=BacktestAnswer)
     @context.threaded
@@ -44,7 +44,7 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         job = control.job(identity)
         if job is None or (job.kind, job.tenant) != (COMPARE, principal.tenant):
             raise Problem(404, "Not found", f"There is no backtest {identity}.")
-        return Json(_shown(job))
+        return Json(shown(job))
 
     return routes
 
@@ -68,7 +68,8 @@ def _question(context: Context, request: BacktestRequest) -> Question:
         raise Problem(422, "Not comparable", str(error)) from error
 
 
-def _shown(job: Job) -> dict[str, Any]:
+def shown(job: Job) -> dict[str, Any]:
+    """A job as the API shows it."""
     return {
         "id": job.id,
         "process": job.process,

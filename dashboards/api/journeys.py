@@ -1,6 +1,7 @@
 """`/journeys`: list and look up journeys, and say why each event belongs."""
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from throughline.dashboards.api.cursor import Cursor, decode, encode
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import JourneyDetail, JourneyPage, Status
 from throughline.dashboards.api.problems import Problem
+from throughline.dashboards.outlook import Outlooks
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -66,7 +68,15 @@ def router(context: Context) -> APIRouter:
     @context.threaded
     def one_journey(principal: Reading, identity: Annotated[str, Path(alias="id", max_length=64)]) -> Json:
         """Return one journey with its events, why each belongs, and its exceptions."""
-        return _one(context.reader(principal), identity, limit=context.deps.settings.journey_events)
+        now = context.deps.clock()
+        outlooks = Outlooks(context.deps.store, context.deps.experience, principal.tenant, now)
+        processes = {one.id: one for one in context.deps.processes()}
+
+        def look(journey: Row) -> dict[str, Row]:
+            return outlooks.of(processes.get(journey["Process"]), journey)
+
+        limit = context.deps.settings.journey_events
+        return _one(context.reader(principal, now), identity, look, limit=limit)
 
     return routes
 
@@ -90,7 +100,7 @@ def _page(
     return {"items": [item(row, keys[row["Root"]]) for row in page], "next": following}
 
 
-def _one(reader: Reader, identity: str, *, limit: int) -> Json:
+def _one(reader: Reader, identity: str, look: Callable[[Row], dict[str, Row]], *, limit: int) -> Json:
     """Return a journey, the one that absorbed it, or the list of those that did."""
     if not _ID.fullmatch(identity):
         advice = "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key."
@@ -104,7 +114,10 @@ def _one(reader: Reader, identity: str, *, limit: int) -> Json:
         journey = reader.journey(roots[0]) if roots else None
     if journey is None:
         raise Problem(404, "Not found", f"There is no journey {identity}.")
-    return Json(detail(reader, journey, limit=limit))
+    found = detail(reader, journey, limit=limit)
+    for name, outlook in look(journey).items():
+        found["milestones"][name] = {**found["milestones"][name], "outlook": outlook}
+    return Json(found)
 
 
 def detail(reader: Reader, journey: Row, *, limit: int) -> Row:

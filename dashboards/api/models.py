@@ -12,6 +12,29 @@ ExceptionStatus = Literal["open", "snoozed", "resolved"]
 CycleStatus = Literal["open", "closing", "late", "complete"]
 
 
+class Calibration(BaseModel):
+    """What became of journeys of which a share between `from` and `to` would have been said."""
+
+    from_: float = Field(alias="from")
+    to: float
+    observed: float = Field(description="the share of them that was in time")
+    predictions: int
+    brier: float = Field(description="mean squared error of all predictions for this milestone")
+    predictions_in_all: int
+
+
+class Outlook(BaseModel):
+    """Of comparable journeys that had waited as long, the share that was in time."""
+
+    share: float
+    in_time: int
+    based_on: int
+    group: str = Field(description="entity, region or process")
+    likely_late: bool
+    calibrated: Calibration | None
+    known_at: datetime
+
+
 class MilestoneState(BaseModel):
     """One milestone of one journey."""
 
@@ -21,6 +44,7 @@ class MilestoneState(BaseModel):
     due_at: datetime | None
     count: int
     out_of_order: bool = Field(description="met before a milestone that stands earlier in the definition")
+    outlook: Outlook | None = Field(None, description="of one journey, while the clock of a milestone runs")
 
 
 class JourneyItem(BaseModel):

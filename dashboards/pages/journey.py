@@ -36,6 +36,7 @@ def page() -> None:
         config=_NO_BAR,
         key="timeline",
     )
+    _outlook(session, journey)
     _exceptions(journey)
     objects.show(journey["said"])
     _events(journey)
@@ -122,6 +123,40 @@ def _verdict(session: Session, journey: Row) -> None:
             colour=colour,
         )
     )
+
+
+def _outlook(session: Session, journey: Row) -> None:
+    """Say how milestones whose clock runs are likely to end, and how such sayings have turned out."""
+    found = session.outlook(journey)
+    if not found:
+        return
+    st.html(parts.heading("Outlook", "by comparable journeys, from this age on"))
+    st.html(
+        parts.table(
+            ["Milestone", "Outlook", "Comparable journeys of this age", "How such outlooks turned out"],
+            [
+                [
+                    parts.text(parts.words(name).capitalize()),
+                    parts.pill("Likely late", theme.STATUS_COLOURS["late"])
+                    if one["likely_late"]
+                    else parts.pill("Likely in time", theme.STATUS_COLOURS["completed"]),
+                    parts.text(f"{one['in_time']:,} of {one['based_on']:,} made it in time")
+                    + parts.soft(f"{one['group']}, as of {parts.when(one['known_at'])}"),
+                    _calibration(one["calibrated"]),
+                ]
+                for name, one in found.items()
+            ],
+        )
+    )
+
+
+def _calibration(trust: Row | None) -> str:
+    if trust is None:
+        return parts.text("none was measured yet")
+    share = f"{trust['from']:.0%} to {trust['to']:.0%}"
+    said = f"of {trust['predictions']:,} with {share}, {trust['observed']:.0%} were in time"
+    brier = f"Brier score {trust['brier']:.2f} over {trust['predictions_in_all']:,}"
+    return parts.text(said) + parts.soft(brier)
 
 
 def _exceptions(journey: Row) -> None:

@@ -113,7 +113,7 @@ def _row(session: Session, row: Row, *, several: bool) -> list[str]:
     troubled = row["OpenExceptions"]
     cells = [
         parts.key(name, parts.href("/journey", id=row["Id"])),
-        parts.status_pill(row["Status"]),
+        parts.status_pill(row["Status"]) + _outlook(session, row),
         f'{parts.text(row["Customer"] or parts.NOTHING)}<div class="tl-soft">{parts.text(place)}</div>',
         parts.steps(row["milestones"]),
         parts.text(parts.when(row["OpenedAt"])),
@@ -124,6 +124,12 @@ def _row(session: Session, row: Row, *, several: bool) -> list[str]:
         else parts.soft(parts.NOTHING),
     ]
     return [*cells, parts.text(session.title(row["Process"]))] if several else cells
+
+
+def _outlook(session: Session, row: Row) -> str:
+    """Which milestone is likely late though its due time has not come."""
+    found = [name for name, one in session.outlook(row).items() if one["likely_late"]]
+    return parts.soft(f"likely late: {parts.words(found[0])}") if found else ""
 
 
 if __name__ == "__main__":

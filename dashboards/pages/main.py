@@ -26,6 +26,8 @@ def main() -> None:
         st.Page("overview.py", title="Overview", icon=":material/monitoring:", default=True),
         st.Page("journeys.py", title="Journeys", icon=":material/route:"),
         st.Page("billing.py", title="Billing", icon=":material/receipt_long:"),
+        st.Page("as_known.py", title="Then and now", icon=":material/history:"),
+        st.Page("closings.py", title="Closings", icon=":material/lock_clock:"),
         st.Page("journey.py", title="Journey", icon=":material/timeline:"),
     ]
     try:

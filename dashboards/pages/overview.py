@@ -44,7 +44,9 @@ def _choose_process(session: Session) -> str:
     known = session.ask.dimensions().get("processes", [])
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     trust = parts.trust(session.ask.completeness(), session.now)
-    left.html(parts.title("Overview", f"Tenant {parts.text(session.principal.tenant)} &nbsp;·&nbsp; {trust}"))
+    earlier = parts.link("As known at an earlier time", "/as_known", strong=False)
+    tenant = f"Tenant {parts.text(session.principal.tenant)}"
+    left.html(parts.title("Overview", f"{tenant} &nbsp;·&nbsp; {trust} &nbsp;·&nbsp; {earlier}"))
     if len(known) < 2:  # noqa: PLR2004 - nothing to choose from
         return ""
     return address.choose(

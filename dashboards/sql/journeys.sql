@@ -19,7 +19,7 @@ LIMIT {limit:UInt32}
 -- Some journeys by root, newest first, after the cursor's position: point look-ups instead of a scan.
 SELECT Process, Root, Id, Status, OpenedAt, LastEventAt, CompletedAt, DroppedAt, ClosedAt, LateAt, StuckAt, Amount, Currency,
     Customer, Entity, Region, ServiceLine, Events, OpenExceptions, Orphan,
-    MilestoneNames, MilestoneStored, MilestoneMetAt, MilestoneLastAt, MilestoneDueAt, MilestoneCounts, Blind
+    MilestoneNames, MilestoneStored, MilestoneMetAt, MilestoneLastAt, MilestoneDueAt, MilestoneCounts, Blind, CutOffAt
 FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
 WHERE Root IN {roots:Array(UInt64)}
     AND ({process:String} = '' OR Process = {process:String})
