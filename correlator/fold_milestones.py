@@ -27,7 +27,7 @@ def milestones_sql(process: Process, rows: Rows, more: Sequence[str] = ()) -> st
 
 def _aggregates(process: Process) -> list[str]:
     milestones = list(enumerate(process.milestones))
-    amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency))"
+    amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency), Day)"
     amounts = (f"groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))" for i, _ in milestones)
     firsts = (_nth("First", i, one.at_least) for i, one in milestones)
     judged = (_nth("Judged", i, one.at_least) if one.judged else "0" for i, one in milestones)
@@ -61,7 +61,7 @@ def _tracked(process: Process) -> list[int]:
 def _history(milestone: Milestone, index: int) -> str:
     """Its occurrences and undoings; of one that is undone only where the journey holds an undoing."""
     undo = undone(index) if milestone.undone_by else "0"
-    fact = f"(Subjects, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency))"
+    fact = f"(Subjects, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency), Day)"
     wanted = f"{reached(index)} OR {undo}"
     return f"groupArrayIf({fact}, {wanted if milestone.responds else f'Reversed AND ({wanted})'})"
 
@@ -92,7 +92,7 @@ def _withdrawn(process: Process) -> list[list[str]]:
     tracked = _tracked(process)
     if not tracked:
         return [[f"seen_{name} AS {name}" for name in _LEFT]]
-    fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
+    fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10, e.11)"
     laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
 
@@ -128,7 +128,7 @@ _LEFT = {
     "firsts": "arraySort(arrayMap(x -> x.5, {0}))[{1}]",
     "lasts": "arrayMax(x -> x.6, {0})",
     "judgeds": "arraySort(arrayMap(x -> x.7, {0}))[{1}]",
-    "amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
+    "amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10, x.11), "
     "arrayFilter(x -> isNotNull(x.9), {0}))",
 }
 """What occurrences come to: how many, the first (of at least so many), the last, judged by, their amounts."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from throughline.correlator.reference_files import LoadedTables, ReferenceTable
 
+SQL = load_queries("throughline.correlator", "reference")
 EVERY_TENANT = ""
 _VERSION = ["Tenant", "Name", "LoadedAt", "Content", "Entries"]
 
@@ -31,8 +32,6 @@ class ReferenceStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._queries = load_queries("throughline.correlator", "reference")
-        self._provided: set[tuple[str, str]] = set()
 
     def publish(self, loaded: LoadedTables, now: datetime) -> list[str]:
         """Let what was read count from now on, and return the names of the tables that changed. One that is
@@ -54,7 +53,7 @@ class ReferenceStore:
         """Return what the tables held at a time, by name. Raises: StoreError."""
         moment = now.strftime("%Y-%m-%d %H:%M:%S.%f")
         rows = self._store.query(
-            self._queries["contents"], {"tenant": tenant, "now": moment}, role=Role.PAGES
+            SQL["contents"], {"tenant": tenant, "now": moment}, role=Role.PAGES
         ).result_rows
         return {str(name): Content(str(content), since, int(count)) for name, content, since, count in rows}
 
@@ -63,11 +62,8 @@ class ReferenceStore:
         computed when first asked for. Raises: StoreError.
         """
         asked = {"content": rates, "target": target}
-        if not rates or (rates, target) in self._provided:
-            return
         if not self._number("known_factors", asked):
-            self._store.command(self._queries["factors"], asked, role=Role.CORRELATOR)
-        self._provided.add((rates, target))
+            self._store.command(SQL["factors"], asked, role=Role.CORRELATOR)
 
     def _write(self, table: ReferenceTable) -> None:
         content = table.content_hash
@@ -82,5 +78,5 @@ class ReferenceStore:
         self._store.insert_rows("reference_versions", [row], _VERSION, role=Role.CORRELATOR)
 
     def _number(self, query: str, parameters: Mapping[str, Any]) -> int:
-        rows = self._store.query(self._queries[query], parameters, role=Role.CORRELATOR).result_rows
+        rows = self._store.query(SQL[query], parameters, role=Role.CORRELATOR).result_rows
         return int(rows[0][0])

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.dashboards.money import ANY, Behind, behind
 
 SQL = load_queries("throughline.dashboards", "journeys")
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,6 +35,7 @@ class JourneyFilter:
     period: str = ""
     key: tuple[str, str] | None = None
     since: datetime | None = None
+    behind: Behind = ANY
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Reader:
 
     def __init__(self, store: Store, tenant: str, now: datetime) -> None:
         self._store = store
+        self._tenant = tenant
         self._base = {"tenant": tenant, "now": _micro(now)}
         self._now = now
 
@@ -69,10 +72,17 @@ class Reader:
             "limit": limit,
         }
         if wanted.key is None:
-            roots = [row["Root"] for row in self._rows("page", parameters)]
+            roots = [row["Root"] for row in self._page(wanted.behind, parameters)]
         else:
             roots = self.roots_of(*wanted.key)
         return self._journeys("by_root", {**parameters, "roots": roots}) if roots else []
+
+    def _page(self, wanted: Behind, parameters: Mapping[str, Any]) -> list[Row]:
+        """The roots of a page, narrowed to the journeys behind a figure of money if one is meant."""
+        if wanted == ANY:
+            return self._run(SQL["page"].replace("AND Root IN (@behind)", ""), parameters)
+        condition, more = behind(self._store, self._tenant, self._now, wanted)
+        return self._run(SQL["page"].replace("@behind", condition), {**parameters, **more})
 
     def journey(self, root: int) -> Row | None:
         """One journey by its root's hash."""
@@ -189,7 +199,10 @@ class Reader:
         return rows
 
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
-        result = self._store.query(SQL[query], {**self._base, **parameters}, role=Role.PAGES)
+        return self._run(SQL[query], parameters)
+
+    def _run(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+        result = self._store.query(sql, {**self._base, **parameters}, role=Role.PAGES)
         return [
             {name: _utc(value) for name, value in zip(result.column_names, row, strict=True)}
             for row in result.result_rows

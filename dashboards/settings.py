@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -28,6 +30,9 @@ class DashboardSettings(BaseSettings):
 
     query_result_bytes: int = Field(default=64 * 1024**2, ge=1024)
     """Bytes an exploring query may return."""
+
+    reporting_currency: Annotated[str, Field(pattern="^([A-Z]{3})?$")] = ""
+    """ISO 4217 code of the currency in which figures are shown; without it by their own currencies."""
 
     journey_events: int = Field(default=2_000, ge=1, le=100_000)
     """Events of one journey that API and pages show, the latest ones; `events_total` says how many there
