@@ -6,7 +6,7 @@ import csv
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -115,9 +115,13 @@ class _Reading:
         columns = self._columns(*header)
         if self.problems:
             return []
-        found = [
-            (line, entry) for line, cells in rows for entry in self._entry(columns, line, cells) if entry
-        ]
+        found = []
+        for line, cells in rows:
+            if len(cells) == len(columns):
+                found.append((line, self._entry(columns, line, cells)))
+            else:
+                count = f"{len(cells)} cells under {len(columns)} columns"
+                self._say(line, f"{count}; put quotes around text with a comma")
         if len(found) > MOST_ROWS:
             self._say(MOST_ROWS, f"a table has at most {MOST_ROWS:,} rows; leave out what is no longer asked")
         self._overlaps(found)
@@ -151,12 +155,7 @@ class _Reading:
         by_name = {one.name: one for one in known or kinds.free_columns(names)}
         return [by_name.get(name, kinds.Column(name)) for name in names]
 
-    def _entry(
-        self, columns: Sequence[kinds.Column], line: int, cells: Sequence[str]
-    ) -> Iterable[Entry | None]:
-        if len(cells) != len(columns):
-            sentence = f"{len(cells)} cells under {len(columns)} columns; put quotes around text with a comma"
-            return [self._say(line, sentence)]
+    def _entry(self, columns: Sequence[kinds.Column], line: int, cells: Sequence[str]) -> Entry:
         given: dict[str, str] = {}
         for column, cell in zip(columns, cells, strict=True):
             try:
@@ -171,7 +170,7 @@ class _Reading:
         if self._name == kinds.RATES and given["from"] and given["from"] == given["to"]:
             self._say(line, f"the rate of {given['from']} to itself is always 1; remove the row")
         key = kinds.key_of(self._name, given, columns[0].name)
-        return [Entry(key, date.fromisoformat(start), date.fromisoformat(end), given)]
+        return Entry(key, date.fromisoformat(start), date.fromisoformat(end), given)
 
     def _overlaps(self, found: Sequence[tuple[int, Entry]]) -> None:
         """A row without an end is valid until the next of its key begins; one with an end must end before."""

@@ -27,6 +27,7 @@ from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
+from throughline.dashboards.live_tables import LiveTables
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             holder=holder(settings),
             clock=utc_now,
         )
+        tables = LiveTables(settings.config, store, pages.reporting_currency)
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating, access))
+        stack.enter_context(working(settings, store, correlating, access, tables))
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -98,9 +100,9 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 @contextlib.contextmanager
 def working(
-    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess
+    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess, tables: LiveTables
 ) -> Iterator[None]:
-    """Run the loader, the correlating loop and the look at the tokens on threads of their own."""
+    """Run the loader, the correlating loop, the look at tokens and tables on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     correlating.reload()
@@ -110,6 +112,7 @@ def working(
         KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
+        KeptThread("tables", lambda: tables.reload(utc_now()), every=RELOAD_SECONDS, stop=stop),
     ]
     try:
         with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -19,8 +19,11 @@ By = Literal[
     "milestone", "exception", "cause", "owner", "team", "entity", "parent", "customer", "group", "status"
 ]
 Reference = Literal["as_was", "as_is"]
+Internal = Literal["", "yes", "no"]
 KINDS: tuple[By, ...] = get_args(By)
 STANDINGS = ("done", "waiting", "overdue")
+EVERY_PERIOD = "all"
+"""What stands for the day in names of billing figures over all periods."""
 _MOST = 10_000
 
 
@@ -35,6 +38,9 @@ class Sum:
     amounts: Mapping[str, Decimal]
     converted: Decimal | None
     unconverted: Mapping[str, Decimal]
+
+
+NO_MONEY = Sum(0, 0, {}, None, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class Behind:
     by: By | Literal[""] = ""
     name: str = ""
     reference: Reference = "as_was"
-    internal: Literal["", "yes", "no"] = ""
+    internal: Internal = ""
 
 
 ANY = Behind()
@@ -107,15 +113,21 @@ class Money:
         self._now = now
 
     def at_risk(
-        self, by: By, *, process: str = "", currency: str = "", reference: Reference = "as_was", limit: int = 100
+        self,
+        by: By,
+        *,
+        process: str = "",
+        currency: str = "",
+        reference: Reference = "as_was",
+        limit: int = 100,
     ) -> Figures:
         """Value of late and stuck journeys, greatest first, in original and reporting currency."""
         return self._figures("risk_facts", by, currency, reference, limit, process=process)
 
-    def billing(
-        self, *, process: str = "", currency: str = "", reference: Reference = "as_was"
-    ) -> Figures:
-        """Value of billing cycles of the last 13 months; a name is `<first day> <standing>`."""
+    def billing(self, *, process: str = "", currency: str = "", reference: Reference = "as_was") -> Figures:
+        """Value of billing cycles of the last 13 months; a name is `<first day> <standing>`, or `all
+        <standing>`.
+        """
         return self._figures("billing_facts", "", currency, reference, _MOST, process=process)
 
     def journeys(self, roots: Sequence[int], currency: str) -> Mapping[str, Figure]:
@@ -141,9 +153,7 @@ class Money:
         asked = {"target": currency, "rates": rates, "limit": limit + 2, **more}
         referenced = SQL["referenced"].replace("@facts", SQL[facts])
         sql = SQL["figures"].replace("@referenced", referenced)
-        result = self._store.query(
-            sql, {**_parameters(basis, self._tenant, by), **asked}, role=Role.PAGES
-        )
+        result = self._store.query(sql, {**_parameters(basis, self._tenant, by), **asked}, role=Role.PAGES)
         rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
         total = _figure(rows[0]) if rows else _nothing(currency)
         return Figures([_figure(row) for row in rows[1 : limit + 1]], total, basis, len(rows) > limit + 1)
@@ -205,5 +215,5 @@ def _sum(row: Mapping[str, Any], prefix: str) -> Sum:
 
 
 def _nothing(currency: str) -> Figure:
-    empty = Sum(0, 0, {}, Decimal(0) if currency else None, {})
+    empty = replace(NO_MONEY, converted=Decimal(0) if currency else None)
     return Figure("", "", empty, empty, Rated(0, None, None, ()))

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from throughline.dashboards.api import backtests, cycles, exceptions, journeys, problems, query, status
+from throughline.dashboards.api import backtests, cycles, exceptions, journeys, money, problems, query, status
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.docs import page
 from throughline.dashboards.api.models import ProblemDocument
@@ -39,7 +39,7 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
-    for module in (journeys, cycles, exceptions, status, query):
+    for module in (journeys, cycles, exceptions, money, status, query):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         app.include_router(backtests.router(context, deps.control), prefix="/v1")

@@ -23,7 +23,7 @@ FROM
 -- What was worked in billing cycles, by the first day of the period and how it stands; an object is as bad as its worst journey.
 SELECT
     '' AS process,
-    concat(toString(first_day), ' ', ['done', 'waiting', 'overdue'][max(standing)]) AS name,
+    concat(arrayJoin([toString(first_day), 'all']), ' ', ['done', 'waiting', 'overdue'][max(standing)]) AS name,
     '' AS code, '' AS message, '' AS owner, toDateTime64(0, 6, 'UTC') AS since,
     any(Root) AS root, any(Customer) AS customer, any(entity) AS entity, object, any(amount) AS amount, any(currency) AS currency,
     max(day) AS day
