@@ -1,7 +1,5 @@
 """`/risk`, `/billing`, `/tables`: money in late and stuck journeys and billing cycles, and its basis."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any

@@ -1,35 +1,35 @@
 -- What keeps late and stuck journeys: a milestone past its due time, or an open exception that blocks. One row per journey and cause.
 CREATE OR REPLACE VIEW risk_rows_at AS
-SELECT r.* EXCEPT (Held), if(r.Kind = 'milestone', toString(m.Owner), r.Held) AS Owner
+SELECT r.* EXCEPT (Causes, cause), cause.1 AS Kind, cause.2 AS Milestone, cause.3 AS Exception, cause.4 AS Fingerprint,
+    cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
 FROM
 (
-    SELECT Process, Root, Id, Status, OpenedAt, Customer, Entity, Region, AmountObjects, AmountDays,
-        'milestone' AS Kind, toString(Name) AS Milestone, '' AS Exception, '' AS Fingerprint, '' AS Code, '' AS Message, '' AS Held,
-        assumeNotNull(Due) AS Since
-    FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-    ARRAY JOIN MilestoneNames AS Name, MilestoneStored AS Stored, MilestoneDueAt AS Due
-    WHERE Status IN ('late', 'stuck') AND Stored = 'pending' AND ifNull(Due < {now:DateTime64(6, 'UTC')}, 0)
-        AND NOT has(Blind, toString(Name))
-    UNION ALL
-    SELECT j.Process, j.Root, j.Id, j.Status, j.OpenedAt, j.Customer, j.Entity, j.Region, j.AmountObjects, j.AmountDays,
-        'exception', x.Milestone, x.Exception, x.Fingerprint, x.Code, x.Message, x.Owner, x.OpenedAt
+    SELECT j.* EXCEPT (Late), arrayConcat(j.Late, x.Blocked) AS Causes
     FROM
     (
-        SELECT Process, Root, toString(Milestone) AS Milestone, leftPad(lower(hex(ExceptionId)), 16, '0') AS Exception,
-            leftPad(lower(hex(Fingerprint)), 16, '0') AS Fingerprint, Code, Message, toString(Owner) AS Owner, OpenedAt
+        SELECT Process, Root, Id, Status, OpenedAt, Customer, Entity, Region, AmountObjects, AmountDays,
+            arrayFilter(x -> x.8 < {now:DateTime64(6, 'UTC')} AND NOT has(Blind, x.2), arrayMap(
+                (name, stored, due) -> ('milestone', toString(name), '', '', '', '', '',
+                    if(stored = 'pending' AND isNotNull(due), assumeNotNull(due), toDateTime64('2299-12-31 00:00:00', 6, 'UTC'))),
+                MilestoneNames, MilestoneStored, MilestoneDueAt)) AS Late
+        FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+        WHERE Status IN ('late', 'stuck')
+    ) AS j
+    LEFT ANY JOIN
+    (
+        SELECT Process, Root, groupArray(('exception', toString(Milestone), leftPad(lower(hex(ExceptionId)), 16, '0'),
+            leftPad(lower(hex(Fingerprint)), 16, '0'), Code, Message, toString(Owner), OpenedAt)) AS Blocked
         FROM exception_state FINAL
         WHERE Tenant = {tenant:String} AND Deleted = 0 AND Blocking = 1 AND ResolvedAt IS NULL
             AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
-    ) AS x
-    INNER JOIN
-    (
-        SELECT * FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}) WHERE Status = 'stuck'
-    ) AS j ON j.Process = x.Process AND j.Root = x.Root
+        GROUP BY Process, Root
+    ) AS x ON x.Process = j.Process AND x.Root = j.Root
 ) AS r
+ARRAY JOIN Causes AS cause
 LEFT ANY JOIN
 (
     SELECT Process, Name, Owner FROM process_milestones FINAL WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0
-) AS m ON m.Process = r.Process AND m.Name = r.Milestone
+) AS m ON m.Process = r.Process AND m.Name = cause.2
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 -- risks: why each late or stuck journey is; its owner is whose turn it is. Sum money over distinct objects in amount_objects.
