@@ -24,8 +24,7 @@ def _text(cell: str) -> str:
 
 def _currency(cell: str) -> str:
     if cell and cell not in CURRENCIES:
-        close = get_close_matches(cell.upper(), CURRENCIES, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        hint = f"; did you mean '{cell.upper()}'?" if cell.upper() in CURRENCIES else ""
         message = f"'{cell}' is no currency code of ISO 4217, such as EUR{hint}"
         raise ValueError(message)
     return cell

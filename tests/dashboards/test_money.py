@@ -114,7 +114,7 @@ def test_a_figure_names_its_rates(deps: Deps) -> None:
     assert (owner.objects, owner.first, owner.last) == (2, date(2026, 1, 16), date(2026, 1, 19))
     assert list(owner.sources) == ["ecb", "erp"]
     dollars = at_risk(deps, "owner", "USD").total
-    # A: 100 * 1.25. B is in dollars. C: 30 GBP over EUR, 30 / 0.75 * 1.60: the ERP's rate is one of USD in EUR.
+    # A: 100 * 1.25. B is in dollars. C over EUR: 30 / 0.75 * 1.60, as the ERP's rate is not one of EUR in USD.
     assert f"{dollars.money.converted:.4f}" == "239.0000"
     booked = at_risk(deps, "owner", "").total
     assert (booked.money.converted, booked.rates.objects) == (None, 0)
