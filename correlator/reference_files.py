@@ -156,7 +156,7 @@ class _Reading:
         return [by_name.get(name, kinds.Column(name)) for name in names]
 
     def _entry(self, columns: Sequence[kinds.Column], line: int, cells: Sequence[str]) -> Entry:
-        given: dict[str, str] = {}
+        given = {one.name: one.of("") for one in kinds.KINDS.get(self._name, ()) if not one.needed}
         for column, cell in zip(columns, cells, strict=True):
             try:
                 given[column.name] = column.read(cell)

@@ -136,5 +136,5 @@ def wrong_columns(table: str, names: Sequence[str]) -> Iterator[str]:
 def key_of(table: str, given: Mapping[str, str], first: str) -> str:
     """What a row is about: no two rows of one key are valid at once."""
     if table == RATES:
-        return f"{given['from']}>{given['to']} {given.get('source', _source(''))}"
+        return f"{given['from']}>{given['to']} {given['source']}"
     return given[KINDS[table][0].name if table in KINDS else first]

@@ -8,6 +8,7 @@ import pytest
 from throughline.correlator.reference_files import InvalidTable, load_table, load_tables, read_table
 from throughline.correlator.reference_kinds import FIRST_DAY, LAST_DAY
 
+EMPTY = {"canonical": "", "intercompany": ""}
 RATES = "from,to,rate,valid_from,source\n"
 
 
@@ -24,8 +25,13 @@ def test_rows_are_read_with_their_days(tmp_path: Path) -> None:
     file.write_bytes("\r\n".join(rows).encode())
     table = load_table(file)
     assert [(one.key, one.valid_from, one.valid_to, dict(one.values)) for one in table.entries] == [
-        ("Halden, Inc.", date(2026, 1, 1), LAST_DAY, {"customer": "Halden, Inc.", "group": "Nordic"}),
-        ("Halden", FIRST_DAY, LAST_DAY, {"customer": "Halden", "group": "Robots"}),
+        (
+            "Halden, Inc.",
+            date(2026, 1, 1),
+            LAST_DAY,
+            {**EMPTY, "customer": "Halden, Inc.", "group": "Nordic"},
+        ),
+        ("Halden", FIRST_DAY, LAST_DAY, {**EMPTY, "customer": "Halden", "group": "Robots"}),
     ]
 
 

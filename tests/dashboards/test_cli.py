@@ -254,9 +254,14 @@ def test_check_reports_file_and_line(tmp_path: Path) -> None:
     (folder / "processes" / "broken.yaml").write_text(
         PROCESS.replace("bench-orders", "broken") + "titel: x\n"
     )
+    (folder / "tables").mkdir()
+    (folder / "tables" / "owners.csv").write_text("owner,team\nsales,Sales\n")
+    (folder / "tables" / "entities.csv").write_text("entity,currency\nDE01,EURO\n")
     result = throughline("check", folder)
     assert result.returncode == 1
     assert re.search(r"broken\.yaml:\d+: .*titel", result.stderr)
+    assert re.search(r"entities\.csv:2: currency: 'EURO' is no currency code", result.stderr)
+    assert "table owners: 1 rows" in result.stdout
     assert "bench-orders version 1: 2 milestones" in result.stdout
 
 
