@@ -62,8 +62,11 @@ class ReferenceStore:
         computed when first asked for. Raises: StoreError.
         """
         asked = {"content": rates, "target": target}
-        if not self._number("known_factors", asked):
-            self._store.command(SQL["factors"], asked, role=Role.CORRELATOR)
+        if self._number("known_factors", asked):
+            return
+        if not self._number("known_quotes", {"content": rates}):
+            self._store.command(SQL["quotes"], {"content": rates}, role=Role.CORRELATOR)
+        self._store.command(SQL["factors"], asked, role=Role.CORRELATOR)
 
     def _write(self, table: ReferenceTable) -> None:
         content = table.content_hash

@@ -10,37 +10,55 @@ ORDER BY Name
 -- stored --
 SELECT uniqExact(Key, ValidFrom) FROM reference_rows WHERE Content = {content:String}
 
+-- known_quotes --
+SELECT count() FROM exchange_quotes WHERE Content = {content:String}
+
 -- known_factors --
 SELECT count() FROM exchange_factors WHERE Content = {content:String} AND Target = {target:String}
+
+-- quotes --
+-- Exchange rates both ways; of one pair and one day the ERP's apart from the others', of the others the first by name.
+INSERT INTO exchange_quotes (Content, Base, Quote, Kind, Day, Until, Source, Number, Divisor)
+SELECT {content:String}, if(backwards, best.2, best.1), if(backwards, best.1, best.2), rank + 2 * backwards, day, best.4, best.5,
+    if(backwards, 1, best.3), if(backwards, best.3, 1)
+FROM
+(
+    SELECT Values['source'] != 'erp' AS rank, toInt32(ValidFrom) AS day,
+        argMin((Values['from'], Values['to'], toDecimal256(Values['rate'], 24), toInt32(ValidTo), Values['source']),
+            Values['source']) AS best
+    FROM reference_rows
+    WHERE Content = {content:String}
+    GROUP BY Values['from'], Values['to'], rank, day
+)
+ARRAY JOIN [0, 1] AS backwards
 
 -- factors --
 -- What every currency was worth in another, from day to day.
 --
--- 1. quoted     of the rates of one pair and one day one: the ERP's apart from the others', of others the first by name.
--- 2. directed   both ways; kinds in order of preference: direct by the ERP, direct, inverse by the ERP, inverse.
--- 3. moments    the days on which something may change for a pair.
--- 4. legs       for each of those the best kind whose latest rate is still valid.
--- 5. crossed    over a third currency: the fewest rates that are not the ERP's, then the freshest older rate, then by name.
+-- 1. moments    the days on which something may change for a pair.
+-- 2. over       third currencies that lead from one to the wanted one.
+-- 3. legs       at each moment the best kind whose latest rate is still valid.
+-- 4. crossed    over a third currency: the fewest rates that are not the ERP's, then the freshest older rate, then by name.
 INSERT INTO exchange_factors (Content, Target, Currency, Since, Kind, Factor, Pivot, FirstRate, LastRate, Sources)
 WITH
-    quoted AS
-    (
-        SELECT Values['from'] AS one, Values['to'] AS other, Values['source'] != 'erp' AS rank, toInt32(ValidFrom) AS day,
-            argMin((toDecimal256(Values['rate'], 24), toInt32(ValidTo), Values['source']), Values['source']) AS best,
-            best.1 AS rate, best.2 AS until, best.3 AS source
-        FROM reference_rows
-        WHERE Content = {content:String}
-        GROUP BY one, other, rank, day
-    ),
     directed AS
     (
-        SELECT one AS a, other AS b, toUInt8(rank) AS kind, day, until, source, rate AS num, toDecimal256(1, 24) AS den FROM quoted
-        UNION ALL
-        SELECT other AS a, one AS b, toUInt8(2 + rank) AS kind, day, until, source, toDecimal256(1, 24) AS num, rate AS den FROM quoted
+        SELECT Base AS a, Quote AS b, Kind AS kind, Day AS day, Until AS until, Source AS source, Number AS num, Divisor AS den
+        FROM exchange_quotes WHERE Content = {content:String}
     ),
     moments AS
     (
         SELECT DISTINCT a, b, arrayJoin(if(until < toInt32(toDate32('2299-12-31')), [day, until + 1], [day])) AS since FROM directed
+    ),
+    pairs AS
+    (
+        SELECT DISTINCT Base AS a, Quote AS b FROM exchange_quotes WHERE Content = {content:String}
+    ),
+    over AS
+    (
+        SELECT one.a AS a, one.b AS pivot
+        FROM (SELECT a, b FROM pairs WHERE a != {target:String} AND b != {target:String}) AS one
+        INNER JOIN (SELECT a FROM pairs WHERE b = {target:String}) AS two ON two.a = one.b
     ),
     legs AS
     (
@@ -49,16 +67,14 @@ WITH
         (
             SELECT m.a AS a, m.b AS b, m.since AS since, m.kind AS kind, d.num AS num, d.den AS den, d.day AS day,
                 d.source AS source, d.source != '' AND d.until >= m.since AS valid
-            FROM (SELECT a, b, since, arrayJoin([toUInt8(0), 1, 2, 3]) AS kind FROM moments) AS m
+            FROM
+            (
+                SELECT a, b, since, arrayJoin([toUInt8(0), 1, 2, 3]) AS kind FROM moments
+                WHERE b = {target:String} OR (a, b) IN (SELECT a, pivot FROM over)
+            ) AS m
             ASOF LEFT JOIN directed AS d ON d.a = m.a AND d.b = m.b AND d.kind = m.kind AND d.day <= m.since
         )
         GROUP BY a, b, since
-    ),
-    over AS
-    (
-        SELECT one.a AS a, one.b AS pivot
-        FROM (SELECT DISTINCT a, b FROM moments WHERE a != {target:String} AND b != {target:String}) AS one
-        INNER JOIN (SELECT DISTINCT a FROM moments WHERE b = {target:String}) AS two ON two.a = one.b
     ),
     points AS
     (

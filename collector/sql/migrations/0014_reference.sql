@@ -28,6 +28,23 @@ CREATE TABLE IF NOT EXISTS reference_rows
 ENGINE = ReplacingMergeTree
 ORDER BY (Content, Key, ValidFrom);
 
+-- Exchange rates, each both ways: one unit of Base is Number / Divisor of Quote, from Day to Until. Kind is their order of preference:
+-- 0 by the ERP, 1 by others, 2 the inverse by the ERP, 3 the inverse by others. By the hash of the rates: rows never change.
+CREATE TABLE IF NOT EXISTS exchange_quotes
+(
+    Content String,
+    Base LowCardinality(String),
+    Quote LowCardinality(String),
+    Kind UInt8,
+    Day Int32,
+    Until Int32,
+    Source LowCardinality(String),
+    Number Decimal(76, 24),
+    Divisor Decimal(76, 24)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (Content, Base, Quote, Kind, Day);
+
 -- What one unit of Currency is in Target from Since on, until the next row; Kind 'none': no rate is valid. By the hash of the rates:
 -- rows never change. FirstRate and LastRate are the days from which the rates that were used are valid.
 CREATE TABLE IF NOT EXISTS exchange_factors
