@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -43,7 +42,10 @@ def at_risk(deps: Deps, by: By, currency: str = "EUR", reference: Reference = "a
     return Money(deps.store, "default", NOW).at_risk(by, currency=currency, reference=reference)
 
 
-def plain(one: Sum) -> tuple[int, dict[str, int], str | None, dict[str, int]]:
+Plain = tuple[int, dict[str, int], str | None, dict[str, int]]
+
+
+def plain(one: Sum) -> Plain:
     """A sum as the tables below write it: journeys, amounts, converted, unconverted."""
     amounts = {name: int(amount) for name, amount in one.amounts.items()}
     left = {name: int(amount) for name, amount in one.unconverted.items()}
@@ -51,13 +53,13 @@ def plain(one: Sum) -> tuple[int, dict[str, int], str | None, dict[str, int]]:
 
 
 # B: 50 USD on Saturday: the ERP's rate of Friday, 50 * 0.79 = 39.5. C: 30 GBP / 0.75 = 40.
-POSTED = (4, {"EUR": 100, "USD": 50, "GBP": 30, "XAF": 7}, "179.5000", {"XAF": 7})
-CREATED = (1, {"USD": 50, "GBP": 30}, "79.5000", {})
-HALDEN = (2, {"EUR": 100, "USD": 50, "GBP": 30}, "179.5000", {})
-NO_RATE = (2, {"XAF": 7}, "0.0000", {"XAF": 7})
-NOTHING = (0, {}, "0.0000", {})
-E = (1, {"EUR": 10}, "10.0000", {})
-EXPECTED: dict[By, dict[str, tuple[Any, Any]]] = {
+POSTED: Plain = (4, {"EUR": 100, "USD": 50, "GBP": 30, "XAF": 7}, "179.5000", {"XAF": 7})
+CREATED: Plain = (1, {"USD": 50, "GBP": 30}, "79.5000", {})
+HALDEN: Plain = (2, {"EUR": 100, "USD": 50, "GBP": 30}, "179.5000", {})
+NO_RATE: Plain = (2, {"XAF": 7}, "0.0000", {"XAF": 7})
+NOTHING: Plain = (0, {}, "0.0000", {})
+E: Plain = (1, {"EUR": 10}, "10.0000", {})
+EXPECTED: dict[By, dict[str, tuple[Plain, Plain]]] = {
     "milestone": {"posted": (POSTED, NOTHING), "created": (CREATED, NOTHING)},
     "exception": {"0000000000000047": (NOTHING, E)},
     "cause": {"0000000000000007": (NOTHING, E)},
@@ -78,7 +80,7 @@ EXPECTED: dict[By, dict[str, tuple[Any, Any]]] = {
         "late": ((3, {"EUR": 100, "USD": 50, "XAF": 7}, "139.5000", {"XAF": 7}), NOTHING),
     },
 }
-TOTAL = (4, {"EUR": 100, "USD": 50, "GBP": 30, "XAF": 7}, "179.5000", {"XAF": 7})
+TOTAL: Plain = (4, {"EUR": 100, "USD": 50, "GBP": 30, "XAF": 7}, "179.5000", {"XAF": 7})
 
 
 @pytest.mark.parametrize("by", EXPECTED)
@@ -114,7 +116,7 @@ def test_a_figure_names_its_rates(deps: Deps) -> None:
     assert (owner.objects, owner.first, owner.last) == (2, date(2026, 1, 16), date(2026, 1, 19))
     assert list(owner.sources) == ["ecb", "erp"]
     dollars = at_risk(deps, "owner", "USD").total
-    # A: 100 * 1.25. B is in dollars. C over EUR: 30 / 0.75 * 1.60, as the ERP's rate is not one of EUR in USD.
+    # A: 100 * 1.25. B is in dollars. C over EUR: 30 / 0.75 * 1.60, as the ERP's rate is of USD in EUR.
     assert f"{dollars.money.converted:.4f}" == "239.0000"
     booked = at_risk(deps, "owner", "").total
     assert (booked.money.converted, booked.rates.objects) == (None, 0)
@@ -125,9 +127,13 @@ def test_billing_by_period_in_one_currency(deps: Deps) -> None:
     """G is billed but intercompany; D waits; what is past its due time is overdue, B once."""
     found = Money(deps.store, "default", NOW).billing(currency="EUR")
     sums = {one.name: (one.money.converted, one.intercompany.converted) for one in found.items}
-    expected = {"overdue": (Decimal("179.5"), 0), "waiting": (999, 10), "done": (0, 20)}
+    by_hand = {"overdue": ("179.5", "0"), "waiting": ("999", "10"), "done": ("0", "20")}
+    expected = {name: tuple(map(Decimal, pair)) for name, pair in by_hand.items()}
     assert sums == {f"{day} {name}": pair for day in ("2026-02-01", "all") for name, pair in expected.items()}
-    assert (found.total.money.converted, found.total.intercompany.converted) == (Decimal("1178.5"), 30)
+    assert (found.total.money.converted, found.total.intercompany.converted) == (
+        Decimal("1178.5"),
+        Decimal(30),
+    )
 
 
 async def test_the_api_leads_from_each_figure_to_its_journeys(deps: Deps, client: Client) -> None:
