@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
@@ -51,7 +52,7 @@ class ReferenceStore:
 
     def contents(self, tenant: str, now: datetime) -> dict[str, Content]:
         """Return what the tables held at a time, by name. Raises: StoreError."""
-        moment = now.strftime("%Y-%m-%d %H:%M:%S.%f")
+        moment = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         rows = self._store.query(
             SQL["contents"], {"tenant": tenant, "now": moment}, role=Role.PAGES
         ).result_rows

@@ -113,7 +113,7 @@ WITH
     )
 SELECT {content:String}, {target:String}, currency, toDate32(day),
     multiIf(known AND leg.3 < 2, 'direct', known, 'inverse', best.3 != '', 'pivot', 'none') AS kind,
-    if(kind = 'none', 0, toDecimal128(divideDecimal(if(known, leg.1, best.1), greatest(if(known, leg.2, best.2), least_unit), 18), 18)),
+    if(kind = 'none', 0, divideDecimal(if(known, leg.1, best.1), greatest(if(known, leg.2, best.2), least_unit), 18)),
     if(kind = 'pivot', best.3, ''),
     toDate32(if(known, leg.4, best.4)),
     toDate32(if(known, leg.4, best.5)),

@@ -23,22 +23,27 @@ FROM
 -- What was worked in billing cycles, by the first day of the period and how it stands; an object is as bad as its worst journey.
 SELECT
     '' AS process,
-    concat(arrayJoin([toString(first_day), 'all']), ' ', ['done', 'waiting', 'overdue'][max(standing)]) AS name,
+    concat(arrayJoin([toString(first_day), 'all']), ' ', ['done', 'waiting', 'overdue'][worst]) AS name,
     '' AS code, '' AS message, '' AS owner, toDateTime64(0, 6, 'UTC') AS since,
-    any(Root) AS root, any(Customer) AS customer, any(entity) AS entity, object, any(amount) AS amount, any(currency) AS currency,
-    max(day) AS day
+    member.1 AS root, member.2 AS customer, member.3 AS entity, object, member.4 AS amount, member.5 AS currency, member.6 AS day
 FROM
 (
-    SELECT Root, Process, CycleObject, assumeNotNull(PeriodFirst) AS first_day, Customer, toString(Entity) AS entity,
-        tupleElement(one, 'Object') AS object, tupleElement(one, 'Amount') AS amount, tupleElement(one, 'Currency') AS currency, day,
-        multiIf(Status = 'completed', 1,
-            ifNull(StuckAt < {now:DateTime64(6, 'UTC')}, 0) OR ifNull(LateAt < {now:DateTime64(6, 'UTC')}, 0), 3, 2) AS standing
-    FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-    ARRAY JOIN AmountObjects AS one, AmountDays AS day
-    WHERE CutOffAt IS NOT NULL AND Status != 'dropped' AND ({process:String} = '' OR Process = {process:String})
-        AND PeriodFirst > toDate({now:DateTime64(6, 'UTC')}) - 400
+    SELECT first_day, object, max(standing) AS worst, groupArray((root, customer, entity, amount, currency, day)) AS members
+    FROM
+    (
+        SELECT Root AS root, assumeNotNull(PeriodFirst) AS first_day, Customer AS customer, toString(Entity) AS entity,
+            tupleElement(one, 'Object') AS object, tupleElement(one, 'Amount') AS amount,
+            tupleElement(one, 'Currency') AS currency, on_day AS day,
+            multiIf(Status = 'completed', 1,
+                ifNull(StuckAt < {now:DateTime64(6, 'UTC')}, 0) OR ifNull(LateAt < {now:DateTime64(6, 'UTC')}, 0), 3, 2) AS standing
+        FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+        ARRAY JOIN AmountObjects AS one, AmountDays AS on_day
+        WHERE CutOffAt IS NOT NULL AND Status != 'dropped' AND ({process:String} = '' OR Process = {process:String})
+            AND PeriodFirst > toDate({now:DateTime64(6, 'UTC')}) - 400
+    )
+    GROUP BY first_day, object
 )
-GROUP BY first_day, object
+ARRAY JOIN members AS member
 
 -- journey_facts --
 -- What some journeys are worth, each under its id.
@@ -104,7 +109,8 @@ SELECT root FROM (@referenced)
 WHERE name = {name:String} AND ({internal:String} = '' OR internal = ({internal:String} = 'yes'))
 
 -- figures --
--- Money by name, and in all (total = 1): each object counts once in each. Intercompany money stands apart.
+-- Money by name, and in all (total = 1): each object counts once in each. Intercompany money stands apart. What no number
+-- can hold, too large or too small, is not converted: decimals that overflow would fail the query.
 SELECT
     total, process, name, any(code) AS code, any(message) AS message, any(owner) AS owner, min(since) AS since,
     uniqExactArrayIf(roots, NOT internal) AS journeys,
@@ -124,9 +130,10 @@ SELECT
 FROM
 (
     SELECT o.*,
-        f.Kind != 'none' AND f.Currency != '' AND o.currency != {target:String} AND o.object != 0 AS rated,
+        f.Kind != 'none' AND f.Currency != '' AND o.currency != {target:String} AND o.object != 0
+            AND f.Factor > 0 AND abs(toFloat64(o.amount)) * toFloat64(f.Factor) < 1e40 AS rated,
         rated OR (o.currency = {target:String} AND {target:String} != '') AS known,
-        if(rated, toDecimal256(f.Factor, 18), toDecimal256(1, 18)) * o.amount AS worth,
+        if(rated, f.Factor, toDecimal256(1, 18)) * o.amount AS worth,
         f.FirstRate AS first_rate, f.LastRate AS last_rate, f.Sources AS sources
     FROM
     (

@@ -90,6 +90,20 @@ def test_rates_by_hand(embedded_store: Store, of: str, target: str, expected: li
     assert [brief(one) for one in found(embedded_store, content, of, target, 8)] == expected
 
 
+def test_the_largest_and_the_smallest_rates_do_not_overflow(embedded_store: Store) -> None:
+    """Over a third currency their product is the largest factor there is, and the smallest is 0."""
+    large, small = "999999999999.999999999999", "0.000000000001"
+    rows = (f"AED,EUR,{large},2026-01-01", f"EUR,JPY,{large},2026-01-01", f"EUR,CHF,{small},2026-01-01")
+    text = "\n".join(["from,to,rate,valid_from", *rows, f"XAF,EUR,{small},2026-01-01"])
+    content = provided(embedded_store, text, "JPY")
+    (most,) = found(embedded_store, content, "AED", "JPY", 1)
+    assert most is not None
+    assert f"{most.factor:.4e}" == "1.0000e+24"
+    content = provided(embedded_store, text, "CHF")
+    (least,) = found(embedded_store, content, "XAF", "CHF", 1)
+    assert least == Worth("pivot", Decimal(0), "EUR", FIRST, FIRST, ("other",))
+
+
 CODES = ["EUR", "USD", "GBP", "JPY"]
 SPAN = 12
 

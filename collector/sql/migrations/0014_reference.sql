@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS exchange_factors
     Currency LowCardinality(String),
     Since Date32,
     Kind Enum8('none' = 0, 'direct' = 1, 'inverse' = 2, 'pivot' = 3),
-    Factor Decimal(38, 18),
+    Factor Decimal(76, 18),
     Pivot LowCardinality(String),
     FirstRate Date32,
     LastRate Date32,
