@@ -121,6 +121,7 @@ def test_a_figure_names_its_rates(deps: Deps) -> None:
     booked = at_risk(deps, "owner", "").total
     assert (booked.money.converted, booked.rates.objects) == (None, 0)
     assert booked.money.amounts == at_risk(deps, "owner").total.money.amounts
+    assert Money(deps.store, "rival", NOW).at_risk("owner").items == []
 
 
 def test_billing_by_period_in_one_currency(deps: Deps) -> None:
