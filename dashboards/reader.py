@@ -74,7 +74,7 @@ class Reader:
         if wanted.key is None:
             roots = [row["Root"] for row in self._page(wanted.behind, parameters)]
         else:
-            roots = self.roots_of(*wanted.key)
+            roots = self._only(wanted.behind, self.roots_of(*wanted.key), parameters)
         return self._journeys("by_root", {**parameters, "roots": roots}) if roots else []
 
     def _page(self, wanted: Behind, parameters: Mapping[str, Any]) -> list[Row]:
@@ -83,6 +83,14 @@ class Reader:
             return self._run(SQL["page"].replace("AND Root IN (@behind)", ""), parameters)
         condition, more = behind(self._store, self._tenant, self._now, wanted)
         return self._run(SQL["page"].replace("@behind", condition), {**parameters, **more})
+
+    def _only(self, wanted: Behind, roots: list[int], parameters: Mapping[str, Any]) -> list[int]:
+        """Those of some roots that are behind a figure, if one is meant."""
+        if wanted == ANY:
+            return roots
+        condition, more = behind(self._store, self._tenant, self._now, wanted)
+        sql = f"SELECT DISTINCT root FROM ({condition}) WHERE root IN {{roots:Array(UInt64)}}"  # noqa: S608 - our own
+        return [row["root"] for row in self._run(sql, {**parameters, **more, "roots": roots})]
 
     def journey(self, root: int) -> Row | None:
         """One journey by its root's hash."""

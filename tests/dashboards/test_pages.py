@@ -17,13 +17,16 @@ from throughline.collector.store import Store
 from throughline.correlator.reference_files import LoadedTables, read_table
 from throughline.correlator.reference_store import ReferenceStore
 from throughline.dashboards import session
+from throughline.dashboards.api.money import behind_of
 from throughline.dashboards.deps import Deps
-from throughline.dashboards.money import Money
+from throughline.dashboards.money import Internal, Money
 from throughline.dashboards.pages import overview
 from throughline.dashboards.pages.parts import NOTHING, href, length, money, steps, text
 from throughline.dashboards.queries import Kept, PageQueries
+from throughline.dashboards.reader import JourneyFilter, Reader
 from throughline.dashboards.verdict import owner_of
 
+INTERNAL: tuple[Internal, ...] = ("yes", "no")
 MAIN = Path(session.__file__).parent / "pages" / "main.py"
 
 
@@ -119,6 +122,11 @@ def test_figures_in_a_reporting_currency_lead_to_their_journeys(seeded: tuple[De
         assert f"late or stuck: group {name}".strip() in listed
         count = (figure.intercompany if flag == "yes" else figure.money).journeys
         assert listed.count("/journey?id=") == count > 0
+        key = ("salesforce.opportunity", listed.split('title="')[1].split('"')[0])
+        for internal in INTERNAL:
+            wanted = JourneyFilter(key=key, behind=behind_of(f"group:{name}", "as_is", internal))
+            rows = Reader(deps.store, "default", NOW).journeys(wanted, limit=10)
+            assert len(rows) == (internal == flag)
     _, billing = visit(deps, "billing.py", currency="USD")
     assert 'Intercompany</div><div class="v">$' in billing
     assert "not converted: £" in billing
