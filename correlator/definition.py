@@ -37,6 +37,7 @@ from throughline.correlator.parts import (
     unknown,
 )
 from throughline.correlator.period_calendar import PeriodCalendar
+from throughline.probes.vocabulary import ACCOUNTING_DATE
 
 
 class Process(Part):
@@ -137,12 +138,14 @@ class Process(Part):
 
     @cached_property
     def attributes_used(self) -> frozenset[str]:
-        """The attributes that any expression reads."""
+        """The attributes that folding reads."""
         scope = [self.in_scope] if self.in_scope else []
         compiled = [*self.wheres.values(), *self.expectations.values(), *scope]
         told = {one.within.told_by for one in self.milestones if one.within}
         if self.cycle and self.periods:
             told |= {*self.cycle.keys.values(), self.cycle.at, self.periods.periods.told_by}
+        if self.amount_of:
+            told.add(ACCOUNTING_DATE)
         named = (name for name in told if name)
         return frozenset(named).union(*(one.attributes for one in compiled))
 

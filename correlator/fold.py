@@ -213,6 +213,7 @@ def _final(process: Process) -> dict[str, str]:
         "Amount": "Amount",
         "Currency": "Currency",
         "AmountObjects": f"arrayMap(x -> (x.1, x.4, x.5), {amounts})" if process.amount_of else "[]",
+        "AmountDays": f"arrayMap(x -> x.6, {amounts})" if process.amount_of else "[]",
         **{name: name for name in DIMENSIONS},
         "CycleObject": "cycle_object" if process.cycle else "''",
         "PeriodFirst": "if(isNull(cut_off), NULL, period_first)" if process.cycle else "NULL",

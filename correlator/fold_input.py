@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from throughline.correlator import business_clock
 from throughline.correlator.definition import Process
 from throughline.correlator.expression_parts import quoted
+from throughline.probes.vocabulary import ACCOUNTING_DATE
 
 DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
 
@@ -126,6 +127,7 @@ def events(process: Process, rows: Rows) -> str:
         f"if(TimePrecision = 'day', {business_clock.day_begins(process)}, First) AS Judged",
         f"bitOr(bitShiftLeft(toUInt256({positive}), 128), toUInt256(EventId)) AS Moment",
         "arrayMin(Subjects) AS Owner",
+        f"{_day(process)} AS Day",
     ]
     for index, one in enumerate(process.milestones):
         where = process.wheres.get(one.name)
@@ -141,6 +143,14 @@ def events(process: Process, rows: Rows) -> str:
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
     return f"SELECT\n{listed}\nFROM (\n{rows.select()}\n)"
+
+
+def _day(process: Process) -> str:
+    """The day whose exchange rate an amount is converted by, where amounts are the journey's."""
+    if not process.amount_of:
+        return "toDate32(Time)"
+    told = f"toDate32OrNull(substring(Attributes[{quoted(ACCOUNTING_DATE)}], 1, 10))"
+    return f"ifNull({told}, toDate32(Time))"
 
 
 def texts(several: tuple[str, ...] | list[str]) -> str:

@@ -29,7 +29,7 @@ def milestones_sql(process: Process, rows: Rows, more: Sequence[str] = ()) -> st
 
 def _aggregates(process: Process) -> list[str]:
     milestones = list(enumerate(process.milestones))
-    amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency))"
+    amount = "(Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency), Day)"
     amounts = (f"groupArrayIf({amount}, {reached(i)} AND isNotNull(Amount))" for i, _ in milestones)
     firsts = (_nth("First", i, one.at_least) for i, one in milestones)
     judged = (_nth("Judged", i, one.at_least) if one.judged else "0" for i, one in milestones)
@@ -79,7 +79,7 @@ def _history(process: Process, index: int) -> str:
     whose = "Subjects"
     if milestone.every:
         whose = f"arrayDistinct(arrayFilter(o -> has(Subjects, o), {objects_of(_mates(process, milestone))}))"
-    fact = f"({whose}, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency))"
+    fact = f"({whose}, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency), Day)"
     wanted = f"({reached(index)} OR {undo})"
     if milestone.every:
         wanted += f" AND notEmpty({whose})"
@@ -114,7 +114,7 @@ def _withdrawn(process: Process) -> list[list[str]]:
     tracked = _tracked(process)
     if not tracked:
         return [[f"{_remaining(process, name)} AS {name}" for name in _LEFT]]
-    fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10)"
+    fact = "(s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10, e.11)"
     laid_out = f"arrayFlatten(arrayMap(e -> arrayMap(s -> {fact}, if(empty(e.1), [0], e.1)), h))"
     left = "arrayFilter((x, u) -> x.4 = 0 AND NOT (u.4 = 1 AND u.1 = x.1), l, arrayFill(x -> x.4 = 1, l))"
     each_once = array(str(int(process.milestones[place].every is None)) for place in tracked)
@@ -162,7 +162,7 @@ _LEFT = {
     "firsts": "arraySort(arrayMap(x -> x.5, {0}))[{1}]",
     "lasts": "arrayMax(x -> x.6, {0})",
     "judgeds": "arraySort(arrayMap(x -> x.7, {0}))[{1}]",
-    "amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), "
+    "amounts": "arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10, x.11), "
     "arrayFilter(x -> isNotNull(x.9), {0}))",
 }
 """What occurrences come to: how many, the first (of at least so many), the last, judged by, their amounts."""

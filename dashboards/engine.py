@@ -28,6 +28,7 @@ from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.live_routing import LiveRouting
+from throughline.dashboards.live_tables import LiveTables
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             holder=holder(settings),
             clock=utc_now,
         )
+        tables = LiveTables(settings.config, store, pages.reporting_currency)
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating, access))
+        stack.enter_context(working(settings, store, correlating, access, tables))
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -99,9 +101,9 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 @contextlib.contextmanager
 def working(
-    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess
+    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess, tables: LiveTables
 ) -> Iterator[None]:
-    """Run the loader, the correlating loop and the look at the tokens on threads of their own."""
+    """Run the loader, the correlating loop, the look at tokens and tables on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     routing = LiveRouting(settings.config, store, utc_now)
@@ -113,6 +115,7 @@ def working(
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
         KeptThread("routing", routing.reload, every=RELOAD_SECONDS, stop=stop),
+        KeptThread("tables", lambda: tables.reload(utc_now()), every=RELOAD_SECONDS, stop=stop),
     ]
     try:
         with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):

@@ -19,6 +19,7 @@ import pandas as pd
 from throughline.collector.store import Role, Store, load_queries
 from throughline.dashboards.completeness import completeness
 from throughline.dashboards.exception_reader import ExceptionReader
+from throughline.dashboards.money import By, Figures, Money, Reference
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
 SQL = load_queries("throughline.dashboards", "pages")
@@ -68,14 +69,21 @@ class PageQueries:
         self._tenant = tenant
         self.now = now
         self._reader = Reader(store, tenant, now)
+        self._money = Money(store, tenant, now)
 
     def status_counts(self, process: str = "") -> pd.DataFrame:
         """Journeys by process and status: process, status, journeys, troubled, last_event_at."""
         return self._frame("status_counts", process=process)
 
-    def money(self, process: str = "") -> pd.DataFrame:
-        """Money in late and stuck journeys: status, currency, amount, objects."""
-        return self._frame("money", process=process)
+    def at_risk(self, by: By, process: str, currency: str, reference: Reference, *, limit: int) -> Figures:
+        """Money in late and stuck journeys, greatest first."""
+        key = ("at_risk", self._tenant, by, process, currency, reference, limit)
+        return self._kept.get(
+            key,
+            lambda: self._money.at_risk(
+                by, process=process, currency=currency, reference=reference, limit=limit
+            ),
+        )
 
     def activation(self, process: str, start: str, end: str) -> pd.DataFrame:
         """Hours between two milestones by week: week, median, p90, journeys; the row without week is over
@@ -115,9 +123,12 @@ class PageQueries:
             key, lambda: self._reader.cycles(process=process, status=status, limit=limit, after=after)
         )
 
-    def billing(self, process: str = "") -> pd.DataFrame:
-        """Money in billing cycles by period: first_day, currency, done, waiting, overdue."""
-        return self._frame("billing", process=process)
+    def billing(self, process: str, currency: str, reference: Reference) -> Figures:
+        """Money in billing cycles by period and standing."""
+        key = ("billing", self._tenant, process, currency, reference)
+        return self._kept.get(
+            key, lambda: self._money.billing(process=process, currency=currency, reference=reference)
+        )
 
     def sources(self) -> pd.DataFrame:
         """Who sends, quietest first."""

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.dashboards.money import ANY, Behind, behind
 
 SQL = load_queries("throughline.dashboards", "journeys") | load_queries("throughline.dashboards", "objects")
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +39,7 @@ class JourneyFilter:
     period: str = ""
     key: tuple[str, str] | None = None
     since: datetime | None = None
+    behind: Behind = ANY
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Reader:
 
     def __init__(self, store: Store, tenant: str, now: datetime) -> None:
         self._store = store
+        self._tenant = tenant
         self._base = {"tenant": tenant, "now": _micro(now)}
         self.now = now
 
@@ -73,10 +76,25 @@ class Reader:
             "limit": limit,
         }
         if wanted.key is None:
-            roots = [row["Root"] for row in self._rows("page", parameters)]
+            roots = [row["Root"] for row in self._page(wanted.behind, parameters)]
         else:
-            roots = self.roots_of(*wanted.key)
+            roots = self._only(wanted.behind, self.roots_of(*wanted.key), parameters)
         return self._journeys("by_root", {**parameters, "roots": roots}) if roots else []
+
+    def _page(self, wanted: Behind, parameters: Mapping[str, Any]) -> list[Row]:
+        """The roots of a page, narrowed to the journeys behind a figure of money if one is meant."""
+        if wanted == ANY:
+            return self.rows(SQL["page"].replace("AND Root IN (@behind)", ""), parameters)
+        condition, more = behind(self._store, self._tenant, self.now, wanted)
+        return self.rows(SQL["page"].replace("@behind", condition), {**parameters, **more})
+
+    def _only(self, wanted: Behind, roots: list[int], parameters: Mapping[str, Any]) -> list[int]:
+        """Those of some roots that are behind a figure, if one is meant."""
+        if wanted == ANY:
+            return roots
+        condition, more = behind(self._store, self._tenant, self.now, wanted)
+        sql = f"SELECT DISTINCT root FROM ({condition}) WHERE root IN {{roots:Array(UInt64)}}"  # noqa: S608 - our own
+        return [row["root"] for row in self.rows(sql, {**parameters, **more, "roots": roots})]
 
     def journey(self, root: int) -> Row | None:
         """One journey by its root's hash."""

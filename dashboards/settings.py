@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from throughline.correlator.currencies import CURRENCIES
+
+
+def _known(currency: str) -> str:
+    if currency and currency not in CURRENCIES:
+        raise ValueError("this is no currency code of ISO 4217, such as EUR")
+    return currency
 
 
 class DashboardSettings(BaseSettings):
@@ -28,6 +38,9 @@ class DashboardSettings(BaseSettings):
 
     query_result_bytes: int = Field(default=64 * 1024**2, ge=1024)
     """Bytes an exploring query may return."""
+
+    reporting_currency: Annotated[str, AfterValidator(_known)] = Field(default="")
+    """ISO 4217 code of the currency in which figures are shown; without it by their own currencies."""
 
     journey_events: int = Field(default=2_000, ge=1, le=100_000)
     """Events of one journey that API and pages show, the latest ones; `events_total` says how many there

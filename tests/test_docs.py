@@ -11,6 +11,8 @@ from throughline.collector import migrations
 from throughline.collector.control_schema import metadata
 from throughline.collector.settings import EdgeSettings
 from throughline.correlator.process import load_process
+from throughline.correlator.reference_files import read_table
+from throughline.correlator.reference_kinds import KINDS
 from throughline.dashboards.commands import VERBS, app
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.settings import DashboardSettings
@@ -103,6 +105,13 @@ def test_process_definitions_in_the_docs_are_valid(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL):
         if block.lstrip().startswith("process:"):
             assert load_process(block).id
+
+
+def test_reference_tables_in_the_docs_are_valid() -> None:
+    """Every example loads, and each kind of table has one."""
+    blocks = re.findall(r"```csv (\w+)\n(.*?)```", text("reference-data.md"), flags=re.DOTALL)
+    assert all(read_table(name, block, name).entries for name, block in blocks)
+    assert set(KINDS) < {name for name, _ in blocks}
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -16,6 +16,7 @@ from throughline.dashboards.api import (
     exceptions,
     handling,
     journeys,
+    money,
     objects,
     problems,
     query,
@@ -51,7 +52,7 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
-    for module in (journeys, objects, cycles, exceptions, status, query):
+    for module in (journeys, objects, cycles, exceptions, money, status, query):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (backtests, as_of, closings, handling):

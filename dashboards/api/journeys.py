@@ -12,7 +12,10 @@ from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.cursor import Cursor, decode, encode
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import JourneyDetail, JourneyPage, Status
+from throughline.dashboards.api.money import behind_of, converted, currency_of
+from throughline.dashboards.api.money_models import Reference
 from throughline.dashboards.api.problems import Problem
+from throughline.dashboards.money import Internal, Money
 from throughline.dashboards.outlook import Outlooks
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
@@ -29,6 +32,9 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
     customer: Annotated[str, Query(max_length=500)] = "",
     cycle: Annotated[str, Query(max_length=2000, description="whose billing period: namespace:value")] = "",
     period: Annotated[date | None, Query(description="the first day of the billing period")] = None,
+    at_risk: Annotated[str, Query(max_length=500, description="behind a figure of /risk: by:name")] = "",
+    reference: Annotated[Reference, Query(description="reference data of which day, for at_risk")] = "as_was",
+    intercompany: Annotated[Internal, Query(description="of customers in the group")] = "",
 ) -> JourneyFilter:
     """Return which journeys the parameters of a request mean."""
     return JourneyFilter(
@@ -41,6 +47,7 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
         period=period.isoformat() if period else "",
         key=key_of(key) if key else None,
         since=_aware(since),
+        behind=behind_of(at_risk, reference, intercompany),
     )
 
 
@@ -56,9 +63,13 @@ def router(context: Context) -> APIRouter:
         wanted: Annotated[JourneyFilter, Depends(asked_for)],
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query()] = None,
+        currency: Annotated[str, Query(max_length=3, description="ISO 4217: adds `converted`")] = "",
     ) -> Json:
         """List journeys, newest first. Pages stay right while data arrives: follow `next`."""
-        return Json(_page(context, principal, wanted, limit=limit, cursor=cursor))
+        found = _page(context, principal, wanted, limit=limit, cursor=cursor)
+        if currency_of(currency):
+            _convert(Money(context.deps.store, principal.tenant, context.deps.clock()), found, currency)
+        return Json(found)
 
     @routes.get(
         "/journeys/{id}",
@@ -98,6 +109,13 @@ def _page(
         following = encode(last, tenant=principal.tenant, filters=filters)
     keys = reader.keys([row["Root"] for row in page])
     return {"items": [item(row, keys[row["Root"]]) for row in page], "next": following}
+
+
+def _convert(money: Money, page: Row, currency: str) -> None:
+    """Add what each journey of a page is worth in a currency."""
+    figures = money.journeys([int(one["id"], 16) for one in page["items"]], currency)
+    for one in page["items"]:
+        one["converted"] = converted(figures.get(one["id"]), currency)
 
 
 def _one(reader: Reader, identity: str, look: Callable[[Row], dict[str, Row]], *, limit: int) -> Json:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from throughline.dashboards.api.money_models import Converted
+
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
 ExceptionStatus = Literal["open", "snoozed", "resolved"]
 CycleStatus = Literal["open", "closing", "late", "complete"]
@@ -67,6 +69,7 @@ class JourneyItem(BaseModel):
     exceptions: int = Field(description="open ones")
     events_total: int
     orphan: bool = Field(description="its root names no parent on a level above")
+    converted: Converted | None = Field(None, description="in the currency that was asked for")
 
 
 class CycleItem(BaseModel):

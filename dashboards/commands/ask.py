@@ -26,12 +26,14 @@ def check(folder: Folder) -> None:
     """Validate a folder of configuration files; prints file, line and what to do."""
     from throughline.collector.auth import Access
     from throughline.correlator.process import load_processes
+    from throughline.correlator.reference_files import load_tables
     from throughline.correlator.routing import load_routing
 
     if not folder.is_dir():
         raise ThroughlineError(f"{folder} is no folder: name the one that holds processes/ and tokens.yaml.")
     loaded = load_processes(folder)
-    problems = [str(error) for error in loaded.errors]
+    reference = load_tables(folder)
+    problems = [str(error) for error in (*loaded.errors, *reference.errors)]
     try:
         tokens = len(Access.load(folder, {}).tokens)
     except ThroughlineError as error:
@@ -48,6 +50,8 @@ def check(folder: Folder) -> None:
         typer.echo(f"{process.id} version {process.version}: {len(process.milestones)} milestones")
         for notice in process.notices:
             typer.echo(f"  note: {notice}")
+    for name, table in reference.tables.items():
+        typer.echo(f"table {name}: {len(table.entries)} rows")
     found = f"{len(loaded.processes)} processes, {routes} routes, {tokens} tokens, {len(problems)} problems"
     typer.echo(found)
     if problems:

@@ -73,6 +73,14 @@ AccessToken = Annotated[
         show_default=False,
     ),
 ]
+ReportingCurrency = Annotated[
+    str | None,
+    typer.Option(
+        envvar="THROUGHLINE_REPORTING_CURRENCY",
+        help="ISO 4217 code in which figures are shown; default: their own.",
+        show_default=False,
+    ),
+]
 OPTIONS: dict[str, object] = {
     "data": Data,
     "store": StoreUrl,
@@ -82,10 +90,12 @@ OPTIONS: dict[str, object] = {
     "port": Port,
     "otlp_http": OtlpHttp,
     "otlp_grpc": OtlpGrpc,
+    "reporting_currency": ReportingCurrency,
 }
 STORES = ("data", "store", "control", "config")
 PAGES = ("host", "port")
 INTAKE = ("otlp_http", "otlp_grpc")
+MONEY = ("reporting_currency",)
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from throughline.dashboards.commands.options import INTAKE, PAGES, STORES, takes
+from throughline.dashboards.commands.options import INTAKE, MONEY, PAGES, STORES, takes
 from throughline.dashboards.supervisor import Child, Supervisor, follow_supervisor
 from throughline.probes.errors import ConfigurationError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Seed = Annotated[int, typer.Option(envvar="THROUGHLINE_SEED", help="What the simulated firm draws from.")]
 
 
-@takes(*STORES, *PAGES, *INTAKE)
+@takes(*STORES, *PAGES, *INTAKE, *MONEY)
 def up() -> None:
     """Run the platform: intake and engine, each restarted alone; Ctrl-C drains and stops."""
     _log("up")
@@ -46,7 +46,7 @@ def edge() -> None:
     run(load_settings(), on_ready=on_ready)
 
 
-@takes(*STORES, *PAGES)
+@takes(*STORES, *PAGES, *MONEY)
 def engine() -> None:
     """Run the engine alone: load the spool, correlate, serve pages and API."""
     _log("engine")

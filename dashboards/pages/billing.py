@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pandas as pd
 import streamlit as st
 
 from throughline.dashboards import figures, theme
-from throughline.dashboards.pages import address, parts
+from throughline.dashboards.money import EVERY_PERIOD, NO_MONEY, STANDINGS, Figures
+from throughline.dashboards.pages import address, money, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.pages.paging import Paging
 from throughline.dashboards.reader import Row
@@ -26,8 +27,9 @@ def page() -> None:
     trust = parts.trust(session.ask.completeness(), session.now)
     st.html(parts.title("Billing", f"What was worked, by project and billing period. &nbsp;·&nbsp; {trust}"))
     process, status = _filters(session)
-    money = session.ask.billing(process)
-    if money.empty:
+    wanted = money.currency(session)
+    found = session.ask.billing(process, wanted, money.reference())
+    if not found.items:
         st.html(
             parts.empty(
                 "No billing cycles yet",
@@ -36,8 +38,9 @@ def page() -> None:
             )
         )
         return
-    st.html(parts.cards(_cards(money)))
-    _charts(money)
+    st.html(parts.cards(_cards(found, process)))
+    st.html(money.basis(found))
+    _charts(found)
     st.html(parts.heading("Cycles", "latest period first"))
     paging = Paging(session, "/billing", {"process": process, "status": status}, _FILTERS)
     cursor = paging.position()
@@ -47,13 +50,36 @@ def page() -> None:
     st.html(paging.links("← Latest", "Earlier →", _place(rows[_PAGE - 1]) if len(rows) > _PAGE else None))
 
 
-def _charts(money: pd.DataFrame) -> None:
+def _charts(found: Figures) -> None:
     columns = st.columns(2, gap="medium")
-    for place, currency in enumerate(sorted(set(money["currency"]))):
+    periods = _periods(found)
+    for place, currency in enumerate(sorted(set(periods["currency"]))):
         with columns[place % 2]:
             st.html(parts.heading("Approved time by period", currency or "without a currency"))
-            chart = figures.billing(money[money["currency"] == currency])
+            chart = figures.billing(periods[periods["currency"] == currency])
             st.plotly_chart(chart, config={"displayModeBar": False}, key=f"billing_{currency}")
+
+
+def _periods(found: Figures) -> pd.DataFrame:
+    """Money by period, with a row for each currency that is shown: first_day, currency, done, waiting,
+    overdue. What could not be converted keeps its own.
+    """
+    wanted = found.basis.currency
+    rows: dict[tuple[date, str], dict[str, Decimal]] = {}
+    for one in found.items:
+        day, _, standing = one.name.partition(" ")
+        if day == EVERY_PERIOD:
+            continue
+        shown = dict(one.money.unconverted) if wanted else dict(one.money.amounts)
+        if wanted:
+            shown[wanted] = shown.get(wanted, Decimal(0)) + (one.money.converted or Decimal(0))
+        for currency, amount in shown.items():
+            sums = rows.setdefault((date.fromisoformat(day), currency), dict.fromkeys(STANDINGS, Decimal(0)))
+            sums[standing] += amount
+    return pd.DataFrame(
+        [{"first_day": day, "currency": currency, **sums} for (day, currency), sums in sorted(rows.items())],
+        columns=["first_day", "currency", *STANDINGS],
+    )
 
 
 def _filters(session: Session) -> tuple[str, str]:
@@ -68,27 +94,23 @@ def _filters(session: Session) -> tuple[str, str]:
     return process, status
 
 
-def _cards(money: pd.DataFrame) -> list[str]:
+def _cards(found: Figures, process: str) -> list[str]:
     labels = {
         "overdue": ("Overdue for billing", "past its due time after the cut-off", "late"),
         "waiting": ("Not billed yet", "approved, and in time so far", "open"),
         "done": ("Billed", "in the last 13 months", "complete"),
     }
+    wanted = found.basis.currency
+    standings = {one.name: one.money for one in found.items}
     cards = []
     for name, (label, detail, status) in labels.items():
-        sums = money.groupby("currency")[name].sum()
-        largest = sorted(sums.items(), key=lambda one: -one[1])
-        first, others = largest[0], [one for one in largest[1:] if one[1]]
-        rest = ", ".join(parts.money(amount, str(currency), short=True) for currency, amount in others)
-        cards.append(
-            parts.card(
-                label,
-                parts.money(first[1], str(first[0]), short=True),
-                f"and {rest}; {detail}" if rest else detail,
-                to=parts.href("/billing", status=status),
-                colour=theme.CYCLE_COLOURS[status],
-            )
-        )
+        one = standings.get(f"{EVERY_PERIOD} {name}", NO_MONEY)
+        to, colour = parts.href("/billing", status=status), theme.CYCLE_COLOURS[status]
+        cards.append(money.card(label, one, wanted, detail, to=to, colour=colour))
+    inside = found.total.intercompany
+    if inside.journeys:
+        to = parts.href("/journeys", process=process, intercompany="yes")
+        cards.append(money.card("Intercompany", inside, wanted, "left out of the others", to=to))
     return cards
 
 

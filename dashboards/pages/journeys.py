@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from throughline.dashboards import theme
-from throughline.dashboards.pages import address, parts
+from throughline.dashboards.api.money import behind_of
+from throughline.dashboards.api.problems import Problem
+from throughline.dashboards.money import ANY, Behind, Internal
+from throughline.dashboards.pages import address, money, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.pages.paging import Paging
 from throughline.dashboards.reader import STATUSES, JourneyFilter, Position, Row
 from throughline.dashboards.session import Session
 
 _PAGE = 25
-_FILTERS = ("process", "status", "region", "entity", "key", "cycle", "period")
+_FILTERS = (
+    "process",
+    "status",
+    "region",
+    "entity",
+    "key",
+    "cycle",
+    "period",
+    "at_risk",
+    "reference",
+    "intercompany",
+)
 
 
 def page() -> None:
@@ -21,7 +37,11 @@ def page() -> None:
     about = "Newest first; search by any key, under any of its names."
     trust = parts.trust(session.ask.completeness(), session.now)
     st.html(parts.title("Journeys", f"{about} &nbsp;·&nbsp; {trust}"))
-    wanted = _filters(session)
+    try:
+        wanted = replace(_filters(session), behind=_behind())
+    except Problem as problem:
+        st.html(parts.empty("That filter is not known", parts.text(problem.detail)))
+        return
     given = st.query_params.get("key", "")
     if given and wanted.key is None:
         st.html(parts.empty("That is not a key", "Write it as <code>namespace:value</code>."))
@@ -82,6 +102,20 @@ def _of_cycle(cycle: str, period: str) -> str:
     since = f" from {parts.text(period)}" if period else ""
     whose = parts.strong(cycle)
     return f'<p class="tl-sub">Of the billing cycle of {whose}{since} &nbsp;·&nbsp; {every}</p>'
+
+
+def _behind() -> Behind:
+    """The figure of money whose journeys are asked for. Raises: Problem."""
+    asked = {name: st.query_params.get(name, "") for name in ("at_risk", "intercompany")}
+    internal: Internal = "yes" if asked["intercompany"] == "yes" else "no" if asked["intercompany"] else ""
+    found = behind_of(asked["at_risk"], money.reference(), internal)
+    if found != ANY:
+        kept = {name: st.query_params.get(name, "") for name in _FILTERS if name not in asked}
+        every = parts.link("Show all", parts.href("/journeys", **{**kept, "reference": ""}))
+        about = [f"late or stuck: {parts.words(found.by)} {found.name}".strip()] if found.by else []
+        about += [{"yes": "intercompany only", "no": "without intercompany"}[internal]] if internal else []
+        st.html(f'<p class="tl-sub">{parts.strong(", ".join(about))} &nbsp;·&nbsp; {every}</p>')
+    return found
 
 
 def _key(given: str) -> tuple[str, str] | None:

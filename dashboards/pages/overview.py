@@ -10,7 +10,7 @@ import streamlit as st
 
 from throughline.correlator.definition import Process
 from throughline.dashboards import figures, theme
-from throughline.dashboards.pages import address, parts
+from throughline.dashboards.pages import address, money, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.queries import PageQueries
 from throughline.dashboards.session import Session
@@ -35,6 +35,7 @@ def page() -> None:
     st.html(parts.cards(_status_cards(counts, chosen)))
     st.html(parts.cards(_figure_cards(session, counts, activation, process, chosen)))
     _charts(session, counts, activation, process, chosen)
+    money.at_risk(session, chosen)
     _overdue(session, chosen)
     _causes(session, chosen)
     _freshness(session)
@@ -153,19 +154,11 @@ def _figure_cards(
             to="#causes",
         )
     )
-    money = session.ask.money(chosen)
-    if len(money):
-        by_currency = money.groupby("currency")["amount"].sum().sort_values(ascending=False)
-        first, *others = list(by_currency.items())
-        rest = ", ".join(parts.money(amount, str(currency), short=True) for currency, amount in others[:3])
-        members.append(
-            parts.card(
-                "Money at risk",
-                parts.money(first[1], str(first[0]), short=True),
-                f"and {rest}" if rest else "in late and stuck journeys",
-                to="#overdue",
-            )
-        )
+    wanted = money.currency(session)
+    at_risk = session.ask.at_risk("status", chosen, wanted, money.reference(), limit=len(_OPEN)).total
+    if at_risk.money.objects:
+        detail = "in late and stuck journeys"
+        members.append(money.card("Money at risk", at_risk.money, wanted, detail, to="#risk"))
     status = session.ask.completeness()
     members.append(
         parts.card(

@@ -7,21 +7,6 @@ WHERE {process:String} = '' OR Process = {process:String}
 GROUP BY Process, Status
 ORDER BY Process, Status
 
--- money --
--- Money in late and stuck journeys by currency. Each object's amount counts once, however many journeys share it.
-SELECT status, currency, sum(amount) AS amount, uniqExact(object) AS objects
-FROM
-(
-    SELECT Status AS status, tupleElement(one, 'Currency') AS currency, tupleElement(one, 'Object') AS object,
-        any(tupleElement(one, 'Amount')) AS amount
-    FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-    ARRAY JOIN AmountObjects AS one
-    WHERE Status IN ('late', 'stuck') AND ({process:String} = '' OR Process = {process:String})
-    GROUP BY status, currency, object
-)
-GROUP BY status, currency
-ORDER BY amount DESC
-
 -- activation --
 -- Hours from one milestone to another by week of the first, and in all (week is NULL).
 SELECT week, quantile(0.5)(hours) AS median, quantile(0.9)(hours) AS p90, count() AS journeys
@@ -119,13 +104,3 @@ WHERE Tenant = {tenant:String} AND TraceId = {trace:String} AND Timestamp >= Fro
 ORDER BY start, span
 LIMIT 1 BY span
 LIMIT 2000
-
--- billing --
--- Money in billing cycles by period and currency: what is billed, what is not yet, and what should be by now.
-SELECT first_day, currency, sum(completed_amount[currency]) AS done, sum(overdue_amount[currency]) AS overdue,
-    sum(amount[currency]) - done - overdue AS waiting
-FROM cycles_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-ARRAY JOIN mapKeys(amount) AS currency
-WHERE ({process:String} = '' OR process = {process:String}) AND first_day > toDate({now:DateTime64(6, 'UTC')}) - 400
-GROUP BY first_day, currency
-ORDER BY first_day, currency

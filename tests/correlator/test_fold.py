@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -142,6 +144,10 @@ def test_undoing_cancels_what_was_before_on_the_same_object(store: Store) -> Non
         ],  # one instant: event ids decide
         7: [Event(1, "posted", at(), subjects=(7, 8), amount=Decimal(9), currency="EUR"), credited],
         8: [posted(1, 1, 7, 100), Event(9, "credited", at(hours=5), subjects=(7,), failed=True)],
+        9: [
+            replace(posted(1, 1, 7, 100), attributes={"business.accounting_date": "2026-02-28"}),
+            posted(2, 30, 8, 1),
+        ],  # the accounting date decides on the day of an amount, else the day it happened
     }
     folding.put(journeys)
     folding.fold(list(journeys))
@@ -158,12 +164,14 @@ def test_undoing_cancels_what_was_before_on_the_same_object(store: Store) -> Non
         6: (0, None, None, ""),
         7: (1, at(), Decimal(9), "EUR"),  # stands while one of its objects does
         8: (1, at(hours=1), Decimal(100), "EUR"),
+        9: (2, at(hours=1), Decimal(101), "EUR"),
     }
     assert (found[4]["Amount"], found[4]["Currency"]) == (Decimal(121), "EUR")
     objects = found[5]["AmountObjects"]
     assert sorted(tuple(one.values()) if isinstance(one, dict) else tuple(one) for one in objects) == [
         (7, Decimal(100), "EUR"), (8, Decimal(100), "USD"),
     ]  # fmt: skip
+    assert sorted(found[9]["AmountDays"]) == [date(2026, 2, 28), date(2026, 3, 3)]
 
 
 def test_undoing_reopens_a_completed_journey(store: Store) -> None:

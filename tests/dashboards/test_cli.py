@@ -255,9 +255,14 @@ def test_check_reports_file_and_line(tmp_path: Path) -> None:
         PROCESS.replace("bench-orders", "broken") + "titel: x\n"
     )
     (folder / "routing.yaml").write_text("routes:\n  - {owner: x, match: {clas: remote}}\n")
+    (folder / "tables").mkdir()
+    (folder / "tables" / "owners.csv").write_text("owner,team\nsales,Sales\n")
+    (folder / "tables" / "entities.csv").write_text("entity,currency\nDE01,EURO\n")
     result = throughline("check", folder)
     assert result.returncode == 1
     assert re.search(r"broken\.yaml:\d+: .*titel", result.stderr)
+    assert re.search(r"entities\.csv:2: currency: 'EURO' is no currency code", result.stderr)
+    assert "table owners: 1 rows" in result.stdout
     assert re.search(r"routing\.yaml:2: .*did you mean 'class'", result.stderr)
     assert "bench-orders version 1: 2 milestones" in result.stdout
 

@@ -14,13 +14,19 @@ from tests.dashboards.seed import Seeded, seed
 from tests.dashboards.seed_firm import NOW
 from throughline.collector.auth import OPEN_PRINCIPAL, Access, Principal
 from throughline.collector.store import Store
+from throughline.correlator.reference_files import LoadedTables, read_table
+from throughline.correlator.reference_store import ReferenceStore
 from throughline.dashboards import session
+from throughline.dashboards.api.money import behind_of
 from throughline.dashboards.deps import Deps
+from throughline.dashboards.money import Internal, Money
 from throughline.dashboards.pages import overview
 from throughline.dashboards.pages.parts import NOTHING, href, length, money, steps, text
 from throughline.dashboards.queries import Kept, PageQueries
+from throughline.dashboards.reader import JourneyFilter, Reader
 from throughline.dashboards.verdict import owner_of
 
+INTERNAL: tuple[Internal, ...] = ("yes", "no")
 MAIN = Path(session.__file__).parent / "pages" / "main.py"
 
 
@@ -90,6 +96,41 @@ def test_billing_shows_cycles_and_leads_to_their_journeys(seeded: tuple[Deps, Se
     assert listed.count('class="tl-cut"') == sum(
         (one["cycle"], one["period"]) == (cycle, newest["period"]) for one in journeys.journeys
     )
+
+
+def test_figures_in_a_reporting_currency_lead_to_their_journeys(seeded: tuple[Deps, Seeded]) -> None:
+    """Sums in the currency of the address, what has no rate beside them, intercompany apart; each links to
+    as many journeys as it counts.
+    """
+    deps, _ = seeded
+    texts = {
+        "exchange_rates": "from,to,rate,valid_from\nEUR,USD,1.25,2026-01-01\n",
+        "customers": "customer,group,intercompany\nHalden Robotics,Ours,yes\n",
+    }
+    loaded = LoadedTables({name: read_table(name, one, name) for name, one in texts.items()})
+    ReferenceStore(deps.store).publish(loaded, NOW)
+    found = Money(deps.store, "default", NOW).at_risk("group", currency="USD", reference="as_is")
+    _, html = visit(deps, by="group", currency="USD", reference="as_is")
+    assert f"{found.total.money.converted:,.2f}" in html
+    assert "without £" in html
+    assert "USD by the rates of 01 Jan 2026 (other)" in html
+    for name, flag in (("", "no"), ("Ours", "yes")):
+        figure = next(one for one in found.items if one.name == name)
+        address = {"at_risk": f"group:{name}", "reference": "as_is", "intercompany": flag}
+        assert text(href("/journeys", **address)) in html
+        _, listed = visit(deps, "journeys.py", **address)
+        assert f"late or stuck: group {name}".strip() in listed
+        count = (figure.intercompany if flag == "yes" else figure.money).journeys
+        assert listed.count("/journey?id=") == count > 0
+        key = ("salesforce.opportunity", listed.split('title="')[1].split('"')[0])
+        for internal in INTERNAL:
+            wanted = JourneyFilter(key=key, behind=behind_of(f"group:{name}", "as_is", internal))
+            rows = Reader(deps.store, "default", NOW).journeys(wanted, limit=10)
+            assert len(rows) == (internal == flag)
+    _, billing = visit(deps, "billing.py", currency="USD")
+    assert 'Intercompany</div><div class="v">$' in billing
+    assert "not converted: £" in billing
+    assert "known are milestone" in visit(deps, "journeys.py", at_risk="luck:x")[1]
 
 
 def test_journeys_are_filtered_by_the_address(seeded: tuple[Deps, Seeded]) -> None:

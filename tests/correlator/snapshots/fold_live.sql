@@ -24,6 +24,7 @@ INSERT INTO journey_state (
     `Amount`,
     `Currency`,
     `AmountObjects`,
+    `AmountDays`,
     `Customer`,
     `Entity`,
     `Region`,
@@ -63,6 +64,7 @@ SELECT
     Amount AS out_Amount,
     Currency AS out_Currency,
     arrayMap(x -> (x.1, x.4, x.5), latest[1]) AS out_AmountObjects,
+    arrayMap(x -> x.6, latest[1]) AS out_AmountDays,
     Customer AS out_Customer,
     Entity AS out_Entity,
     Region AS out_Region,
@@ -142,7 +144,7 @@ FROM (
                                         [seen_firsts[1], if(reversed, arraySort(arrayMap(x -> x.5, remaining[1]))[1], seen_firsts[2])] AS firsts,
                                         [seen_lasts[1], if(reversed, arrayMax(x -> x.6, remaining[1]), seen_lasts[2])] AS lasts,
                                         [seen_judgeds[1], if(reversed, arraySort(arrayMap(x -> x.7, remaining[1]))[1], seen_judgeds[2])] AS judgeds,
-                                        [seen_amounts[1], if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10), arrayFilter(x -> isNotNull(x.9), remaining[1])), seen_amounts[2])] AS amounts
+                                        [seen_amounts[1], if(reversed, arrayMap(x -> (x.8, x.2, x.3, assumeNotNull(x.9), x.10, x.11), arrayFilter(x -> isNotNull(x.9), remaining[1])), seen_amounts[2])] AS amounts
                                     FROM (
                                         SELECT
                                             *,
@@ -154,7 +156,7 @@ FROM (
                                             FROM (
                                                 SELECT
                                                     *,
-                                                    arrayMap(h -> arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> (s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10), if(empty(e.1), [0], e.1)), h))), histories) AS laid_out
+                                                    arrayMap(h -> arrayReverseSort(arrayFlatten(arrayMap(e -> arrayMap(s -> (s, e.2, e.3, e.4, e.5, e.6, e.7, e.8, e.9, e.10, e.11), if(empty(e.1), [0], e.1)), h))), histories) AS laid_out
                                                 FROM (
                                                     SELECT
                                                         Root,
@@ -170,11 +172,11 @@ FROM (
                                                         [minIf(First, r0), minIf(First, r1)] AS seen_firsts,
                                                         [maxIf(Last, r0), maxIf(Last, r1)] AS seen_lasts,
                                                         [0, minIf(Judged, r1)] AS seen_judgeds,
-                                                        [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency)), r1 AND isNotNull(Amount))] AS seen_amounts,
+                                                        [groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency), Day), r0 AND isNotNull(Amount)), groupArrayIf((Owner, Nanos, EventId, assumeNotNull(Amount), toString(Currency), Day), r1 AND isNotNull(Amount))] AS seen_amounts,
                                                         countIf(drops) AS drop_count,
                                                         minIf(Micros, drops) AS dropped,
                                                         any(Reversed) AS reversed,
-                                                        [groupArrayIf((Subjects, Nanos, EventId, u1, First, Last, Judged, Owner, Amount, toString(Currency)), (r1 OR u1) AND Reversed)] AS histories,
+                                                        [groupArrayIf((Subjects, Nanos, EventId, u1, First, Last, Judged, Owner, Amount, toString(Currency), Day), (r1 OR u1) AND Reversed)] AS histories,
                                                         argMaxIf(Attributes['plan'], Moment, Attributes['plan'] != '') AS term_63967fbcec6c
                                                     FROM (
                                                         SELECT
@@ -186,6 +188,7 @@ FROM (
                                                             if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
                                                             bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
                                                             arrayMin(Subjects) AS Owner,
+                                                            ifNull(toDate32OrNull(substring(Attributes['business.accounting_date'], 1, 10)), toDate32(Time)) AS Day,
                                                             (Failed = 0 AND Event IN ('won')) AS r0,
                                                             (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                             (Failed = 0 AND Event IN ('credited')) AS u1,
