@@ -25,7 +25,7 @@ from throughline.correlator.expression_parts import quoted
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import FRESH, Rows, Tables, live, take
+from throughline.correlator.fold_input import FRESH, TARGETS, Rows, Tables, live, take
 from throughline.correlator.fold_milestones import DIMENSIONS, milestones_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
@@ -39,7 +39,8 @@ class FoldSql:
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
     root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events and
-    what removes the vanished are empty when fresh.
+    what removes the vanished are empty when fresh; else they take `targets`, pairs of process and generation,
+    and do so for all processes at once.
     """
 
     take: str
@@ -81,11 +82,10 @@ def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
 def _vanished(table: str, key: str, source: str) -> str:
     """Rows of the changed journeys that this version did not write again."""
     return f"""INSERT INTO {table} (Tenant, Process, Generation, {key}, Version, Deleted)
-SELECT {{tenant:String}}, {{process:String}}, {{generation:UInt32}}, {key}, {{version:UInt64}}, 1
+SELECT {{tenant:String}}, Process, Generation, {key}, {{version:UInt64}}, 1
 FROM (
-    SELECT {key}, Version, Deleted FROM {table}
-    WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} AND Generation = {{generation:UInt32}}
-        AND Root IN (SELECT Root FROM {source})
+    SELECT Process, Generation, {key}, Version, Deleted FROM {table}
+    WHERE {TARGETS} AND Root IN (SELECT Root FROM {source})
     ORDER BY Version DESC LIMIT 1 BY {key}
 )
 WHERE Version < {{version:UInt64}} AND Deleted = 0"""

@@ -14,6 +14,9 @@ _DAY = 86_400_000_000
 
 _PROCESS = "Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}"
 
+TARGETS = "Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))}"
+"""The generations of all processes that are folded at once."""
+
 _COLUMNS = (
     "Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, "
     "Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, "
@@ -65,17 +68,17 @@ FRESH = Rows("journey_events", f"{_FRESH_ROOTS} AND Deleted = 0", _FRESH_ROOTS)
 
 def live(tables: Tables) -> Rows:
     """The live path: the journeys of `source`; their current events were taken into `folding`."""
-    return Rows(tables.folding, "1", f"{_PROCESS} AND Root IN (SELECT Root FROM {tables.source})")
+    return Rows(tables.folding, "Process = {process:String}", f"{_PROCESS} AND Root IN (SELECT Root FROM {tables.source})")
 
 
 def take(tables: Tables) -> str:
-    """Take the current events of the journeys of `source` into `folding`."""
-    return f"""INSERT INTO {tables.folding} ({_COLUMNS})
-SELECT {_COLUMNS}
+    """Take the current events of the journeys of `source`, of whatever process, into `folding`."""
+    return f"""INSERT INTO {tables.folding} (Process, {_COLUMNS})
+SELECT Process, {_COLUMNS}
 FROM (
-    SELECT {_COLUMNS}, Deleted
+    SELECT Process, {_COLUMNS}, Deleted
     FROM journey_events
-    WHERE {_PROCESS} AND Root IN (SELECT Root FROM {tables.source})
+    WHERE {TARGETS} AND Root IN (SELECT Root FROM {tables.source})
     ORDER BY Version DESC LIMIT 1 BY Root, EventId
 )
 WHERE Deleted = 0"""

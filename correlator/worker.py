@@ -6,21 +6,22 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from throughline.collector.store import Role, Store, load_queries
+from throughline.collector.store import Role, Store
 from throughline.correlator import passes
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.compare import Comparer, Period
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
-from throughline.correlator.link import ancestry_statements
+from throughline.correlator.link import AT_ONCE, ancestry_statements
 from throughline.correlator.linker import Linker
 from throughline.correlator.state import EPOCH, Progress, State, utc
 from throughline.correlator.workspace import Run, Workspace, scratch_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from throughline.correlator.definition import Process
@@ -74,8 +75,9 @@ class Correlator:
     ) -> None:
         self._store = store
         self._state = State(store)
-        self._linkers = {process.id: Linker.of(process) for process in processes}
-        self._ancestry = ancestry_statements() | load_queries("throughline.correlator", "worker")
+        self._processes = {process.id: process for process in processes}
+        self._linkers: dict[tuple[str, ...], Linker] = {}
+        self._ancestry = ancestry_statements()
         self._calendars = CalendarTables(store)
         self._checkpoint = checkpoint
         self._batch = batch
@@ -84,8 +86,8 @@ class Correlator:
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
         self._folds = {
-            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False).statements
-            for name, linker in self._linkers.items()
+            name: fold_sql(process, Tables.of(self._live.resolve), fresh=False)
+            for name, process in self._processes.items()
         }
         self._passing = threading.RLock()
         self._rebuilding = threading.Lock()
@@ -115,25 +117,25 @@ class Correlator:
         2. Keeping the live path out, correlate what came meanwhile.
         3. Make the generation the active one.
         """
-        linker = self._linkers[process_id]
+        process = self._processes[process_id]
         with self._rebuilding:
             self._prepare()
             started = self._state.clock()
             generation = self._state.next_generation(process_id)
             self._state.drop_generations(process_id, lambda number: number >= generation)
-            events = self._derive_all(tenant, linker, generation)
+            events = self._derive_all(tenant, process, generation)
             with self._passing:
                 self._catch_up(tenant, process_id, generation, started - OVERLAP)
                 self._checkpoint("activate")
-                self._state.activate(tenant, linker.process, generation, now)
+                self._state.activate(tenant, process, generation, now)
         return RebuildReport(events, generation)
 
     def compare(self, tenant: str, before: Process, after: Process, period: Period) -> dict[str, Any]:
         """How the stored journeys differ under two definitions of one process (`compare.py`)."""
         with self._rebuilding:
-            linker, active = self._linkers.get(after.id), self._state.active(tenant).get(after.id)
-            current = linker and active and active.definition_hash == linker.process.definition_hash
-            present = (linker, active.generation) if linker and active and current else None
+            process, active = self._processes.get(after.id), self._state.active(tenant).get(after.id)
+            current = process and active and active.definition_hash == process.definition_hash
+            present = (process, active.generation) if process and active and current else None
             comparer = Comparer(self._store, self._state, self._calendars, self._space, self._checkpoint)
             return comparer.compare(tenant, before, after, period, present)
 
@@ -142,9 +144,9 @@ class Correlator:
         active = self._state.active(tenant)
         return [
             process_id
-            for process_id, linker in self._linkers.items()
+            for process_id, process in self._processes.items()
             if process_id not in active
-            or active[process_id].definition_hash != linker.process.definition_hash
+            or active[process_id].definition_hash != process.definition_hash
         ]
 
     def tenants(self) -> list[str]:
@@ -177,62 +179,80 @@ class Correlator:
     def _correlate(self, tenant: str, run: Run) -> int:
         """Link and write what is affected; fold that, and what a dead pass may have left."""
         stored = self._state.active(tenant)
-        active = {name: one.generation for name, one in stored.items() if name in self._linkers}
+        active = {name: one.generation for name, one in stored.items() if name in self._processes}
         affected = run.count("affected")
-        if not affected and not self._state.ask("unfolded", tenant=tenant)[0][0]:
+        if not affected and not self._unfolded(tenant, active):
             return 0
         version = self._state.reserve(tenant)
         if affected:
             passes.find_lineage(run, fresh=False)
-            for process_id, generation in active.items():
-                self._link(tenant, process_id, generation, version)
+            for some in _groups(active):
+                self._link(tenant, some, version)
             passes.write_lineage(run, version)
             run.write("write_processed")
-        return sum(self._fold(tenant, name, generation, version) for name, generation in active.items())
+        return sum(self._fold(tenant, some, version) for some in _groups(active))
 
-    def _link(self, tenant: str, process_id: str, generation: int, version: int) -> None:
-        linker = self._linkers[process_id]
-        run = self._go_on(tenant, linker, generation, version)
-        if passes.link(run, linker.process, fresh=False, shared=linker.shared):
-            passes.write(run, linker.process, fresh=False, shared=linker.shared)
+    def _link(self, tenant: str, generations: Mapping[str, int], version: int) -> None:
+        run, linker = self._go_on(tenant, generations, version)
+        if passes.link(run, linker, fresh=False):
+            passes.write(run, linker, fresh=False)
 
-    def _fold(self, tenant: str, process_id: str, generation: int, version: int) -> int:
+    def _fold(self, tenant: str, generations: Mapping[str, int], version: int) -> int:
         """Fold the journeys that linking marked, then say so: a death in between folds them again."""
-        linker = self._linkers[process_id]
-        run = self._go_on(tenant, linker, generation, version)
-        folded = self._state.ask("folded", tenant=tenant, process=process_id, generation=generation)[0][0]
-        run.do("to_fold", folded=folded)
+        run, _linker = self._go_on(tenant, generations, version)
+        run.do("to_fold", **self._state.folded(tenant, generations))
         count = run.count("to_fold")
         if count:
-            self._calendars.provide(linker.process)
             self._checkpoint("fold")
-            for text in self._folds[process_id]:
-                run.execute(text)
+            self._fold_marked(run, generations)
             self._checkpoint("fold_progress")
-            self._state.store_folded(tenant, process_id, generation, version)
+        self._state.store_folded(tenant, generations, version)
         return count
 
-    def _derive_all(self, tenant: str, linker: Linker, generation: int) -> int:
+    def _fold_marked(self, run: Run, generations: Mapping[str, int]) -> None:
+        """Fold the marked journeys, of each process whose events are among theirs; then what is left of none."""
+        every = [self._folds[name] for name in generations][:1]
+        for one in every:
+            run.execute(one.take)
+        failed = {str(name): int(count) for name, count in run.ask("taken")}
+        for name in failed:
+            self._calendars.provide(self._processes[name])
+            for text in (*self._folds[name].clocks, self._folds[name].journeys):
+                run.execute(text, process=name, generation=generations[name])
+        checked = any(self._processes[name].checks for name in failed)
+        unheld = {str(name) for (name,) in run.ask("failed_checks")} if checked else set()
+        for name, count in failed.items():
+            if count or name in unheld:
+                run.execute(self._folds[name].exceptions, process=name, generation=generations[name])
+        for one in every:
+            run.execute(one.vanished_journeys)
+            run.execute(one.vanished_exceptions)
+
+    def _unfolded(self, tenant: str, generations: Mapping[str, int]) -> bool:
+        folded = self._state.folded(tenant, generations)
+        return bool(self._state.ask("unfolded", tenant=tenant, **folded)[0][0])
+
+    def _derive_all(self, tenant: str, process: Process, generation: int) -> int:
         """Link and fold all facts into an empty generation; return the number of facts."""
         events = int(self._state.ask("count_events", tenant=tenant)[0][0])
         if not events:
             return 0
-        workspace = self._space(events)
+        workspace, linker = self._space(events), self._linker([process.id])
         workspace.create()
-        scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
+        scope = linker.parameters | linker.targets([generation]) | {"tenant": tenant, "version": 0}
         run = Run(self._store, workspace, linker.fresh, scope, checkpoint=self._checkpoint)
         try:
             run.do("affected_all")
             passes.find_lineage(run, fresh=True)
-            passes.link(run, linker.process, fresh=True, shared=linker.shared)
-            passes.write(run, linker.process, fresh=True, shared=linker.shared)
+            passes.link(run, linker, fresh=True)
+            passes.write(run, linker, fresh=True)
         finally:
             workspace.clear()
-        self._calendars.provide(linker.process)
-        statements = fold_sql(linker.process, Tables.of(workspace.resolve), fresh=True).statements
+        self._calendars.provide(process)
+        statements = fold_sql(process, Tables.of(workspace.resolve), fresh=True).statements
         for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
             for text in statements:
-                run.execute(text, lo=low, hi=high)
+                run.execute(text, process=process.id, generation=generation, lo=low, hi=high)
         return events
 
     def _space(self, events: int) -> Workspace:
@@ -246,8 +266,8 @@ class Correlator:
         run.do("affected_watching", since=since)
         if run.count("affected"):
             passes.find_lineage(run, fresh=False)
-            self._link(tenant, process_id, generation, version)
-            self._fold(tenant, process_id, generation, version)
+            self._link(tenant, {process_id: generation}, version)
+            self._fold(tenant, {process_id: generation}, version)
 
     def _prepare(self) -> None:
         with self._passing:
@@ -260,15 +280,30 @@ class Correlator:
         self._live.clear()
         return Run(self._store, self._live, self._ancestry, {"tenant": tenant}, checkpoint=self._checkpoint)
 
-    def _go_on(self, tenant: str, linker: Linker, generation: int, version: int) -> Run:
-        """Continue a pass for one process."""
+    def _go_on(self, tenant: str, generations: Mapping[str, int], version: int) -> tuple[Run, Linker]:
+        """Continue a pass for some processes."""
         self._live.clear(keep=passes.PASS_TABLES)
-        scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": version}
-        return Run(self._store, self._live, linker.live, scope, checkpoint=self._checkpoint)
+        linker = self._linker(generations)
+        scope = linker.parameters | linker.targets([*generations.values()])
+        scope |= {"tenant": tenant, "version": version}
+        return Run(self._store, self._live, linker.live, scope, checkpoint=self._checkpoint), linker
+
+    def _linker(self, names: Iterable[str]) -> Linker:
+        """Of some processes at once; made once for each choice."""
+        some = tuple(names)
+        if some not in self._linkers:
+            self._linkers[some] = Linker.of([self._processes[name] for name in some])
+        return self._linkers[some]
 
     def _newest_taken(self) -> datetime:
         sql = self._live.resolve("SELECT max(IngestedAt) FROM @new_events")
         return utc(self._store.query(sql, role=Role.CORRELATOR).result_rows[0][0])
+
+
+def _groups(generations: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """As many processes as can be linked at once."""
+    for start in range(0, len(generations), AT_ONCE):
+        yield dict(islice(generations.items(), start, start + AT_ONCE))
 
 
 def _schema_tag() -> str:

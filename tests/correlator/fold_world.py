@@ -117,7 +117,8 @@ class Folding:
         ]  # fmt: skip
 
     def _scope(self, generation: int) -> dict[str, Any]:
-        return {"tenant": self.tenant, "process": self.process.id, "generation": generation}
+        targets = [(self.process.id, generation)]
+        return {"tenant": self.tenant, "process": self.process.id, "generation": generation, "targets": targets}
 
     def _run(self, statements: Sequence[str], generation: int, chunk: Mapping[str, int]) -> None:
         self.version += 1
