@@ -199,5 +199,8 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
         "max_children": lambda: limit("max_children"),
         "union_limit": lambda: str(most + 1),
         "is_relinked": lambda: "1" if fresh else "(P, EventId) IN (SELECT P, EventId FROM @relinked)",
+        "own_alone": lambda: (
+            "@effective" if fresh else "(SELECT * FROM @keyed WHERE EventId NOT IN (SELECT EventId FROM @inherited))"
+        ),
         "lowest_first": lambda: "" if fresh else "ORDER BY r.Level DESC",
     }

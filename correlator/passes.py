@@ -17,9 +17,12 @@ MAX_HOPS = 64
 """How far above an event its nearest event span may be."""
 
 PASS_TABLES = frozenset(
-    {"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"}
+    {"new_events", "seen", "affected", "facts", "climbs", "spans", "passable", "lineage", "lineage_before"}
 )
 """Working tables that all processes of a pass share."""
+
+FEW = 20_000
+"""Up to so many spans to climb from, whole traces are read at once: statements cost more than rows."""
 
 CHUNK = 1_000_000
 """Events of a rebuild that are folded at once: bounds memory."""
@@ -29,7 +32,7 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     """Find the nearest event spans above the affected events of round 0, then every event below (rule 2).
 
     1. Take the facts of the new events.
-    2. Climb hop by hop through spans that are no events.
+    2. Climb through spans that are no events: few events in one statement, many hop by hop.
     3. Keep what was reached, and what was passed or awaited.
     4. Add the events below, whose keys may follow, with the lineage stored for them.
     """
@@ -38,14 +41,12 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     else:
         run.do("facts")
     run.do("climbs_start")
-    climbing = run.count("climbs") > 0
-    for hop in range(1, MAX_HOPS + 1):
-        if not run.count("climbs", "Hop = {hop:UInt16}", hop=hop):
-            break
-        run.do("spans", hop=hop)
-        if hop < MAX_HOPS:
-            run.do("climbs", hop=hop)
+    climbing = run.count("climbs")
     if climbing:
+        if climbing > FEW or fresh:
+            _climb_by_hops(run)
+        else:
+            _climb(run)
         run.do("lineage")
     if fresh:
         return
@@ -56,6 +57,27 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     run.do("lineage_before")
     if below > 1:
         run.do("facts", "lineage_stored")
+
+
+def _climb(run: Run) -> None:
+    """Climb as far as the traces at hand reach; again while that leads into other ones, by span links."""
+    reached = 1
+    while True:
+        run.do("spans_of_traces", "passable", round=reached)
+        run.do("climb", round=reached, hops=MAX_HOPS - 1)
+        reached += 1
+        known = "SELECT Trace FROM @climbs WHERE Hop < {round:UInt16}"
+        if not run.count("climbs", f"Hop = {{round:UInt16}} AND Trace NOT IN ({known})", round=reached):
+            return
+
+
+def _climb_by_hops(run: Run) -> None:
+    for hop in range(1, MAX_HOPS + 1):
+        run.do("spans", hop=hop)
+        if hop < MAX_HOPS:
+            run.do("climbs", hop=hop)
+        if not run.count("climbs", "Hop = {hop:UInt16} + 1", hop=hop):
+            return
 
 
 def write_lineage(run: Run, version: int) -> None:
@@ -113,10 +135,13 @@ def _effective_keys(run: Run, linker: Linker, *, fresh: bool) -> bool:
         if not engaged:
             return False
         run.narrow(engaged)
-    run.do("effective_free")
     if not below:
+        run.do("effective_all")
         return True
-    run.do("keyed_below", "inherited_start")
+    if fresh:
+        run.do("effective_free", "keyed_below", "inherited_start")
+    else:
+        run.do("keyed_all", "inherited_start")
     last, size = 0, run.value("sum(length(Keys))", "inherited") if nested else 0
     while True:
         run.do("inherited", round=last)
@@ -127,7 +152,7 @@ def _effective_keys(run: Run, linker: Linker, *, fresh: bool) -> bool:
         if grown == size:
             break
         size = grown
-    run.do("effective", round=last)
+    run.do("effective" if fresh else "effective_keyed", round=last)
     return True
 
 

@@ -64,9 +64,8 @@ class State:
         version, watermark, stragglers = self.ask("progress", tenant=tenant)[0]
         return Progress(int(version), utc(watermark), int(stragglers))
 
-    def reserve(self, tenant: str) -> int:
+    def reserve(self, tenant: str, last: Progress) -> int:
         """Take a version before anything is written under it: an attempt that dies keeps it for itself."""
-        last = self.progress(tenant)
         self.store_progress(tenant, Progress(last.version + 1, last.watermark, last.stragglers))
         return last.version + 1
 

@@ -164,33 +164,35 @@ class Correlator:
             overdue = run.count("new_events")
             run.do("stragglers", since=since, batch=self._batch)
             found = run.count("new_events") - overdue
-        run.do("seen", "affected_new")
-        run.do("affected_watching", since=EPOCH if stragglers else since)
+        run.do("seen")
+        run.do("affected_new", since=EPOCH if stragglers else since)
         events = run.count("new_events")
         until = min(started, self._newest_taken()) if events >= self._batch else started
-        journeys = self._correlate(tenant, run)
+        version, journeys = self._correlate(tenant, run, last)
         watermark = max(until, last.watermark)
         if events or journeys or watermark - last.watermark >= IDLE_STEP:
-            version = self._state.progress(tenant).version + 1
             self._checkpoint("progress")
-            self._state.store_progress(tenant, Progress(version, watermark, last.stragglers + found))
+            self._state.store_progress(tenant, Progress(version + 1, watermark, last.stragglers + found))
         return TickReport(events, journeys, events >= self._batch, watermark)
 
-    def _correlate(self, tenant: str, run: Run) -> int:
-        """Link and write what is affected; fold that, and what a dead pass may have left."""
+    def _correlate(self, tenant: str, run: Run, last: Progress) -> tuple[int, int]:
+        """Link and write what is affected; fold that, and what a dead pass may have left.
+
+        Returns the version used last, and how many journeys were folded.
+        """
         stored = self._state.active(tenant)
         active = {name: one.generation for name, one in stored.items() if name in self._processes}
         affected = run.count("affected")
         if not affected and not self._unfolded(tenant, active):
-            return 0
-        version = self._state.reserve(tenant)
+            return last.version, 0
+        version = self._state.reserve(tenant, last)
         if affected:
             passes.find_lineage(run, fresh=False)
             for some in _groups(active):
                 self._link(tenant, some, version)
             passes.write_lineage(run, version)
             run.write("write_processed")
-        return sum(self._fold(tenant, some, version) for some in _groups(active))
+        return version, sum(self._fold(tenant, some, version) for some in _groups(active))
 
     def _link(self, tenant: str, generations: Mapping[str, int], version: int) -> None:
         run, linker = self._go_on(tenant, generations, version)
@@ -259,15 +261,14 @@ class Correlator:
         return self._on_disk if events > IN_MEMORY else self._in_memory
 
     def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> None:
-        version = self._state.reserve(tenant)
+        version = self._state.reserve(tenant, self._state.progress(tenant))
         run = self._begin(tenant)
         run.do("recent", since=since)
-        run.do("affected_new")
-        run.do("affected_watching", since=since)
+        run.do("affected_new", since=since)
         if run.count("affected"):
             passes.find_lineage(run, fresh=False)
             self._link(tenant, {process_id: generation}, version)
-            self._fold(tenant, {process_id: generation}, version)
+        self._fold(tenant, {process_id: generation}, version)
 
     def _prepare(self) -> None:
         with self._passing:

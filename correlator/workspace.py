@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"@(\w+)")
 
 LOOK_UPS = {
+    "passable": "Join(ANY, LEFT, Span) SETTINGS persistent = 0",
     "same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0",
     "known": "Join(ANY, LEFT, Object) SETTINGS persistent = 0",
 }

@@ -120,6 +120,16 @@ FROM
 -- The attributes that the process's expressions read: journeys keep no others.
 mapFilter((name, value) -> has({attributes:Array(Array(String))}[P + 1], name), $1)
 
+-- keyed_all --
+-- All affected events at once, before inheritance: planning the statement takes longer than copying a few rows.
+INSERT INTO @keyed
+${keyed(@facts)}
+
+-- effective_all --
+-- No event has ancestors: all have what they name themselves.
+INSERT INTO @effective
+${keyed(@facts)}
+
 -- effective_free --
 -- Events without ancestors have what they name themselves.
 INSERT INTO @effective
@@ -152,7 +162,8 @@ WHERE NOT Deleted
 
 -- inherited_start --
 -- Round 0 of the fixpoint.
-INSERT INTO @inherited SELECT P, EventId, Keys, 0 FROM @keyed
+INSERT INTO @inherited
+SELECT P, EventId, Keys, 0 FROM @keyed WHERE EventId IN (SELECT EventId FROM @lineage WHERE notEmpty(Ancestors))
 
 -- inherited --
 -- One round: to each event the keys of its ancestors on levels where it has no own ones. Ancestors outside the affected set
@@ -173,7 +184,7 @@ LEFT ANY JOIN
     (
         SELECT P, EventId, Keys FROM @inherited WHERE Round = {round:UInt16}
         UNION ALL
-        SELECT P, EventId, Keys FROM @effective WHERE EventId IN (SELECT arrayJoin(Ancestors) FROM @lineage)
+        SELECT P, EventId, Keys FROM ${own_alone} WHERE EventId IN (SELECT arrayJoin(Ancestors) FROM @lineage)
         UNION ALL
         SELECT P, EventId, Keys FROM @before WHERE EventId NOT IN (SELECT EventId FROM @affected)
     ) AS a ON a.EventId = d.Ancestor
@@ -185,6 +196,15 @@ INSERT INTO @effective
 SELECT k.P, k.EventId, k.ContentHash, k.SubjectLevel, k.SubjectRank, k.Own, i.Keys, k.Claims, k.Pairs, k.Fact, k.Attributes
 FROM @keyed AS k
 INNER JOIN (SELECT P, EventId, Keys FROM @inherited WHERE Round = {round:UInt16}) AS i ON i.P = k.P AND i.EventId = k.EventId
+
+-- effective_keyed --
+-- Of all affected events.
+INSERT INTO @effective
+SELECT k.P, k.EventId, k.ContentHash, k.SubjectLevel, k.SubjectRank, k.Own, if(i.Here, i.Keys, k.Keys), k.Claims, k.Pairs, k.Fact,
+    k.Attributes
+FROM @keyed AS k
+LEFT ANY JOIN (SELECT P, EventId, Keys, 1 AS Here FROM @inherited WHERE Round = {round:UInt16}) AS i
+    ON i.P = k.P AND i.EventId = k.EventId
 
 -- relinked --
 -- Events that differ from what is stored of them. Those without any key of the process, then and now, are none of it.

@@ -23,12 +23,16 @@ EventId UInt128
 EventId UInt128, ContentHash UInt64, Parents Array(Tuple(Trace UInt64, Span UInt128)), Keys Array(Tuple(Namespace String, Value String)), ContextKeys Array(Tuple(Namespace String, Value String)), Subject LowCardinality(String), Links Array(String), Cuts Array(String), Fact Tuple(Time DateTime64(9, 'UTC'), Event LowCardinality(String), Failed UInt8, System LowCardinality(String), Platform LowCardinality(String), Connection LowCardinality(String), Amount Nullable(Decimal(38, 6)), Currency LowCardinality(String), Customer String, Entity LowCardinality(String), Region LowCardinality(String), ServiceLine LowCardinality(String), TimePrecision LowCardinality(String), ExceptionClass LowCardinality(String), ExceptionCode String, ExceptionMessage String), Attributes Map(LowCardinality(String), String)
 
 -- climbs --
--- Spans looked at on the way up from an event, Hop steps above it.
+-- Spans looked at on the way up from an event, Hop steps above it (live: reached in round Hop - 1).
 EventId UInt128, Trace UInt64, Span UInt128, Hop UInt16
 
 -- spans --
 -- The stored spans among them.
 Trace UInt64, Span UInt128, IsEvent UInt8, Parents Array(Tuple(Trace UInt64, Span UInt128)), Seen UInt64
+
+-- passable --
+-- Look-up: the parents of the stored spans that are no events.
+Span UInt128, Parents Array(Tuple(UInt64, UInt128))
 
 -- lineage --
 -- Nearest event spans above each affected event.
