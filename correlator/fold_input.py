@@ -36,9 +36,10 @@ class Tables:
     due: str
 
     @classmethod
-    def of(cls, resolve: Callable[[str], str]) -> "Tables":
-        """Those of a workspace."""
-        return cls(resolve("@to_fold"), resolve("@folding"), resolve("@period"), resolve("@due"))
+    def of(cls, resolve: Callable[[str], str], lane: str = "") -> "Tables":
+        """Those of a workspace; in a second lane another process may be folded at the same time."""
+        own = (resolve(f"@{name}{lane}") for name in ("period", "due"))
+        return cls(resolve("@to_fold"), resolve("@folding"), *own)
 
     def __post_init__(self) -> None:
         """Refuse what is no name."""

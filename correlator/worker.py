@@ -15,6 +15,7 @@ from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.compare import Comparer, Period
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
+from throughline.correlator.folder import Folder
 from throughline.correlator.link import AT_ONCE, ancestry_statements
 from throughline.correlator.linker import Linker
 from throughline.correlator.state import EPOCH, Progress, State, utc
@@ -85,10 +86,7 @@ class Correlator:
         self._live = Workspace(store, f"live_{tag}_", on_disk=False)
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
-        self._folds = {
-            name: fold_sql(process, Tables.of(self._live.resolve), fresh=False)
-            for name, process in self._processes.items()
-        }
+        self._folder = Folder(self._processes, self._live, self._calendars)
         self._passing = threading.RLock()
         self._rebuilding = threading.Lock()
         self._ready = False
@@ -166,23 +164,22 @@ class Correlator:
             found = run.count("new_events") - overdue
         run.do("seen")
         run.do("affected_new", since=EPOCH if stragglers else since)
-        events = run.count("new_events")
+        events, affected = run.counts("new_events", "affected")
         until = min(started, self._newest_taken()) if events >= self._batch else started
-        version, journeys = self._correlate(tenant, run, last)
+        version, journeys = self._correlate(tenant, run, last, affected=affected > 0)
         watermark = max(until, last.watermark)
         if events or journeys or watermark - last.watermark >= IDLE_STEP:
             self._checkpoint("progress")
             self._state.store_progress(tenant, Progress(version + 1, watermark, last.stragglers + found))
         return TickReport(events, journeys, events >= self._batch, watermark)
 
-    def _correlate(self, tenant: str, run: Run, last: Progress) -> tuple[int, int]:
+    def _correlate(self, tenant: str, run: Run, last: Progress, *, affected: bool) -> tuple[int, int]:
         """Link and write what is affected; fold that, and what a dead pass may have left.
 
         Returns the version used last, and how many journeys were folded.
         """
         stored = self._state.active(tenant)
-        active = {name: one.generation for name, one in stored.items() if name in self._processes}
-        affected = run.count("affected")
+        active = {name: stored[name].generation for name in self._processes if name in stored}
         if not affected and not self._unfolded(tenant, active):
             return last.version, 0
         version = self._state.reserve(tenant, last)
@@ -206,29 +203,10 @@ class Correlator:
         count = run.count("to_fold")
         if count:
             self._checkpoint("fold")
-            self._fold_marked(run, generations)
+            self._folder.fold(run, generations)
             self._checkpoint("fold_progress")
         self._state.store_folded(tenant, generations, version)
         return count
-
-    def _fold_marked(self, run: Run, generations: Mapping[str, int]) -> None:
-        """Fold the marked journeys, of each process whose events are among theirs; then what is left of none."""
-        every = [self._folds[name] for name in generations][:1]
-        for one in every:
-            run.execute(one.take)
-        failed = {str(name): int(count) for name, count in run.ask("taken")}
-        for name in failed:
-            self._calendars.provide(self._processes[name])
-            for text in (*self._folds[name].clocks, self._folds[name].journeys):
-                run.execute(text, process=name, generation=generations[name])
-        checked = any(self._processes[name].checks for name in failed)
-        unheld = {str(name) for (name,) in run.ask("failed_checks")} if checked else set()
-        for name, count in failed.items():
-            if count or name in unheld:
-                run.execute(self._folds[name].exceptions, process=name, generation=generations[name])
-        for one in every:
-            run.execute(one.vanished_journeys)
-            run.execute(one.vanished_exceptions)
 
     def _unfolded(self, tenant: str, generations: Mapping[str, int]) -> bool:
         folded = self._state.folded(tenant, generations)

@@ -168,6 +168,13 @@ Root UInt64, Place UInt16, Due Int64, Why UInt8
 -- The billing period of the journeys at hand, of a process with a cycle.
 Root UInt64, CutOff Int64, First Date32, Last Date32
 
+-- due_beside --
+-- For a second process that is folded at the same time.
+= due
+
+-- period_beside --
+= period
+
 -- differing --
 -- Journeys that differ between the two sides of a comparison: an empty status where there is none; milestones in another state.
 Root UInt64, Opened DateTime64(6, 'UTC'), Before String, After String, Moved Array(Tuple(Name String, Before String, After String))

@@ -117,8 +117,9 @@ class Folding:
         ]  # fmt: skip
 
     def _scope(self, generation: int) -> dict[str, Any]:
-        targets = [(self.process.id, generation)]
-        return {"tenant": self.tenant, "process": self.process.id, "generation": generation, "targets": targets}
+        process = self.process.id
+        one = {"tenant": self.tenant, "process": process, "generation": generation}
+        return one | {"targets": [(process, generation)]}
 
     def _run(self, statements: Sequence[str], generation: int, chunk: Mapping[str, int]) -> None:
         self.version += 1

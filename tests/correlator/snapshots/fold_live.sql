@@ -1,9 +1,9 @@
-INSERT INTO folding (Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes)
-SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
+INSERT INTO folding (Process, Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes)
+SELECT Process, Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
 FROM (
-    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
+    SELECT Process, Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
     FROM journey_events
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
+    WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
     ORDER BY Version DESC LIMIT 1 BY Root, EventId
 )
 WHERE Deleted = 0;
@@ -184,9 +184,9 @@ FROM (
                                                         (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                         (Failed = 0 AND Event IN ('credited')) AS u1,
                                                         (Failed = 0 AND Event IN ('lost')) AS drops,
-                                                        Root IN (SELECT Root FROM folding WHERE 1 AND Event IN ('credited')) AS Reversed
+                                                        Root IN (SELECT Root FROM folding WHERE Process = {process:String} AND Event IN ('credited')) AS Reversed
                                                     FROM (
-                                                    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
+                                                    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE Process = {process:String}
                                                     )
                                                 )
                                                 GROUP BY Root
@@ -225,8 +225,8 @@ LEFT JOIN (
         FROM (
             SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
             FROM (
-                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
-                    AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE 1 AND Failed = 1)
+                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE Process = {process:String}
+                    AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE Process = {process:String} AND Failed = 1)
             )
         )
         GROUP BY Root, Subject, Event
@@ -267,8 +267,8 @@ FROM (
     FROM (
         SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
         FROM (
-            SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
-                AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE 1 AND Failed = 1)
+            SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE Process = {process:String}
+                AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE Process = {process:String} AND Failed = 1)
         )
     )
     GROUP BY Root, Subject, Event
@@ -290,21 +290,19 @@ FROM (
 );
 
 INSERT INTO journey_state (Tenant, Process, Generation, Root, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, {version:UInt64}, 1
+SELECT {tenant:String}, Process, Generation, Root, {version:UInt64}, 1
 FROM (
-    SELECT Root, Version, Deleted FROM journey_state
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-        AND Root IN (SELECT Root FROM dirty)
+    SELECT Process, Generation, Root, Version, Deleted FROM journey_state
+    WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
     ORDER BY Version DESC LIMIT 1 BY Root
 )
 WHERE Version < {version:UInt64} AND Deleted = 0;
 
 INSERT INTO exception_state (Tenant, Process, Generation, Root, ExceptionId, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, ExceptionId, {version:UInt64}, 1
+SELECT {tenant:String}, Process, Generation, Root, ExceptionId, {version:UInt64}, 1
 FROM (
-    SELECT Root, ExceptionId, Version, Deleted FROM exception_state
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-        AND Root IN (SELECT Root FROM dirty)
+    SELECT Process, Generation, Root, ExceptionId, Version, Deleted FROM exception_state
+    WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
     ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
 )
 WHERE Version < {version:UInt64} AND Deleted = 0;
