@@ -69,7 +69,8 @@ FRESH = Rows("journey_events", f"{_FRESH_ROOTS} AND Deleted = 0", _FRESH_ROOTS)
 
 def live(tables: Tables) -> Rows:
     """The live path: the journeys of `source`; their current events were taken into `folding`."""
-    return Rows(tables.folding, "Process = {process:String}", f"{_PROCESS} AND Root IN (SELECT Root FROM {tables.source})")
+    changed = f"{_PROCESS} AND Root IN (SELECT Root FROM {tables.source})"
+    return Rows(tables.folding, "Process = {process:String}", changed)
 
 
 def take(tables: Tables) -> str:

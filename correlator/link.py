@@ -53,8 +53,9 @@ def link_statements(processes: Sequence[Process], *, fresh: bool) -> dict[str, s
 
 def ancestry_statements() -> dict[str, str]:
     """Return the statements that no process changes: which events are at hand, and what stands above them."""
-    blocks = load_queries("throughline.correlator", "ancestry") | load_queries("throughline.correlator", "worker")
-    return {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
+    blocks = load_queries("throughline.correlator", "ancestry")
+    own = {name: expand(text, blocks, {}) for name, text in blocks.items() if "$1" not in text}
+    return own | worker_statements()
 
 
 def worker_statements() -> dict[str, str]:
@@ -177,12 +178,14 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
         return f"transform({spot}, {{spots:Array(UInt32)}}, {{names:Array(String)}}, '')"
 
     def known_to(namespace: str) -> str:
-        return f"transform({namespace}, {{namespaces:Array(String)}}, {{known_to:Array(UInt64)}}, toUInt64(0))"
+        known = "{namespaces:Array(String)}, {known_to:Array(UInt64)}"
+        return f"transform({namespace}, {known}, toUInt64(0))"
 
     def limit(name: str) -> str:
         spot = "toUInt16(P) * 256 + {level:UInt8}"
         return f"transform({spot}, {{all_levels:Array(UInt16)}}, {{{name}:Array(UInt64)}}, toUInt64(0))"
 
+    own_alone = "(SELECT * FROM @keyed WHERE EventId NOT IN (SELECT EventId FROM @inherited))"
     most = max(level.max_roots for process in processes for level in process.levels)
     return {
         "pair": lambda: _PAIR,
@@ -199,8 +202,6 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
         "max_children": lambda: limit("max_children"),
         "union_limit": lambda: str(most + 1),
         "is_relinked": lambda: "1" if fresh else "(P, EventId) IN (SELECT P, EventId FROM @relinked)",
-        "own_alone": lambda: (
-            "@effective" if fresh else "(SELECT * FROM @keyed WHERE EventId NOT IN (SELECT EventId FROM @inherited))"
-        ),
+        "own_alone": lambda: "@effective" if fresh else own_alone,
         "lowest_first": lambda: "" if fresh else "ORDER BY r.Level DESC",
     }

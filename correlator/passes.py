@@ -91,7 +91,7 @@ def link(run: Run, linker: Linker, *, fresh: bool) -> bool:
     run.do("named")
     if not fresh:
         run.do("before")
-    if not _effective_keys(run, linker, fresh=fresh):
+    if not _effective_keys(run, fresh=fresh):
         return False
     if not fresh:
         run.do("relinked")
@@ -128,7 +128,7 @@ def ranges(size: int, chunks: int) -> list[tuple[int, int]]:
     return [(low, high - 1) for low, high in pairwise(bounds)]
 
 
-def _effective_keys(run: Run, linker: Linker, *, fresh: bool) -> bool:
+def _effective_keys(run: Run, *, fresh: bool) -> bool:
     """What each event means by its own keys and by those above it; False when no process is concerned."""
     ((engaged, below, nested),) = run.ask("engaged")
     if not fresh:

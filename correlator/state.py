@@ -76,10 +76,15 @@ class State:
 
     def folded(self, tenant: str, generations: Mapping[str, int]) -> dict[str, Any]:
         """Up to which version the marked journeys of some processes are folded, as parameters."""
-        found = {(str(name), int(of)): int(version) for name, of, version in self.ask("folded", tenant=tenant)}
+        rows = self.ask("folded", tenant=tenant)
+        found = {(str(name), int(generation)): int(version) for name, generation, version in rows}
         folded = [found.get(pair, 0) for pair in generations.items()]
-        return {"targets": list(generations.items()), "processes": list(generations), "folded": folded,
-                "least": min(folded, default=0)}
+        return {
+            "targets": list(generations.items()),
+            "processes": list(generations),
+            "folded": folded,
+            "least": min(folded, default=0),
+        }
 
     def store_folded(self, tenant: str, generations: Mapping[str, int], version: int) -> None:
         """Store that all journeys marked up to a version are folded."""
