@@ -1,7 +1,8 @@
 """The order of linking: which statement follows which, for new events and for all.
 
 A pass over new events reads before-images of what it is about to change, a rebuild (`fresh`) has none; apart
-from that both run the same statements.
+from that both run the same statements. A statement links all processes of the run: planning it takes 3 to
+30 ms, whatever the number of rows, so a pass asks first what there is to do and leaves out the rest.
 """
 
 from __future__ import annotations

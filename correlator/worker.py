@@ -59,7 +59,7 @@ class RebuildReport:
 
 
 class Correlator:
-    """Turns facts into journeys, tenant by tenant.
+    """Turns facts into journeys, tenant by tenant; a pass links all processes at once, a rebuild one.
 
     ``checkpoint`` is called with a statement's name before it changes a stored table: a test raises there to
     die. Only one Correlator may work on a tenant at a time (the engine holds a lease); within one, passes are

@@ -22,7 +22,7 @@ arrayFilter(g -> length(g) = 5, arrayConcat(
 
 -- spelled --
 -- Every key that some facts spell, once in each process that knows its namespace.
-SELECT P, Key, intDiv(any(Place), 256), any(Place) % 256, any(Namespace), any(Value)
+SELECT P, Key, intDiv(Place, 256), Place % 256, Namespace, Value
 FROM
 (
     SELECT P, k.1 AS Namespace, k.2 AS Value, ${place(Namespace)} AS Place, ${key(Namespace, Value)} AS Key
@@ -31,7 +31,7 @@ FROM
         SELECT k, toUInt8(arrayJoin(bitPositionsToArray(bitAnd(${known_to(k.1)}, {engaged:UInt64})))) AS P
         FROM
         (
-            SELECT arrayJoin(arrayConcat(
+            SELECT DISTINCT arrayJoin(arrayConcat(
                 Keys,
                 ContextKeys,
                 arrayFlatten(arrayMap(g -> [(g[1], g[2]), (g[3], g[4])], ${said_pairs})))) AS k
@@ -41,7 +41,6 @@ FROM
     WHERE NOT ${placeholder(k.1, k.2)}
 )
 WHERE Key NOT IN (SELECT Key FROM @named)
-GROUP BY P, Key
 
 -- named --
 INSERT INTO @named ${spelled(@facts)}
