@@ -106,7 +106,7 @@ class Hindsight(Comparer):
         ancestry = ancestry_statements(**counting)
         if facts == "known_now":
             ancestry["straddling"] = expand(SQL["straddling"], {}, {})
-        self._link(tenant, {generation: Linker.of(process)}, ancestry, at=micros(at))
+        self._link(tenant, {generation: Linker.of([process])}, ancestry, at=micros(at))
         self._fold(tenant, generation, [Side(process, generation, generation)], Period(None, None, at))
 
     def _definition_at(self, tenant: str, present: Process, at: datetime) -> tuple[Process, str]:

@@ -63,7 +63,7 @@ class Comparer:
         before: Process,
         after: Process,
         period: Period,
-        present: tuple[Linker, int] | None,
+        present: tuple[Process, int] | None,
     ) -> dict[str, Any]:
         """Return the figures of both sides and what differs, ready for JSON (docs/how-to-what-if.md).
 
@@ -95,15 +95,15 @@ class Comparer:
         before: Process,
         after: Process,
         first: int,
-        present: tuple[Linker, int] | None,
+        present: tuple[Process, int] | None,
     ) -> tuple[int, int]:
         """The generations whose membership counts for the two sides; what is missing is linked."""
         kept = before.attributes_used | after.attributes_used
-        linkers = (Linker.of(before, kept), Linker.of(after, kept))
+        linkers = (Linker.of([before], kept), Linker.of([after], kept))
         alike = linkers[0].links_like(linkers[1])
         if alike and present is not None:
-            linker, generation = present
-            if linker.links_like(linkers[0]) and kept <= linker.process.attributes_used:
+            process, generation = present
+            if Linker.of([process]).links_like(linkers[0]) and kept <= process.attributes_used:
                 return generation, generation
         sources = (first, first if alike else first + 1)
         self._link(tenant, dict(zip(sources, linkers, strict=True)))
@@ -131,9 +131,9 @@ class Comparer:
             passes.find_lineage(run, fresh=True)
             for generation, linker in wanted.items():
                 workspace.clear(keep=passes.PASS_TABLES)
-                scope = linker.parameters | shared | {"generation": generation}
+                scope = linker.parameters | linker.targets([generation]) | shared
                 run = Run(self._store, workspace, linker.fresh, scope, checkpoint=self._checkpoint)
-                passes.link(run, linker.process, fresh=True, shared=linker.shared)
+                passes.link(run, linker, fresh=True)
                 run.write("journey_events", "keys")
         finally:
             workspace.clear()
@@ -152,7 +152,7 @@ class Comparer:
             for low, high in passes.ranges(2**64, -(-self._size(scope, source) // CHUNK)):
                 workspace.clear()
                 run.do("opened", generation=source, lo=low, hi=high)
-                run.execute(folding[0][1].take + _COUNTS, generation=source)
+                run.execute(folding[0][1].take + _COUNTS, targets=[(scope["process"], source)])
                 for side, sql in folding:
                     self._checkpoint("fold_comparison")
                     for text in (*sql.clocks, sql.journeys):

@@ -26,9 +26,9 @@ from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import DIMENSIONS, FRESH, Rows, Tables, live, take
+from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take
 from throughline.correlator.fold_milestones import milestones_sql
-from throughline.correlator.fold_transitions import touched_sql, transitions_sql
+from throughline.correlator.fold_transitions import transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
 _NEVER = 2**62
@@ -41,7 +41,8 @@ class FoldSql:
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
     root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events,
-    what removes the vanished and what notices transitions are empty when fresh.
+    what removes the vanished and what notices transitions are empty when fresh; else taking and removing take
+    `targets`, pairs of process and generation, and do so for all processes at once.
     """
 
     take: str
@@ -51,21 +52,13 @@ class FoldSql:
     vanished_journeys: str = ""
     vanished_exceptions: str = ""
     transitions: tuple[str, ...] = ()
-    """To be run last, and only if `touched` counts any: looking for what changed costs as much as the rest of
-    a small fold.
-    """
-    touched: str = ""
-
-    @property
-    def facts(self) -> tuple[str, ...]:
-        """All but the transitions that do something, in order."""
-        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.clocks, *last) if one)
+    """To be left out where no changed journey has or had an exception: they cost as much as a small fold."""
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """All of them, in order."""
-        return (*self.facts, *self.transitions)
+        """All of them that do something, in order."""
+        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
+        return tuple(one for one in (self.take, *self.clocks, *last, *self.transitions) if one)
 
 
 def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
@@ -88,18 +81,16 @@ def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
         _vanished("journey_state", "Root", tables.source),
         _vanished("exception_state", "Root, Subject, ExceptionId", tables.source),
         transitions_sql(rows),
-        touched_sql(rows),
     )
 
 
 def _vanished(table: str, key: str, source: str) -> str:
     """Rows of the changed journeys that this version did not write again."""
     return f"""INSERT INTO {table} (Tenant, Process, Generation, {key}, Version, Deleted)
-SELECT {{tenant:String}}, {{process:String}}, {{generation:UInt32}}, {key}, {{version:UInt64}}, 1
+SELECT {{tenant:String}}, Process, Generation, {key}, {{version:UInt64}}, 1
 FROM (
-    SELECT {key}, Version, Deleted FROM {table}
-    WHERE Tenant = {{tenant:String}} AND Process = {{process:String}} AND Generation = {{generation:UInt32}}
-        AND Root IN (SELECT Root FROM {source})
+    SELECT Process, Generation, {key}, Version, Deleted FROM {table}
+    WHERE {TARGETS} AND Root IN (SELECT Root FROM {source})
     ORDER BY Version DESC LIMIT 1 BY {key}
 )
 WHERE Version < {{version:UInt64}} AND Deleted = 0"""

@@ -17,6 +17,9 @@ _FAR = 10**18
 
 _PROCESS = "Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}"
 
+TARGETS = "Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))}"
+"""The generations of all processes that are folded at once."""
+
 _COLUMNS = (
     "Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, "
     "Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, "
@@ -36,9 +39,10 @@ class Tables:
     due: str
 
     @classmethod
-    def of(cls, resolve: Callable[[str], str]) -> "Tables":
-        """Those of a workspace."""
-        return cls(resolve("@to_fold"), resolve("@folding"), resolve("@period"), resolve("@due"))
+    def of(cls, resolve: Callable[[str], str], lane: str = "") -> "Tables":
+        """Those of a workspace; in a second lane another process may be folded at the same time."""
+        own = (resolve(f"@{name}{lane}") for name in ("period", "due"))
+        return cls(resolve("@to_fold"), resolve("@folding"), *own)
 
     def __post_init__(self) -> None:
         """Refuse what is no name."""
@@ -78,17 +82,18 @@ FRESH = Rows(
 def live(tables: Tables) -> Rows:
     """The live path: the journeys of `source`; their current events were taken into `folding`."""
     source = f"IN (SELECT Root FROM {tables.source})"
-    return Rows(tables.folding, "1", f"{_PROCESS} AND Root {source}", f"{_CHECKS} {source}")
+    taken = "Process = {process:String}"
+    return Rows(tables.folding, taken, f"{_PROCESS} AND Root {source}", f"{_CHECKS} {source}")
 
 
 def take(tables: Tables) -> str:
-    """Take the current events of the journeys of `source` into `folding`."""
-    return f"""INSERT INTO {tables.folding} ({_COLUMNS})
-SELECT {_COLUMNS}
+    """Take the current events of the journeys of `source`, of whatever process, into `folding`."""
+    return f"""INSERT INTO {tables.folding} (Process, {_COLUMNS})
+SELECT Process, {_COLUMNS}
 FROM (
-    SELECT {_COLUMNS}, Deleted
+    SELECT Process, {_COLUMNS}, Deleted
     FROM journey_events
-    WHERE {_PROCESS} AND Root IN (SELECT Root FROM {tables.source})
+    WHERE {TARGETS} AND Root IN (SELECT Root FROM {tables.source})
     ORDER BY Version DESC LIMIT 1 BY Root, EventId
 )
 WHERE Deleted = 0"""

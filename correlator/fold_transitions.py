@@ -15,11 +15,6 @@ _GENERATION = f"{_PROCESS} AND Generation = {{generation:UInt32}}"
 _KEY = "Subject, ExceptionId, Kind, Origin, At, EventId, Act"
 
 
-def touched_sql(rows: Rows) -> str:
-    """Whether the changed journeys have, or had, any exception."""
-    return f"SELECT count() FROM exception_state WHERE {rows.journeys}"
-
-
 def transitions_sql(rows: Rows) -> tuple[str, ...]:
     """The statements after a live fold: for the exceptions of the changed journeys.
 

@@ -1,41 +1,56 @@
-"""A process with the statements that link it, of the live path and of a rebuild."""
+"""Processes with the statements that link them all at once, in the live path and in a rebuild."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from throughline.collector.store import load_queries
 from throughline.correlator.link import link_parameters, link_statements, shares_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from throughline.correlator.definition import Process
 
 
 @dataclass(frozen=True)
 class Linker:
-    """`parameters` are those that all its statements share."""
+    """`parameters` are those that all its statements share; the place of a process in it is its number P."""
 
-    process: Process
-    live: dict[str, str]
-    fresh: dict[str, str]
+    processes: tuple[Process, ...]
     parameters: dict[str, Any]
-    shared: bool
 
     @classmethod
-    def of(cls, process: Process, attributes: Collection[str] | None = None) -> Linker:
-        """Journeys keep the attributes that the process's expressions read, or those that are given."""
-        kept = process.attributes_used if attributes is None else attributes
-        own = load_queries("throughline.correlator", "worker")
-        live, fresh = (link_statements(process, fresh=fresh) | own for fresh in (False, True))
-        return cls(process, live, fresh, link_parameters(process, kept), shares_levels(process))
+    def of(cls, processes: Sequence[Process], attributes: Collection[str] | None = None) -> Linker:
+        """Journeys keep the attributes that their process's expressions read, or those that are given."""
+        kept = [one.attributes_used if attributes is None else attributes for one in processes]
+        return cls(tuple(processes), link_parameters(processes, kept))
+
+    @cached_property
+    def live(self) -> dict[str, str]:
+        """The statements for what is new."""
+        return link_statements(self.processes, fresh=False)
+
+    @cached_property
+    def fresh(self) -> dict[str, str]:
+        """The statements for everything."""
+        return link_statements(self.processes, fresh=True)
+
+    @property
+    def shared(self) -> bool:
+        """Whether aliases can exist."""
+        return shares_levels(self.processes)
+
+    def targets(self, generations: Sequence[int]) -> dict[str, Any]:
+        """The parameters that say which rows are meant: of all its processes, in these generations."""
+        pairs = zip((process.id for process in self.processes), generations, strict=True)
+        return {"generations": list(generations), "targets": list(pairs)}
 
     def links_like(self, other: Linker) -> bool:
         """Whether both put the same events into the same journeys."""
-        return (self.process.levels, self.fresh, self.parameters | {"attributes": ()}) == (
-            other.process.levels,
-            other.fresh,
+        return ([one.levels for one in self.processes], self.parameters | {"attributes": ()}) == (
+            [one.levels for one in other.processes],
             other.parameters | {"attributes": ()},
         )
+

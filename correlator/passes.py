@@ -1,7 +1,8 @@
 """The order of linking: which statement follows which, for new events and for all.
 
 A pass over new events reads before-images of what it is about to change, a rebuild (`fresh`) has none; apart
-from that both run the same statements.
+from that both run the same statements. A statement links all processes of the run: planning it takes 3 to
+30 ms, whatever the number of rows, so a pass asks first what there is to do and leaves out the rest.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from throughline.correlator.definition import Process
+    from throughline.correlator.linker import Linker
     from throughline.correlator.workspace import Run
 
 MAX_HOPS = 64
 """How far above an event its nearest event span may be."""
 
 PASS_TABLES = frozenset(
-    {"new_events", "seen", "affected", "facts", "climbs", "spans", "lineage", "lineage_before"}
+    {"new_events", "seen", "affected", "facts", "climbs", "spans", "passable", "lineage", "lineage_before"}
 )
 """Working tables that all processes of a pass share."""
+
+FEW = 20_000
+"""Up to so many spans to climb from, whole traces are read at once: statements cost more than rows."""
 
 CHUNK = 1_000_000
 """Events of a rebuild that are folded at once: bounds memory."""
@@ -29,7 +33,7 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     """Find the nearest event spans above the affected events of round 0, then every event below (rule 2).
 
     1. Take the facts of the new events.
-    2. Climb hop by hop through spans that are no events.
+    2. Climb through spans that are no events: few events in one statement, many hop by hop.
     3. Keep what was reached, and what was passed or awaited.
     4. Add the events below, whose keys may follow, with the lineage stored for them.
     """
@@ -38,19 +42,17 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
     else:
         run.do("facts")
     run.do("climbs_start")
-    climbing = run.count("climbs") > 0
-    for hop in range(1, MAX_HOPS + 1):
-        if not run.count("climbs", "Hop = {hop:UInt16}", hop=hop):
-            break
-        run.do("spans", hop=hop)
-        if hop < MAX_HOPS:
-            run.do("climbs", hop=hop)
+    climbing = run.count("climbs")
     if climbing:
+        if climbing > FEW or fresh:
+            _climb_by_hops(run)
+        else:
+            _climb(run)
         run.do("lineage")
     if fresh:
         return
     below = 0
-    while run.count("affected", "Round = {round:UInt16}", round=below):
+    while below == 0 or run.count("affected", "Round = {round:UInt16}", round=below):
         run.do("affected_below", round=below)
         below += 1
     run.do("lineage_before")
@@ -58,42 +60,65 @@ def find_lineage(run: Run, *, fresh: bool) -> None:
         run.do("facts", "lineage_stored")
 
 
+def _climb(run: Run) -> None:
+    """Climb as far as the traces at hand reach; again while that leads into other ones, by span links."""
+    reached = 1
+    while True:
+        run.do("spans_of_traces", "passable", round=reached)
+        run.do("climb", round=reached, hops=MAX_HOPS - 1)
+        reached += 1
+        known = "SELECT Trace FROM @climbs WHERE Hop < {round:UInt16}"
+        if not run.count("climbs", f"Hop = {{round:UInt16}} AND Trace NOT IN ({known})", round=reached):
+            return
+
+
+def _climb_by_hops(run: Run) -> None:
+    for hop in range(1, MAX_HOPS + 1):
+        run.do("spans", hop=hop)
+        if hop < MAX_HOPS:
+            run.do("climbs", hop=hop)
+        if not run.count("climbs", "Hop = {hop:UInt16} + 1", hop=hop):
+            return
+
+
 def write_lineage(run: Run, version: int) -> None:
     """Store lineage, effects first."""
-    if run.count("lineage") or run.count("lineage_before"):
+    if any(run.counts("lineage", "lineage_before")):
         run.write("write_watched", "write_descendants", "write_ancestors", version=version)
 
 
-def link(run: Run, process: Process, *, fresh: bool, shared: bool) -> bool:
+def link(run: Run, linker: Linker, *, fresh: bool) -> bool:
     """Derive keys, aliases, objects, edges, roots and memberships; False when nothing changed."""
     run.do("named")
-    _effective_keys(run, fresh=fresh)
+    if not fresh:
+        run.do("before")
+    if not _effective_keys(run, fresh=fresh):
+        return False
     if not fresh:
         run.do("relinked")
         if not run.count("relinked"):
             return False
-    if shared:
+    if linker.shared:
         _aliases(run, fresh=fresh)
     elif not fresh:
         run.do("keys_before")
     run.do("linked", "edges_now")
-    _roots(run, process, fresh=fresh)
-    _members(run, fresh=fresh)
+    moved = _roots(run, linker, fresh=fresh)
+    _members(run, fresh=fresh, moved=moved)
     return True
 
 
-def write(run: Run, process: Process, *, fresh: bool, shared: bool) -> None:
+def write(run: Run, linker: Linker, *, fresh: bool) -> None:
     """Store what linking derived, effects before causes (``write.sql`` says why)."""
     if not fresh:
-        run.write("dirty_journeys", "journey_events_left")
+        run.write("dirty_journeys")
     run.write("journey_events")
-    for level in reversed(range(len(process.levels))):
-        if run.count("rooted", "Level = {level:UInt8}", level=level):
-            run.write("objects", level=level)
-    if fresh or run.count("edges_now") or run.count("before"):
+    edges, before, claimed = run.counts("edges_now", "before", "claimed")
+    run.write("objects")
+    if edges or before:
         run.write("edges_down", "edges")
     run.write("keys")
-    if shared:
+    if linker.shared and claimed:
         run.write("claims")
     run.write("object_events", "event_state")
 
@@ -104,35 +129,51 @@ def ranges(size: int, chunks: int) -> list[tuple[int, int]]:
     return [(low, high - 1) for low, high in pairwise(bounds)]
 
 
-def _effective_keys(run: Run, *, fresh: bool) -> None:
-    run.do("effective_free")
+def _effective_keys(run: Run, *, fresh: bool) -> bool:
+    """What each event means by its own keys and by those above it; False when no process is concerned."""
+    ((engaged, below, nested),) = run.ask("engaged")
     if not fresh:
-        run.do("before")
-    if not run.count("lineage", "notEmpty(Ancestors)"):
-        return
-    run.do("keyed_below")
-    if not fresh:
-        run.do("above")
-    run.do("inherited_start")
-    last, size = 0, run.value("sum(length(Keys))", "inherited")
+        if not engaged:
+            return False
+        run.narrow(engaged)
+    if not below:
+        run.do("effective_all")
+        return True
+    if fresh:
+        run.do("effective_free", "keyed_below", "inherited_start")
+    else:
+        run.do("keyed_all", "inherited_start")
+    last, size = 0, run.value("sum(length(Keys))", "inherited") if nested else 0
     while True:
         run.do("inherited", round=last)
         last += 1
+        if not nested:
+            break
         grown = run.value("sum(length(Keys))", "inherited", "Round = {round:UInt16}", round=last)
         if grown == size:
             break
         size = grown
-    run.do("effective", round=last)
+    run.do("effective" if fresh else "effective_keyed", round=last)
+    return True
 
 
 def _aliases(run: Run, *, fresh: bool) -> None:
     run.do("claimed_start")
+    reached = 0
+    while run.count("claimed", "Round = {round:UInt16}", round=reached) and not fresh:
+        run.do("claimed", round=reached)
+        reached += 1
     if not fresh:
-        reached = 0
-        while run.count("claimed", "Round = {round:UInt16}", round=reached):
-            run.do("claimed", round=reached)
-            reached += 1
-        run.do("pairs_before", "keys_before")
+        run.do("keys_before")
+    if run.count("claimed"):
+        _classes(run, fresh=fresh)
+    run.do("same_object")
+
+
+def _classes(run: Run, *, fresh: bool) -> None:
+    """Which of the claimed keys name one object, and which other events that concerns."""
+    if not fresh:
+        run.do("pairs_before")
     run.do("pairs", "ambiguous", "labels_start")
     last, total = 0, run.value("sum(toUInt128(Label))", "labels")
     while True:
@@ -143,45 +184,56 @@ def _aliases(run: Run, *, fresh: bool) -> None:
             break
         total = lower
     run.do("aliases", round=last)
-    if not fresh:
-        run.do("renamed", "relinked_renamed")
-        if run.count("relinked", "EventId NOT IN (SELECT EventId FROM @effective)"):
-            run.do("before", "facts_renamed", "named_renamed", "keyed_renamed", "effective_renamed")
-        else:
-            run.do("before")
-        run.do("keys_before")
-    run.do("same_object")
+    if fresh:
+        return
+    run.do("renamed")
+    if not run.count("renamed"):
+        return
+    run.do("relinked_renamed")
+    if run.count("relinked", "EventId NOT IN (SELECT EventId FROM @effective)"):
+        run.do("before", "facts_renamed", "named_renamed", "keyed_renamed", "effective_renamed")
+    run.do("keys_before")
 
 
-def _roots(run: Run, process: Process, *, fresh: bool) -> None:
-    if not fresh:
-        run.do("lost")
-        if run.count("lost"):
-            run.do("gone", "gone_keys")
-        run.do("objects_before_linked", "recount")
+def _roots(run: Run, linker: Linker, *, fresh: bool) -> bool:
+    """Roots level by level from the top; whether an object that was stored has other ones now.
+
+    Objects below one that moved are taken in further rounds: usually there are none.
+    """
     if fresh:
         run.do("dirty_all", "upward_all", "children_all")
     else:
-        run.do("dirty_objects")
-        if run.count("recount"):
-            run.do("dirty_recounted", "children")
-    for number, level in enumerate(process.levels):
-        if not run.count("dirty", "Level = {level:UInt8}", level=number):
+        run.do("lost", "changed")
+        lost, changed = run.counts("lost", "changed")
+        if lost:
+            run.do("gone", "gone_keys")
+        run.do("objects_before_linked", "dirty_objects")
+        if changed:
+            run.do("children")
+        run.do("upward", "objects_before_upward", round=0)
+    waiting, rounds = _waiting(run), 0
+    for level in range(max(len(process.levels) for process in linker.processes)):
+        if level not in waiting:
             continue
-        if not fresh:
-            if number > 0:
-                run.do("upward", level=number)
-            run.do("objects_before_upward", level=number)
-        run.do("rooted", level=number, max_roots=level.max_roots, max_children=level.max_children)
-        if not fresh:
-            run.do("moved", "dirty_below", level=number)
+        run.do("rooted", level=level)
+        if waiting[level] and run.count("rooted", "Level = {level:UInt8} AND Moved AND Stored", level=level):
+            rounds += 1
+            run.do("dirty_below", level=level, round=rounds)
+            run.do("upward", "objects_before_upward", round=rounds)
+            waiting = _waiting(run)
+    return rounds > 0
 
 
-def _members(run: Run, *, fresh: bool) -> None:
-    if not fresh:
-        if run.count("moved", "Stored"):
-            run.do("relocated")
+def _waiting(run: Run) -> dict[int, int]:
+    """Levels with objects whose roots are to be found, and how many of these were stored."""
+    return {int(level): int(stored) for level, stored in run.ask("dirty_levels")}
+
+
+def _members(run: Run, *, fresh: bool, moved: bool) -> None:
+    if moved:
+        run.do("relocated")
         if run.count("relocated"):
             run.do("before", "facts_relocated", "objects_before_relocated")
+    if not fresh:
         run.do("objects_before_roots")
     run.do("known_objects", "placed_all" if fresh else "placed")

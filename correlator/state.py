@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from throughline.collector.store import Role, Store, load_queries
+from throughline.collector.store import Role, Store
+from throughline.correlator.link import worker_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from throughline.correlator.definition import Process
 
@@ -45,7 +46,7 @@ class State:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._queries = load_queries("throughline.correlator", "worker")
+        self._queries = worker_statements()
 
     def ask(self, name: str, **parameters: object) -> Sequence[Sequence[Any]]:
         """Run a named query of worker.sql."""
@@ -63,9 +64,8 @@ class State:
         version, watermark, stragglers = self.ask("progress", tenant=tenant)[0]
         return Progress(int(version), utc(watermark), int(stragglers))
 
-    def reserve(self, tenant: str) -> int:
+    def reserve(self, tenant: str, last: Progress) -> int:
         """Take a version before anything is written under it: an attempt that dies keeps it for itself."""
-        last = self.progress(tenant)
         self.store_progress(tenant, Progress(last.version + 1, last.watermark, last.stragglers))
         return last.version + 1
 
@@ -74,10 +74,23 @@ class State:
         row = (tenant, progress.version, progress.watermark, progress.stragglers)
         self._insert("correlation_progress", row, "Tenant", "Version", "Watermark", "Stragglers")
 
-    def store_folded(self, tenant: str, process: str, generation: int, version: int) -> None:
+    def folded(self, tenant: str, generations: Mapping[str, int]) -> dict[str, Any]:
+        """Up to which version the marked journeys of some processes are folded, as parameters."""
+        rows = self.ask("folded", tenant=tenant)
+        found = {(str(name), int(generation)): int(version) for name, generation, version in rows}
+        folded = [found.get(pair, 0) for pair in generations.items()]
+        return {
+            "targets": list(generations.items()),
+            "processes": list(generations),
+            "folded": folded,
+            "least": min(folded, default=0),
+        }
+
+    def store_folded(self, tenant: str, generations: Mapping[str, int], version: int) -> None:
         """Store that all journeys marked up to a version are folded."""
-        row = (tenant, process, generation, version)
-        self._insert("fold_progress", row, "Tenant", "Process", "Generation", "Version")
+        rows = [(tenant, process, generation, version) for process, generation in generations.items()]
+        columns = ("Tenant", "Process", "Generation", "Version")
+        self._store.insert_rows("fold_progress", rows, columns, role=Role.CORRELATOR)
 
     def active(self, tenant: str) -> dict[str, Active]:
         """The active generation of each process."""

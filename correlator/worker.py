@@ -6,9 +6,10 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from throughline.collector.store import Role, Store, load_queries
+from throughline.collector.store import Role, Store
 from throughline.correlator import passes
 from throughline.correlator.as_of import Hindsight
 from throughline.correlator.calendar_tables import CalendarTables
@@ -17,13 +18,14 @@ from throughline.correlator.compare import Comparer, Period
 from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
 from throughline.correlator.fold_transitions import all_transitions_sql
-from throughline.correlator.link import ancestry_statements
+from throughline.correlator.folder import Folder
+from throughline.correlator.link import AT_ONCE, ancestry_statements
 from throughline.correlator.linker import Linker
 from throughline.correlator.state import EPOCH, Progress, State, utc
 from throughline.correlator.workspace import Run, Workspace, scratch_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from throughline.correlator.definition import Process
@@ -60,7 +62,7 @@ class RebuildReport:
 
 
 class Correlator:
-    """Turns facts into journeys, tenant by tenant.
+    """Turns facts into journeys, tenant by tenant; a pass links all processes at once, a rebuild one.
 
     ``checkpoint`` is called with a statement's name before it changes a stored table: a test raises there to
     die. Only one Correlator may work on a tenant at a time (the engine holds a lease); within one, passes are
@@ -77,8 +79,9 @@ class Correlator:
     ) -> None:
         self._store = store
         self._state = State(store)
-        self._linkers = {process.id: Linker.of(process) for process in processes}
-        self._ancestry = ancestry_statements() | load_queries("throughline.correlator", "worker")
+        self._processes = {process.id: process for process in processes}
+        self._linkers: dict[tuple[str, ...], Linker] = {}
+        self._ancestry = ancestry_statements()
         self._calendars = CalendarTables(store)
         self._checkpoint = checkpoint
         self._batch = batch
@@ -86,10 +89,7 @@ class Correlator:
         self._live = Workspace(store, f"live_{tag}_", on_disk=False)
         self._in_memory = Workspace(store, f"rebuild_{tag}_", on_disk=False)
         self._on_disk = Workspace(store, f"rebuild_disk_{tag}_", on_disk=True)
-        self._folds = {
-            name: fold_sql(linker.process, Tables.of(self._live.resolve), fresh=False)
-            for name, linker in self._linkers.items()
-        }
+        self._folder = Folder(self._processes, self._live, self._calendars)
         self._passing = threading.RLock()
         self._rebuilding = threading.Lock()
         self._ready = False
@@ -118,33 +118,33 @@ class Correlator:
         2. Keeping the live path out, correlate what came meanwhile.
         3. Note what became of exceptions, then make the generation the active one.
         """
-        linker = self._linkers[process_id]
+        process = self._processes[process_id]
         with self._rebuilding:
             self._prepare()
             started = self._state.clock()
             generation = self._state.next_generation(process_id)
             self._state.drop_generations(process_id, lambda number: number >= generation)
-            events = self._derive_all(tenant, linker, generation)
+            events = self._derive_all(tenant, process, generation)
             with self._passing:
                 version = self._catch_up(tenant, process_id, generation, started - OVERLAP)
                 self._notice_all(tenant, process_id, generation, version)
                 self._checkpoint("activate")
-                self._state.activate(tenant, linker.process, generation, now)
+                self._state.activate(tenant, process, generation, now)
         return RebuildReport(events, generation)
 
     def compare(self, tenant: str, before: Process, after: Process, period: Period) -> dict[str, Any]:
         """How the stored journeys differ under two definitions of one process (`compare.py`)."""
         with self._rebuilding:
-            linker, active = self._linkers.get(after.id), self._state.active(tenant).get(after.id)
-            current = linker and active and active.definition_hash == linker.process.definition_hash
-            present = (linker, active.generation) if linker and active and current else None
+            process, active = self._processes.get(after.id), self._state.active(tenant).get(after.id)
+            current = process and active and active.definition_hash == process.definition_hash
+            present = (process, active.generation) if process and active and current else None
             comparer = Comparer(self._store, self._state, self._calendars, self._space, self._checkpoint)
             return comparer.compare(tenant, before, after, period, present)
 
     def as_of(self, tenant: str, process_id: str, at: datetime, known_at: datetime) -> dict[str, Any]:
         """What was known at a time, and what is known of that time now (`as_of.py`)."""
         with self._rebuilding:
-            return self._hindsight().look(tenant, self._linkers[process_id].process, at, known_at)
+            return self._hindsight().look(tenant, self._processes[process_id], at, known_at)
 
     def close(self, process_id: str, asked: ToClose) -> Closing:
         """Close a period as its journeys stand (`closing.py`). No pass goes on meanwhile: it is short."""
@@ -154,14 +154,14 @@ class Correlator:
             try:
                 until = self._state.progress(asked.tenant).watermark
                 closings = Closings(self._store, asked.tenant, Role.CORRELATOR)
-                return closings.make(asked, self._linkers[process_id].process, until, workspace)
+                return closings.make(asked, self._processes[process_id], until, workspace)
             finally:
                 workspace.clear()
 
     def restate(self, tenant: str, closing: Closing, known_at: datetime) -> dict[str, Any]:
         """What is known now of a closed period; it is stored beside the closing."""
         with self._rebuilding:
-            present = self._linkers[closing.process].process
+            present = self._processes[closing.process]
             found = self._hindsight().restate(tenant, present, closing, known_at)
             Closings(self._store, tenant, Role.CORRELATOR).keep(closing, found, known_at)
             return found
@@ -174,9 +174,9 @@ class Correlator:
         active = self._state.active(tenant)
         return [
             process_id
-            for process_id, linker in self._linkers.items()
+            for process_id, process in self._processes.items()
             if process_id not in active
-            or active[process_id].definition_hash != linker.process.definition_hash
+            or active[process_id].definition_hash != process.definition_hash
         ]
 
     def tenants(self) -> list[str]:
@@ -194,104 +194,101 @@ class Correlator:
             overdue = run.count("new_events")
             run.do("stragglers", since=since, batch=self._batch)
             found = run.count("new_events") - overdue
-        run.do("seen", "affected_new")
-        run.do("affected_watching", since=EPOCH if stragglers else since)
-        events = run.count("new_events")
+        run.do("seen")
+        run.do("affected_new", since=EPOCH if stragglers else since)
+        events, affected = run.counts("new_events", "affected")
         until = min(started, self._newest_taken()) if events >= self._batch else started
-        journeys = self._correlate(tenant, run)
+        version, journeys = self._correlate(tenant, run, last, affected=affected > 0)
         watermark = max(until, last.watermark)
         if events or journeys or watermark - last.watermark >= IDLE_STEP:
-            version = self._state.progress(tenant).version + 1
             self._checkpoint("progress")
-            self._state.store_progress(tenant, Progress(version, watermark, last.stragglers + found))
+            self._state.store_progress(tenant, Progress(version + 1, watermark, last.stragglers + found))
         return TickReport(events, journeys, events >= self._batch, watermark)
 
-    def _correlate(self, tenant: str, run: Run) -> int:
-        """Link and write what is affected; fold that, and what a dead pass may have left."""
+    def _correlate(self, tenant: str, run: Run, last: Progress, *, affected: bool) -> tuple[int, int]:
+        """Link and write what is affected; fold that, and what a dead pass may have left.
+
+        Returns the version used last, and how many journeys were folded.
+        """
         stored = self._state.active(tenant)
-        active = {name: one.generation for name, one in stored.items() if name in self._linkers}
-        affected = run.count("affected")
-        if not affected and not self._state.ask("unfolded", tenant=tenant)[0][0]:
-            return 0
-        version = self._state.reserve(tenant)
+        active = {name: stored[name].generation for name in self._processes if name in stored}
+        if not affected and not self._unfolded(tenant, active):
+            return last.version, 0
+        version = self._state.reserve(tenant, last)
         if affected:
             passes.find_lineage(run, fresh=False)
-            for process_id, generation in active.items():
-                self._link(tenant, process_id, generation, version)
+            for some in _groups(active):
+                self._link(tenant, some, version)
             passes.write_lineage(run, version)
             run.write("write_processed")
-        return sum(self._fold(tenant, name, generation, version) for name, generation in active.items())
+        return version, sum(self._fold(tenant, some, version) for some in _groups(active))
 
-    def _link(self, tenant: str, process_id: str, generation: int, version: int) -> None:
-        linker = self._linkers[process_id]
-        run = self._go_on(tenant, linker, generation, version)
-        if passes.link(run, linker.process, fresh=False, shared=linker.shared):
-            passes.write(run, linker.process, fresh=False, shared=linker.shared)
+    def _link(self, tenant: str, generations: Mapping[str, int], version: int) -> None:
+        run, linker = self._go_on(tenant, generations, version)
+        if passes.link(run, linker, fresh=False):
+            passes.write(run, linker, fresh=False)
 
-    def _fold(self, tenant: str, process_id: str, generation: int, version: int) -> int:
+    def _fold(self, tenant: str, generations: Mapping[str, int], version: int) -> int:
         """Fold the journeys that linking marked, then say so: a death in between folds them again."""
-        linker = self._linkers[process_id]
-        run = self._go_on(tenant, linker, generation, version)
-        folded = self._state.ask("folded", tenant=tenant, process=process_id, generation=generation)[0][0]
-        run.do("to_fold", folded=folded)
+        run, _linker = self._go_on(tenant, generations, version)
+        run.do("to_fold", **self._state.folded(tenant, generations))
         count = run.count("to_fold")
         if count:
-            self._calendars.provide(linker.process)
             self._checkpoint("fold")
-            fold = self._folds[process_id]
-            for text in fold.facts:
-                run.execute(text)
-            for text in fold.transitions if run.number(fold.touched) else ():
-                self._checkpoint("transitions")
-                run.execute(text)
+            touched = self._folder.fold(run, generations)
+            self._checkpoint("transitions")
+            self._folder.notice(run, generations, touched)
             self._checkpoint("fold_progress")
-            self._state.store_folded(tenant, process_id, generation, version)
+        self._state.store_folded(tenant, generations, version)
         return count
 
-    def _derive_all(self, tenant: str, linker: Linker, generation: int) -> int:
+    def _unfolded(self, tenant: str, generations: Mapping[str, int]) -> bool:
+        folded = self._state.folded(tenant, generations)
+        return bool(self._state.ask("unfolded", tenant=tenant, **folded)[0][0])
+
+    def _derive_all(self, tenant: str, process: Process, generation: int) -> int:
         """Link and fold all facts into an empty generation; return the number of facts."""
         events = int(self._state.ask("count_events", tenant=tenant)[0][0])
         if not events:
             return 0
-        workspace = self._space(events)
+        workspace, linker = self._space(events), self._linker([process.id])
         workspace.create()
-        scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": 0}
+        scope = linker.parameters | linker.targets([generation]) | {"tenant": tenant, "version": 0}
         run = Run(self._store, workspace, linker.fresh, scope, checkpoint=self._checkpoint)
         try:
             run.do("affected_all")
             passes.find_lineage(run, fresh=True)
-            passes.link(run, linker.process, fresh=True, shared=linker.shared)
-            passes.write(run, linker.process, fresh=True, shared=linker.shared)
+            passes.link(run, linker, fresh=True)
+            passes.write(run, linker, fresh=True)
         finally:
             workspace.clear()
-        self._calendars.provide(linker.process)
-        statements = fold_sql(linker.process, Tables.of(workspace.resolve), fresh=True).statements
+        self._calendars.provide(process)
+        statements = fold_sql(process, Tables.of(workspace.resolve), fresh=True).statements
         for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
             for text in statements:
-                run.execute(text, lo=low, hi=high)
+                run.execute(text, process=process.id, generation=generation, lo=low, hi=high)
         return events
 
     def _space(self, events: int) -> Workspace:
         return self._on_disk if events > IN_MEMORY else self._in_memory
 
     def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> int:
-        version = self._state.reserve(tenant)
+        version = self._state.reserve(tenant, self._state.progress(tenant))
         run = self._begin(tenant)
         run.do("recent", since=since)
-        run.do("affected_new")
-        run.do("affected_watching", since=since)
+        run.do("affected_new", since=since)
         if run.count("affected"):
             passes.find_lineage(run, fresh=False)
-            self._link(tenant, process_id, generation, version)
-            self._fold(tenant, process_id, generation, version)
+            self._link(tenant, {process_id: generation}, version)
+        self._fold(tenant, {process_id: generation}, version)
         return version
 
     def _notice_all(self, tenant: str, process_id: str, generation: int, version: int) -> None:
         """Make the stored transitions those of a whole generation; what was noticed before stays."""
-        run = self._go_on(tenant, self._linkers[process_id], generation, version)
+        run, _linker = self._go_on(tenant, {process_id: generation}, version)
         for text in all_transitions_sql():
             self._checkpoint("transitions")
-            run.execute(text)
+            run.execute(text, process=process_id, generation=generation)
 
     def _prepare(self) -> None:
         with self._passing:
@@ -304,15 +301,30 @@ class Correlator:
         self._live.clear()
         return Run(self._store, self._live, self._ancestry, {"tenant": tenant}, checkpoint=self._checkpoint)
 
-    def _go_on(self, tenant: str, linker: Linker, generation: int, version: int) -> Run:
-        """Continue a pass for one process."""
+    def _go_on(self, tenant: str, generations: Mapping[str, int], version: int) -> tuple[Run, Linker]:
+        """Continue a pass for some processes."""
         self._live.clear(keep=passes.PASS_TABLES)
-        scope = linker.parameters | {"tenant": tenant, "generation": generation, "version": version}
-        return Run(self._store, self._live, linker.live, scope, checkpoint=self._checkpoint)
+        linker = self._linker(generations)
+        scope = linker.parameters | linker.targets([*generations.values()])
+        scope |= {"tenant": tenant, "version": version}
+        return Run(self._store, self._live, linker.live, scope, checkpoint=self._checkpoint), linker
+
+    def _linker(self, names: Iterable[str]) -> Linker:
+        """Of some processes at once; made once for each choice."""
+        some = tuple(names)
+        if some not in self._linkers:
+            self._linkers[some] = Linker.of([self._processes[name] for name in some])
+        return self._linkers[some]
 
     def _newest_taken(self) -> datetime:
         sql = self._live.resolve("SELECT max(IngestedAt) FROM @new_events")
         return utc(self._store.query(sql, role=Role.CORRELATOR).result_rows[0][0])
+
+
+def _groups(generations: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """As many processes as can be linked at once."""
+    for start in range(0, len(generations), AT_ONCE):
+        yield dict(islice(generations.items(), start, start + AT_ONCE))
 
 
 def _schema_tag() -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from throughline.collector.store import Role, Store, load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 _NAME = re.compile(r"@(\w+)")
 
 LOOK_UPS = {
+    "passable": "Join(ANY, LEFT, Span) SETTINGS persistent = 0",
     "same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0",
     "known": "Join(ANY, LEFT, Object) SETTINGS persistent = 0",
 }
@@ -116,6 +117,21 @@ class Run:
             self._checkpoint(name)
             self.do(name, **parameters)
 
+    def ask(self, name: str) -> Sequence[Sequence[Any]]:
+        """Return the rows of a query."""
+        return self._rows(self._statements[name], {})
+
+    def narrow(self, engaged: int) -> None:
+        """Go on with some of the run's processes, a bit for each; the others are not concerned."""
+        pairs = enumerate(zip(self._parameters["processes"], self._parameters["generations"], strict=True))
+        targets = [pair for number, pair in pairs if engaged >> number & 1]
+        self._parameters |= {"engaged": engaged, "targets": targets}
+
+    def counts(self, *tables: str) -> list[int]:
+        """Count rows of working tables."""
+        counted = ", ".join(f"(SELECT count() FROM @{table})" for table in tables)  # noqa: S608 - by passes.py
+        return [int(count) for count in self._rows(f"SELECT {counted}", {})[0]]
+
     def count(self, table: str, condition: str = "1", **parameters: object) -> int:
         """Count rows of a working table."""
         return self.value("count()", table, condition, **parameters)
@@ -123,9 +139,11 @@ class Run:
     def value(self, expression: str, table: str, condition: str = "1", **parameters: object) -> int:
         """Aggregate a working table to one number."""
         text = f"SELECT {expression} FROM @{table} WHERE {condition}"  # noqa: S608 - from passes.py alone
-        sql = self._workspace.resolve(text)
-        return int(self._store.query(sql, parameters, role=Role.CORRELATOR).result_rows[0][0])
+        return int(self._rows(text, parameters)[0][0])
 
-    def number(self, text: str) -> int:
-        """The one number that a query over stored tables answers with, given as text."""
-        return int(self._store.query(text, self._parameters, role=Role.CORRELATOR).result_rows[0][0])
+    def _rows(self, text: str, parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
+        sql = self._workspace.resolve(text)
+        rows: Sequence[Sequence[Any]] = self._store.query(
+            sql, self._parameters | dict(parameters), role=Role.CORRELATOR
+        ).result_rows
+        return rows

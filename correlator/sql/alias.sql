@@ -4,8 +4,8 @@
 -- Keys in claims that appear or disappear.
 INSERT INTO @claimed
 SELECT DISTINCT arrayJoin(arrayConcat(arrayMap(c -> c.1, e.Claims), arrayMap(c -> c.1, b.Claims))), 0
-FROM (SELECT EventId, Claims FROM @effective WHERE ${is_relinked}) AS e
-LEFT ANY JOIN @before AS b ON b.EventId = e.EventId
+FROM (SELECT P, EventId, Claims FROM @effective WHERE ${is_relinked}) AS e
+LEFT ANY JOIN @before AS b ON b.P = e.P AND b.EventId = e.EventId
 WHERE e.Claims != b.Claims
 
 -- claimed --
@@ -15,7 +15,7 @@ SELECT DISTINCT Other, {round:UInt16} + 1
 FROM
 (
     SELECT Other FROM claims
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+    WHERE ${stored}
       AND Key IN (SELECT Key FROM @claimed WHERE Round = {round:UInt16})
     UNION ALL
     SELECT claim.2 FROM @effective ARRAY JOIN Claims AS claim
@@ -29,14 +29,14 @@ INSERT INTO @pairs
 SELECT DISTINCT Key, Other, Rank, OtherRank
 FROM
 (
-    SELECT Key, Other, EventId, Rank, OtherRank, Deleted
+    SELECT ${number} AS P, Key, Other, EventId, Rank, OtherRank, Deleted
     FROM claims
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+    WHERE ${stored}
       AND Key IN (SELECT Key FROM @claimed)
     ORDER BY Version DESC
     LIMIT 1 BY Key, Other, EventId
 )
-WHERE NOT Deleted AND EventId NOT IN (SELECT EventId FROM @relinked)
+WHERE NOT Deleted AND (P, EventId) NOT IN (SELECT P, EventId FROM @relinked)
 
 -- pairs --
 INSERT INTO @pairs
@@ -71,17 +71,17 @@ LEFT ANY JOIN
 -- keys_before --
 -- What is stored of the keys at hand.
 INSERT INTO @keys_before
-SELECT Key, Level, Rank, Namespace, Value, Object, Alias
+SELECT P, Key, Level, Rank, Namespace, Value, Object, Alias
 FROM
 (
-    SELECT Key, Level, Rank, Namespace, Value, Object, Alias, Deleted
+    SELECT ${number} AS P, Key, Level, Rank, Namespace, Value, Object, Alias, Deleted
     FROM keys
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+    WHERE ${stored}
       AND Key IN (
           SELECT Key FROM @claimed
           UNION ALL SELECT Key FROM @named
-          UNION ALL SELECT arrayJoin(arrayConcat(Keys.3, Paired)) FROM @before WHERE EventId IN (SELECT EventId FROM @relinked)
-          UNION ALL SELECT arrayJoin(Keys.3) FROM @effective WHERE EventId IN (SELECT EventId FROM @relinked))
+          UNION ALL SELECT arrayJoin(arrayConcat(Keys.3, Paired)) FROM @before WHERE (P, EventId) IN (SELECT P, EventId FROM @relinked)
+          UNION ALL SELECT arrayJoin(Keys.3) FROM @effective WHERE (P, EventId) IN (SELECT P, EventId FROM @relinked))
       AND Key NOT IN (SELECT Key FROM @keys_before)
     ORDER BY Version DESC
     LIMIT 1 BY Key

@@ -29,16 +29,17 @@ FROM business_events
 WHERE Tenant = {tenant:String} AND EventId IN (SELECT EventId FROM @new_events)
 
 -- affected_new --
-INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM @new_events
+-- New events, and those of which a watched span has arrived.
+INSERT INTO @affected
+SELECT DISTINCT EventId, 0 FROM (SELECT EventId FROM @new_events UNION ALL ${watching})
 
 -- affected_all --
 INSERT INTO @affected SELECT DISTINCT EventId, 0 FROM business_events WHERE Tenant = {tenant:String} AND ${counting_facts}
 
--- affected_watching --
+-- watching --
 -- Events of which a watched span has arrived, or has arrived again with other parents. Spans of the overlap window are looked
 -- at every time: what was seen of them tells whether they are news.
-INSERT INTO @affected
-SELECT DISTINCT w.EventId, 0
+SELECT w.EventId
 FROM
 (
     SELECT Trace, Span, EventId, Seen, Deleted
@@ -55,7 +56,7 @@ INNER JOIN
       AND Trace IN (SELECT Trace FROM watched_spans WHERE Tenant = {tenant:String} AND Trace IN (${recent_traces}))
     GROUP BY Trace, Span
 ) AS s ON s.Trace = w.Trace AND s.Span = w.Span
-WHERE NOT w.Deleted AND s.Seen != w.Seen AND w.EventId NOT IN (SELECT EventId FROM @affected)
+WHERE NOT w.Deleted AND s.Seen != w.Seen
 
 -- recent_traces --
 SELECT Trace FROM trace_inbox WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}
@@ -154,6 +155,41 @@ FROM
     WHERE c.Hop = {hop:UInt16} AND NOT s.IsEvent
 )
 WHERE (EventId, parent.1, parent.2) NOT IN (SELECT EventId, Trace, Span FROM @climbs)
+
+-- spans_of_traces --
+-- All stored spans of the traces reached so far.
+INSERT INTO @spans
+SELECT Trace, Span, max(IsEvent), arrayDistinct(arrayFlatten(groupArray(Parents))), ${seen_of_span}
+FROM span_edges
+WHERE Tenant = {tenant:String} AND ${counting_spans}
+  AND Trace IN (SELECT Trace FROM @climbs WHERE Hop = {round:UInt16})
+  AND Trace NOT IN (SELECT Trace FROM @climbs WHERE Hop < {round:UInt16})
+GROUP BY Trace, Span
+
+-- passable --
+-- Look-up of those to climb through: spans that are no events.
+INSERT INTO @passable SELECT Span, Parents FROM @spans WHERE NOT IsEvent AND notEmpty(Parents)
+
+-- climb --
+-- From every event as far up as the spans at hand allow, hop after hop: what was passed, and where it stands.
+INSERT INTO @climbs
+SELECT EventId, span.1, span.2, {round:UInt16} + 1
+FROM
+(
+    SELECT
+        EventId,
+        arrayJoin(arrayConcat(climbed.1, climbed.2)) AS span,
+        arrayFold(
+            (way, hop) -> (
+                arrayConcat(way.1, way.2),
+                arrayFilter(
+                    s -> NOT has(way.1, s) AND NOT has(way.2, s),
+                    arrayDistinct(arrayFlatten(arrayMap(s -> joinGet('@passable', 'Parents', s.2), way.2))))),
+            range({hops:UInt8}),
+            (arrayResize(starts, 0), starts)) AS climbed
+    FROM (SELECT EventId, groupArray((Trace, Span)) AS starts FROM @climbs WHERE Hop = 1 GROUP BY EventId)
+)
+WHERE (EventId, span.1, span.2) NOT IN (SELECT EventId, Trace, Span FROM @climbs)
 
 -- lineage --
 INSERT INTO @lineage

@@ -30,21 +30,36 @@ SELECT count() > 0 FROM (SELECT 1 FROM business_events WHERE Tenant = {tenant:St
 SELECT count() FROM business_events WHERE Tenant = {tenant:String}
 
 -- folded --
-SELECT max(Version) FROM fold_progress
-WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
+SELECT Process, Generation, max(Version) FROM fold_progress WHERE Tenant = {tenant:String} GROUP BY Process, Generation
+
+-- marked --
+-- Journeys that were marked after their process was folded last. All are usually folded up to one version, the least.
+SELECT DISTINCT Root FROM dirty_journeys
+WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Version > {least:UInt64}
+  AND Version > transform(toString(Process), {processes:Array(String)}, {folded:Array(UInt64)}, toUInt64(0))
 
 -- unfolded --
 -- Whether a dead pass left journeys marked.
-SELECT count() > 0
-FROM (SELECT Process, Generation, max(Version) AS Marked FROM dirty_journeys WHERE Tenant = {tenant:String} GROUP BY Process, Generation) AS d
-LEFT JOIN (SELECT Process, Generation, max(Version) AS Folded FROM fold_progress WHERE Tenant = {tenant:String} GROUP BY Process, Generation) AS f
-    ON f.Process = d.Process AND f.Generation = d.Generation
-WHERE d.Marked > f.Folded
+SELECT count() > 0 FROM (${marked} LIMIT 1)
 
 -- to_fold --
-INSERT INTO @to_fold
-SELECT DISTINCT Root FROM dirty_journeys
-WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Version > {folded:UInt64}
+INSERT INTO @to_fold ${marked}
+
+-- taken --
+-- Whose events are folded, and how many of them have failed.
+SELECT toString(Process), sum(Failed) FROM @folding GROUP BY Process
+
+-- failed_checks --
+-- The processes of which a journey was just written with a check that does not hold.
+SELECT DISTINCT toString(Process) FROM journey_state
+WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))}
+  AND Root IN (SELECT Root FROM @to_fold) AND Version = {version:UInt64} AND notEmpty(FailedChecks)
+
+-- touched --
+-- The processes of which a changed journey has, or had, an exception.
+SELECT DISTINCT toString(Process) FROM exception_state
+WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))}
+  AND Root IN (SELECT Root FROM @to_fold)
 
 -- recent --
 -- For a rebuild's end: whatever came while it ran.

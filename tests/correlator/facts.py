@@ -155,7 +155,18 @@ class World:
         self._logs: dict[str, int] = {}
         self._expected = (0, Result())
         """The reference's result for so many statements: said once, asked for often."""
-        self.correlator = Correlator(store, [self.process])
+        self.processes = [self.process]
+        """Those of its correlator."""
+        self.correlator = Correlator(store, self.processes)
+
+    def beside(self, levels: Sequence[Level], name: str) -> World:
+        """The same tenant with the same said, seen by another process of the same correlator."""
+        other = World(self.store, self.tenant, levels, process_of(levels, name))
+        other.said, other._spans, other._logs = self.said, self._spans, self._logs
+        self.processes.append(other.process)
+        other.processes = self.processes
+        self.restart()
+        return other
 
     # Saying
 
@@ -249,12 +260,12 @@ class World:
         """Let the correlator take what is new; with a checkpoint, by a new correlator as after a restart."""
         self.now += timedelta(seconds=seconds)
         if checkpoint is not None:
-            self.correlator = Correlator(self.store, [self.process], checkpoint=checkpoint)
+            self.correlator = Correlator(self.store, self.processes, checkpoint=checkpoint)
         self.correlator.tick(self.tenant, self.now)
 
     def restart(self) -> None:
         """A new correlator, with nothing in memory."""
-        self.correlator = Correlator(self.store, [self.process])
+        self.correlator = Correlator(self.store, self.processes)
 
     def rebuild(self) -> None:
         """Everything anew, beside the old, then swapped."""

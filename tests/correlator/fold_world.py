@@ -121,7 +121,9 @@ class Folding:
         ]  # fmt: skip
 
     def _scope(self, generation: int) -> dict[str, Any]:
-        return {"tenant": self.tenant, "process": self.process.id, "generation": generation}
+        process = self.process.id
+        one = {"tenant": self.tenant, "process": process, "generation": generation}
+        return one | {"targets": [(process, generation)]}
 
     def _run(self, statements: Sequence[str], generation: int, chunk: Mapping[str, int]) -> None:
         self.version += 1

@@ -290,8 +290,13 @@ def test_a_journey_is_a_hash_of_tenant_process_and_root_object(embedded_store: S
 # Rules between processes and tenants
 
 
-def test_tenants_and_processes_do_not_meet(embedded_store: Store) -> None:
-    """Equal keys in another tenant or process are other objects; one correlator serves several processes."""
+def test_tenants_and_processes_do_not_meet(
+    embedded_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal keys in another tenant or process are other objects; one correlator serves several processes,
+    also more than it links at once.
+    """
+    monkeypatch.setattr("throughline.correlator.worker.AT_ONCE", 1)
     upside_down = (Level(("erp.invoice",)), Level(("crm.deal",)))
     worlds = [
         World(embedded_store, "one", LEVELS),

@@ -1,12 +1,13 @@
-"""The correlator's locks: passes, rebuilds asked for and first rebuilds run side by side."""
+"""What runs side by side: passes, rebuilds asked for and first rebuilds; the folds of several processes."""
 
 from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
 
+from tests.correlator.facts import Said, World
 from throughline.collector.store import Store
-from throughline.correlator.process import load_process
+from throughline.correlator.process import load_process, load_processes
 from throughline.correlator.worker import Correlator
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -30,3 +31,41 @@ def test_a_rebuild_and_the_first_pass_do_not_wait_for_each_other(store: Store) -
             thread.join(PATIENCE_SECONDS)
         assert not any(thread.is_alive() for thread in threads)
         assert correlator.outdated(tenant) == []
+
+
+def folded(world: World, process: str) -> tuple[list[str], list[str]]:
+    """The journeys and the exceptions of a process as stored."""
+    world.process = next(one for one in world.processes if one.id == process)
+    columns = "* EXCEPT (Process, Generation, Version)"
+    journeys = world.latest(columns, "journey_state", "Root")
+    exceptions = world.latest(columns, "exception_state", "Root, ExceptionId")
+    return sorted(map(str, journeys)), sorted(map(str, exceptions))
+
+
+def test_processes_fold_side_by_side(embedded_store: Store) -> None:
+    """Processes with clocks, periods, failures and checks: folded at once as each is alone, in a rebuild."""
+    shipped = load_processes(None).processes
+    again = [one.model_copy(update={"id": f"{one.id}-again"}) for one in shipped]
+    names = [one.id for one in (*shipped, *again)]
+    world = World(embedded_store, "beside", (), shipped[0])
+    world.processes = [*shipped, *again]
+    world.restart()
+    keys = ("salesforce.opportunity:o", "certinia.project:p", "certinia.timecard:t", "netsuite.invoice:i")
+    world.say(
+        Said("won", "opportunity.closed_won", keys=keys[:1], amount=100),
+        Said("worthless", "opportunity.closed_won", keys=("salesforce.opportunity:other",)),
+        Said("created", "project.created", 60, keys=keys[:2]),
+        Said("approved", "time.approved", 86_400, keys=keys[1:3], amount=10),
+    )
+    world.tick()
+    first = {name: folded(world, name) for name in names}
+    assert len(first["opportunity-to-invoice"][1]) > 0, "a check does not hold"
+    world.say(Said("failed", "invoice.posted", 2 * 86_400, keys=keys[2:], failed=True))
+    world.tick()
+    live = {name: folded(world, name) for name in names}
+    for name in names:
+        assert all(one != other for one, other in zip(live[name], first[name], strict=True))
+        assert [len(part) for part in live[name]] == [len(part) for part in live[name.removesuffix("-again")]]
+        folded(world, name)
+        world.rebuild()
+        assert folded(world, name) == live[name]

@@ -1,9 +1,9 @@
-INSERT INTO folding (Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes)
-SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
+INSERT INTO folding (Process, Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes)
+SELECT Process, Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes
 FROM (
-    SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
+    SELECT Process, Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes, Deleted
     FROM journey_events
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
+    WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
     ORDER BY Version DESC LIMIT 1 BY Root, EventId
 )
 WHERE Deleted = 0;
@@ -193,9 +193,9 @@ FROM (
                                                             (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                             (Failed = 0 AND Event IN ('credited')) AS u1,
                                                             (Failed = 0 AND Event IN ('lost')) AS drops,
-                                                            Root IN (SELECT Root FROM folding WHERE 1 AND Event IN ('credited')) AS Reversed
+                                                            Root IN (SELECT Root FROM folding WHERE Process = {process:String} AND Event IN ('credited')) AS Reversed
                                                         FROM (
-                                                        SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
+                                                        SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE Process = {process:String}
                                                         )
                                                     )
                                                     GROUP BY Root
@@ -235,8 +235,8 @@ LEFT JOIN (
         FROM (
             SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
             FROM (
-                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
-                    AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE 1 AND Failed = 1)
+                SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE Process = {process:String}
+                    AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE Process = {process:String} AND Failed = 1)
             )
         )
         GROUP BY Root, Subject, Event
@@ -284,14 +284,14 @@ FROM (
     FROM (
         SELECT *, arrayJoin(if(empty(Subjects), [0], Subjects)) AS Subject
         FROM (
-            SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE 1
-                AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE 1 AND Failed = 1)
+            SELECT Root, RootLevel, EventId, Time, Event, Failed, System, Platform, Connection, Subjects, Objects, Amount, Currency, Customer, Entity, Region, ServiceLine, TimePrecision, ExceptionClass, ExceptionCode, ExceptionMessage, Attributes FROM folding WHERE Process = {process:String}
+                AND (Root, Event) IN (SELECT Root, Event FROM folding WHERE Process = {process:String} AND Failed = 1)
         )
     )
     GROUP BY Root, Subject, Event
     HAVING last_failure > 0
 ) AS failing
-INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM folding WHERE 1 AND Failed = 1)) AS journey ON journey.Root = failing.Root
+INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM folding WHERE Process = {process:String} AND Failed = 1)) AS journey ON journey.Root = failing.Root
 UNION ALL
 SELECT
     {tenant:String}, {process:String}, {generation:UInt32},
@@ -338,21 +338,19 @@ FROM (
 ) AS journey;
 
 INSERT INTO journey_state (Tenant, Process, Generation, Root, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, {version:UInt64}, 1
+SELECT {tenant:String}, Process, Generation, Root, {version:UInt64}, 1
 FROM (
-    SELECT Root, Version, Deleted FROM journey_state
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-        AND Root IN (SELECT Root FROM dirty)
+    SELECT Process, Generation, Root, Version, Deleted FROM journey_state
+    WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
     ORDER BY Version DESC LIMIT 1 BY Root
 )
 WHERE Version < {version:UInt64} AND Deleted = 0;
 
 INSERT INTO exception_state (Tenant, Process, Generation, Root, Subject, ExceptionId, Version, Deleted)
-SELECT {tenant:String}, {process:String}, {generation:UInt32}, Root, Subject, ExceptionId, {version:UInt64}, 1
+SELECT {tenant:String}, Process, Generation, Root, Subject, ExceptionId, {version:UInt64}, 1
 FROM (
-    SELECT Root, Subject, ExceptionId, Version, Deleted FROM exception_state
-    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32}
-        AND Root IN (SELECT Root FROM dirty)
+    SELECT Process, Generation, Root, Subject, ExceptionId, Version, Deleted FROM exception_state
+    WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
     ORDER BY Version DESC LIMIT 1 BY Root, Subject, ExceptionId
 )
 WHERE Version < {version:UInt64} AND Deleted = 0;

@@ -1,0 +1,92 @@
+"""Folding what linking marked: the journeys of all processes, two processes at a time.
+
+Each process has statements of its own: planning one takes longer than folding a few journeys with it, and
+uses one core.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold_input import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from throughline.correlator.calendar_tables import CalendarTables
+    from throughline.correlator.definition import Process
+    from throughline.correlator.fold import FoldSql
+    from throughline.correlator.workspace import Run, Workspace
+
+LANES = ("", "_beside")
+"""Each thread has working tables of its own where the rows of two processes must not meet."""
+
+
+class Folder:
+    """Folds the journeys that a run's working table `to_fold` lists."""
+
+    def __init__(
+        self, processes: Mapping[str, Process], workspace: Workspace, calendars: CalendarTables
+    ) -> None:
+        """`workspace` is that of the runs."""
+        self._processes = processes
+        self._calendars = calendars
+        self._sql = {
+            lane: {
+                name: fold_sql(process, Tables.of(workspace.resolve, lane), fresh=False)
+                for name, process in processes.items()
+            }
+            for lane in LANES
+        }
+
+    def fold(self, run: Run, generations: Mapping[str, int]) -> set[str]:
+        """Fold them; returns the processes whose exceptions may have changed.
+
+        1. Take the events of all.
+        2. Process by process, write the journeys; then the exceptions, where an event has failed, a check
+           does not hold, or there were any before.
+        3. Remove what was not written again.
+        """
+        for_all = self._sql[""][next(iter(generations))]
+        run.execute(for_all.take)
+        failed = {str(name): int(count) for name, count in run.ask("taken")}
+        for name in failed:
+            self._calendars.provide(self._processes[name])
+        self._each(run, generations, failed, lambda sql: (*sql.clocks, sql.journeys))
+        checked = any(self._processes[name].checks for name in failed)
+        unheld = {str(name) for (name,) in run.ask("failed_checks")} if checked else set()
+        before = {str(name) for (name,) in run.ask("touched")}
+        failing = {name for name, count in failed.items() if count or name in unheld | before}
+        self._each(run, generations, failing, lambda sql: (sql.exceptions,))
+        run.execute(for_all.vanished_journeys)
+        run.execute(for_all.vanished_exceptions)
+        return failing | before
+
+    def notice(self, run: Run, generations: Mapping[str, int], touched: Collection[str]) -> None:
+        """Note what became of exceptions, after `fold`."""
+        self._each(run, generations, touched, lambda sql: sql.transitions)
+
+    def _each(
+        self,
+        run: Run,
+        generations: Mapping[str, int],
+        names: Collection[str],
+        texts: Callable[[FoldSql], Sequence[str]],
+    ) -> None:
+        """Execute some statements of each process, of every second one in the other lane."""
+
+        def work(lane: str, some: Sequence[str]) -> None:
+            for name in some:
+                for text in texts(self._sql[lane][name]):
+                    run.execute(text, process=name, generation=generations[name])
+
+        ordered = sorted(names)
+        if len(ordered) < len(LANES):
+            work(LANES[0], ordered)
+            return
+        with ThreadPoolExecutor(len(LANES)) as pool:
+            parts = [pool.submit(work, lane, ordered[at :: len(LANES)]) for at, lane in enumerate(LANES)]
+        for part in parts:
+            part.result()
