@@ -46,18 +46,21 @@ def picture(process: Process) -> str:
     return drawing.finished(f"{process.title or process.id}: {len(process.milestones)} milestones")
 
 
+def calendar_words(process: Process) -> str:
+    """Return by which calendars a process's time is counted."""
+    calendar = process.calendar
+    return f"by {calendar.by}, else {calendar.default}" if calendar.by else calendar.default
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
 def _head(drawing: Drawing, process: Process) -> None:
     drawing.text(_MARGIN, 42, process.title or process.id, size=22, bold=True)
-    calendar = process.calendar
     told = [f"{process.id}, version {process.version}"]
     told += [f"owner {process.owner}"] if process.owner else []
-    told.append(f"calendar by {calendar.by}" if calendar.by else f"calendar {calendar.default}")
-    if calendar.by:
-        told[-1] += f", else {calendar.default}"
+    told.append(f"calendar {calendar_words(process)}")
     if process.cycle:
         told.append(f"cycle: {process.cycle.calendar} of {' or '.join(process.cycle.per)}")
     drawing.text(_MARGIN, 63, "  ·  ".join(told), size=12.5, colour=theme.MUTED)

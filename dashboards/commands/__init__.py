@@ -13,12 +13,13 @@ import typer
 
 from throughline.dashboards.commands.ask import check, doctor, journey, rebuild
 from throughline.dashboards.commands.exchange import export_ocel, import_ocel
+from throughline.dashboards.commands.library import picture
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError
 
 VERBS = (
-    up, demo, edge, engine, check, rebuild, diff, backtest, journey, export_ocel, import_ocel, doctor,
+    up, demo, edge, engine, check, picture, rebuild, diff, backtest, journey, export_ocel, import_ocel, doctor,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -26,6 +26,7 @@ def main() -> None:
         st.Page("overview.py", title="Overview", icon=":material/monitoring:", default=True),
         st.Page("journeys.py", title="Journeys", icon=":material/route:"),
         st.Page("billing.py", title="Billing", icon=":material/receipt_long:"),
+        st.Page("processes.py", title="Processes", icon=":material/schema:"),
         st.Page("journey.py", title="Journey", icon=":material/timeline:"),
     ]
     try:
