@@ -106,9 +106,7 @@ def _levels(drawing: Drawing, levels: Iterable[Level]) -> None:
 
 
 def _milestones(drawing: Drawing, process: Process) -> None:
-    _title(
-        drawing, "Milestones", "left: by when, and from where the clock runs; right: what takes it back"
-    )
+    _title(drawing, "Milestones", "left: by when, and from where the clock runs; right: what takes it back")
     top = drawing.y + (34 if process.cycle else 0)
     cards: dict[str, _Card] = {}
     for one in process.milestones:

@@ -62,7 +62,9 @@ def test_a_picture_shows_everything(tmp_path: Path) -> None:
         assert said in shown, said
     width, height = (int(re.search(rf'{side}="(\d+)"', run.output)[1]) for side in ("width", "height"))  # type: ignore[index]
     boxes = [one.attrib for one in Xml.fromstring(run.output).iter("{http://www.w3.org/2000/svg}rect")]  # noqa: S314
-    assert all(0 <= float(one.get("x", 0)) and float(one.get("x", 0)) + float(one["width"]) <= width for one in boxes)
+    assert all(
+        0 <= float(one.get("x", 0)) and float(one.get("x", 0)) + float(one["width"]) <= width for one in boxes
+    )
     assert all(float(one.get("y", 0)) + float(one["height"]) <= height for one in boxes)
 
 

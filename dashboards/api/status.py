@@ -37,9 +37,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/processes/{id}/picture", response_class=Response, responses=_DRAWN)
     @context.threaded
-    def drawn(
-        _principal: Reading, identity: Annotated[str, Path(alias="id", max_length=200)]
-    ) -> Response:
+    def drawn(_principal: Reading, identity: Annotated[str, Path(alias="id", max_length=200)]) -> Response:
         """Draw a process definition in use, as SVG."""
         found = next((one for one in deps.processes() if one.id == identity), None)
         if found is None:

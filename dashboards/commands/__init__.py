@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from throughline.dashboards.commands.ask import check, doctor, journey, rebuild
+from throughline.dashboards.commands.ask import doctor, journey, rebuild
 from throughline.dashboards.commands.exchange import export_ocel, import_ocel
-from throughline.dashboards.commands.library import picture
+from throughline.dashboards.commands.library import check, picture
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError

@@ -61,10 +61,7 @@ EXPECTED = {
             "activated: met 02.03. 09:01 by 04.03. 09:00"
         ),
         "salesforce.opportunity:F": (
-            "in_flight\n"
-            "closed_won: pending\n"
-            "project_created: pending\n"
-            "activated: pending"
+            "in_flight\nclosed_won: pending\nproject_created: pending\nactivated: pending"
         ),
     },
     "time-to-billing": {

@@ -136,7 +136,7 @@ def _journeys(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     page.get_by_role("link", name="Trace").last.click()
     expect(page.locator("#trace")).to_be_visible()
     settle(page)
-    page.locator("[data-testid=stExpander] summary").click()
+    page.locator("[data-testid=stExpander] summary", has_text="events").click()
     shoot("journey-completed")
 
 
