@@ -117,6 +117,10 @@ class ControlStore:
         """Close every connection."""
         self._engine.dispose()
 
+    def transaction(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """One transaction, for tables that have a module of their own. Raises: ControlError."""
+        return self._begin()
+
     # Leases
 
     def acquire_lease(self, name: str, holder: str, ttl: timedelta, now: datetime) -> Lease | None:

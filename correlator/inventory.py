@@ -25,8 +25,8 @@ _SHOWN = 5
 
 
 class Inventory(BaseModel):
-    """What was seen since a time. `linked` is, by process, the hash of the definition in use and the levels that
-    something above leads to.
+    """What was seen since a time. `linked` is, by process, the hash of the definition in use and the levels
+    that something above leads to.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,9 +66,9 @@ def take(store: Store, tenant: str, since: datetime) -> Inventory:
 
 
 def against(process: Process, seen: Inventory, own: Callable[[Path], bool] = lambda _: True) -> list[Finding]:
-    """What of a definition nothing seen can meet. Of levels, events and attributes that are not one's `own` (a
-    shipped definition knows many platforms) only what leaves nothing else is said; of a process of which no root
-    was ever seen, that alone.
+    """What of a definition nothing seen can meet. Of levels and events that are not one's `own` (a shipped
+    definition knows many platforms) only what leaves nothing else is said; of a process of which no root was
+    ever seen, that alone.
     """
     if not set(process.levels[0].namespaces) & seen.namespaces:
         names = ", ".join(process.levels[0].namespaces)
@@ -117,8 +117,8 @@ def _levels(process: Process, seen: Inventory) -> Iterator[Finding]:
         if set(level.namespaces) & seen.namespaces and place not in linked:
             yield _warning(
                 ("keys", place),
-                f"{' or '.join(level.namespaces)} never links to the level above: no event names one of each; let "
-                "the event that creates it carry its parent's key, or send `business.link`",
+                f"{' or '.join(level.namespaces)} never links to the level above: no event names one of "
+                "each; let the event that creates it carry its parent's key, or send `business.link`",
             )
 
 

@@ -48,8 +48,8 @@ def _unreachable(process: Process) -> dict[int, tuple[str, str]]:
             found[place] = "where", sentence
         elif one.events and set(one.events) <= set(process.dropped_by):
             sentence = (
-                f"'{one.name}' is never waited for: its event ends the journey by `dropped_by`; take it away at "
-                "one of the two places"
+                f"'{one.name}' is never waited for: its event ends the journey by `dropped_by`; take it away "
+                "at one of the two places"
             )
             found[place] = "event", sentence
         elif never := [check.name for check in process.statements_of(one) if always(check.expect) is False]:
@@ -105,8 +105,8 @@ def _clocks(process: Process, unreachable: set[str]) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 path,
-                f"the clock of '{one.name}' starts at '{start[0]}', which is expected after it: until then it is "
-                "never late; name an earlier start, or change the order of the milestones",
+                f"the clock of '{one.name}' starts at '{start[0]}', which is expected after it: until then "
+                "it is never late; name an earlier start, or change the order of the milestones",
             )
     for place, check in enumerate(process.checks):
         if check.after in unreachable:
@@ -126,8 +126,8 @@ def _completion(process: Process, unreachable: set[str]) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 path,
-                f"journeys wait for '{name}' to complete, which is optional and so never late: they may stay open "
-                "unseen; make it a promise with `within`, or take it out of `completed_by`",
+                f"journeys wait for '{name}' to complete, which is optional and so never late: they may stay "
+                "open unseen; make it a promise with `within`, or take it out of `completed_by`",
             )
     if process.amount_of and process.milestone(process.amount_of).checks:
         sentence = (

@@ -9,14 +9,20 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
-_FLIPPED = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE, exp.EQ: exp.EQ}
+_FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.LT: exp.GT,
+    exp.GT: exp.LT,
+    exp.LTE: exp.GTE,
+    exp.GTE: exp.LTE,
+    exp.EQ: exp.EQ,
+}
 _MOST = 64
 """Alternatives looked at; of an expression with more nothing is said."""
 
 
 @dataclass(slots=True)
 class _Limits:
-    """What the parts of one alternative leave a value: one of some, between bounds, the bounds included or not."""
+    """What the parts of one alternative leave a value: one of some, between bounds, each included or not."""
 
     among: set[str] | None = None
     low: tuple[float, bool] = (float("-inf"), False)
@@ -47,11 +53,14 @@ def always(text: str) -> bool | None:
     return None
 
 
-def _alternatives(node: exp.Expression) -> list[list[exp.Expression]]:
-    """The parts that have to hold together, for each way in which the whole may hold; none if there are too many."""
+def _alternatives(node: exp.Expr) -> list[list[exp.Expr]]:
+    """The parts that have to hold together, for each way in which the whole may hold.
+
+    Raises: ValueError if there are too many.
+    """
     node = node.unnest()
     if isinstance(node, exp.Or):
-        return (_alternatives(node.left) + _alternatives(node.right))[: _MOST + 1]
+        return _alternatives(node.left) + _alternatives(node.right)
     if isinstance(node, exp.And):
         left, right = _alternatives(node.left), _alternatives(node.right)
         if len(left) * len(right) > _MOST:
@@ -60,7 +69,7 @@ def _alternatives(node: exp.Expression) -> list[list[exp.Expression]]:
     return [[node]]
 
 
-def _contradiction(parts: Iterable[exp.Expression]) -> bool:
+def _contradiction(parts: Iterable[exp.Expr]) -> bool:
     limits: dict[str, _Limits] = {}
     for part in parts:
         if isinstance(part, exp.Boolean) and not part.this:
@@ -69,16 +78,16 @@ def _contradiction(parts: Iterable[exp.Expression]) -> bool:
     return any(one.nothing_left() for one in limits.values())
 
 
-def _narrow(limits: dict[str, _Limits], part: exp.Expression) -> None:
+def _narrow(limits: dict[str, _Limits], part: exp.Expr) -> None:
     if isinstance(part, exp.In) and all(isinstance(one, exp.Literal) for one in part.expressions):
         _among(_of(limits, part.this), {str(one.this) for one in part.expressions})
         return
     if isinstance(part, exp.NEQ) and isinstance(part.right, exp.Literal):
         _of(limits, part.left).unlike.add(str(part.right.this))
         return
-    kind = next((one for one in _FLIPPED if type(part) is one), None)
-    if kind is None or not isinstance(part, exp.Binary):
+    if not isinstance(part, tuple(_FLIPPED)) or not isinstance(part, exp.Binary):
         return
+    kind: type[exp.Expr] = type(part)
     left, right = part.left, part.right
     if isinstance(left, exp.Literal):
         left, right, kind = right, left, _FLIPPED[kind]
@@ -96,7 +105,7 @@ def _narrow(limits: dict[str, _Limits], part: exp.Expression) -> None:
         found.high = min(found.high, (value, kind is exp.LT), key=lambda one: (one[0], not one[1]))
 
 
-def _of(limits: dict[str, _Limits], node: exp.Expression) -> _Limits:
+def _of(limits: dict[str, _Limits], node: exp.Expr) -> _Limits:
     return limits.setdefault(node.sql(dialect="clickhouse").lower(), _Limits())
 
 

@@ -1,4 +1,4 @@
-"""`throughline check`: definitions and tokens of a folder, by themselves and against what a store has seen."""
+"""`throughline check`: definitions and tokens of a folder, alone and against what a store has seen."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from throughline.correlator.definition import Process
+    from throughline.correlator.parts import Path as Parts
     from throughline.dashboards.engine_settings import EngineSettings
 
 LOOK_BACK = timedelta(days=90)
@@ -62,14 +63,17 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         place = places(loaded.files[process.id])
         found = lint(process)
         if seen is not None:
-            found += against(
-                process, seen, lambda path, place=place: not place(path)[0].startswith(str(SHIPPED))
-            )
+            found += against(process, seen, _own(place))
         for one in found:
             file, line = place(one.path)
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     return Checked(tuple(errors), tuple(warnings), loaded.processes, tokens)
+
+
+def _own(place: Callable[[Parts], tuple[str, int]]) -> Callable[[Parts], bool]:
+    """Whether a part of a definition stands in a file of one's own, not in a shipped one."""
+    return lambda path: not place(path)[0].startswith(str(SHIPPED))
 
 
 def survey(settings: EngineSettings, tenant: str, report: Callable[[str], None]) -> Inventory:

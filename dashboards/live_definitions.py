@@ -1,4 +1,6 @@
-"""The process definitions that count: those of the files; for a file that broke, its last valid version."""
+"""The process definitions that count: those of the files; for a file that broke, its last valid version;
+where a person has rolled one back, the earlier one, until its file says something else.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from throughline.collector.definition_history import DefinitionHistory
 from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 from throughline.correlator.process import SHIPPED, Process, load_processes
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from throughline.collector.control import ControlStore
+    from throughline.collector.definition_history import Activation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +37,39 @@ class LiveDefinitions:
     def __init__(self, config: Path | None, control: ControlStore) -> None:
         self._config = config
         self._control = control
-        self._seen: frozenset[tuple[str, int, int]] | None = None
+        self._history = DefinitionHistory(control)
+        self._seen: tuple[object, ...] | None = None
 
     def reload(self, now: datetime) -> Loaded | None:
-        """Read everything if any file differs from the last time; None if none does.
+        """Read everything if any file, or what was rolled back, differs from the last time; None otherwise.
 
-        1. A valid definition counts at once and is remembered in the control store.
+        1. A valid definition counts at once and is remembered in the control store, unless a person has put
+           another one over exactly this one.
         2. A remembered process that no file defines any more, while some file is broken, stays as it was.
         3. Without a broken file it was taken away, and no longer counts.
         """
-        seen = self._fingerprint()
+        present = self._history.present()
+        put_over = {one.process: one.number for one in present.values() if one.over}
+        seen = (self._fingerprint(), put_over)
         if seen == self._seen:
             return None
         loaded = load_processes(self._config)
+        valid = [_counting(process, present.get(process.id)) for process in loaded.processes]
         changed = [
             process.id
-            for process in loaded.processes
+            for process in valid
             if self._control.activate_definition(
                 process.id, process.version, process.definition_hash, _text(process), now
             )
         ]
-        kept = self._remembered(loaded.processes) if loaded.errors else []
-        processes = sorted([*loaded.processes, *kept], key=lambda process: process.id)
+        for process in valid:
+            last = present.get(process.id)
+            if last is None or last.hash != process.definition_hash:
+                self._history.add(
+                    process.id, process.version, process.definition_hash, _text(process), now
+                )
+        kept = self._remembered(valid) if loaded.errors else []
+        processes = sorted([*valid, *kept], key=lambda process: process.id)
         problems = [str(error) for error in loaded.errors]
         problems += [f"{process.id} stays at version {process.version}" for process in kept]
         self._seen = seen
@@ -84,6 +99,16 @@ class LiveDefinitions:
                 continue
             found.append((str(path), status.st_mtime_ns, status.st_size))
         return frozenset(found)
+
+
+def _counting(process: Process, last: Activation | None) -> Process:
+    """The definition of a file, or the one that was put over it."""
+    if last is None or last.over != process.definition_hash:
+        return process
+    try:
+        return Process.model_validate_json(last.source)
+    except ValidationError:
+        return process  # written by a version that knew other fields
 
 
 def _text(process: Process) -> str:

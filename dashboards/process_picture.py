@@ -165,7 +165,7 @@ def _draw_card(drawing: Drawing, process: Process, card: _Card) -> None:
 
 
 def _clocks(drawing: Drawing, process: Process, cards: Mapping[str, _Card]) -> None:
-    """Promises, and a line to each from where its clock starts: one lane for each start, short ones inside."""
+    """Promises, and a line to each from where its clock starts: a lane for each start, short ones inside."""
     goals: dict[str, list[_Card]] = {}
     for name, card in cards.items():
         start = process.clock_of(card.milestone)

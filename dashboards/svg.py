@@ -1,4 +1,4 @@
-"""What pictures are drawn with: text, boxes and lines as SVG text. Every value is escaped here and nowhere else."""
+"""What pictures are drawn with: text, boxes and lines as SVG. Every value is escaped here."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class Drawing:
         height = round(self.y)
         body = "\n".join(self._parts)
         heads = "".join(
-            f'<marker id="head-{colour}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+            f'<marker id="head-{colour}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+            'markerHeight="7" '
             f'orient="auto"><path d="M0 0.5 L7.5 4 L0 7.5 Z" fill="#{colour}"/></marker>'
             for colour in sorted({one[1:] for one in (theme.FAINT, theme.ACCENT, theme.MUTED)})
         )

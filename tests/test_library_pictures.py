@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 import pytest
 from typer.testing import CliRunner
 
-from throughline.correlator.process import load_process, load_processes
+from throughline.correlator.process import Process, load_process, load_processes
 from throughline.dashboards.commands import app
 from throughline.dashboards.process_picture import picture
 
@@ -24,48 +24,54 @@ milestones:
   - {name: second_first, event: two, within: {time: 2d, of: first.last}, at_least: 3}
   - {name: first, event: [one, uno], undone_by: [no, never, nowhere], every: b.b, owner: me}
   - {name: third, event: three, within: {until: due_date}, optional: true}
-  - {name: fourth, event: four, within: {attribute: terms, of: cut_off, paused: {by: hold, until: go}}, on_late: stuck}
+  - name: fourth
+    event: four
+    within: {attribute: terms, of: cut_off, paused: {by: hold, until: go}}
+    on_late: stuck
 dropped_by: [stop]
 checks: [{name: holds, expect: "amount < 3", severity: critical, blocking: true}]
 """
 
 
+SAID = (
+    "Odd & <ends>", "attr('x') < 'y'", "a.a", "c.two", "second first", "2d", "of the last first", "else late",
+    "at least 3 times", "one or uno", "every b.b", "no never nowhere", "until due_date", "optional",
+    "terms days", "of cut off", "stands still by hold", "else stuck", "cut-off of billing-month", "stop",
+    "never", "holds", "critical", "blocks", "amount < 3", "always", "me",
+)  # fmt: skip
+
+
 def words(svg: str) -> str:
     """All text of a picture."""
-    return " ".join(" ".join(Xml.fromstring(svg).itertext()).split())  # noqa: S314 - our own
+    return " ".join(" ".join(ET.fromstring(svg).itertext()).split())  # noqa: S314 - our own
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda one: one.id)
-def test_the_pictures_of_the_docs_are_those_of_the_definitions(process: object) -> None:
+def test_the_pictures_of_the_docs_are_those_of_the_definitions(process: Process) -> None:
     """After a change: throughline picture ID -o docs/library/ID.svg."""
-    one = next(each for each in PROCESSES if each is process)
-    assert (PICTURES / f"{one.id}.svg").read_text() == picture(one)
+    assert (PICTURES / f"{process.id}.svg").read_text() == picture(process)
     page = (PICTURES.parent / "library.md").read_text()
-    assert f"(library/{one.id}.svg)" in page
-    assert f"[{one.id}](#{one.id})" in page
+    assert f"(library/{process.id}.svg)" in page
+    assert f"[{process.id}](#{process.id})" in page
 
 
 def test_a_picture_shows_everything(tmp_path: Path) -> None:
-    """Milestones, events, owners, promises, clocks, undoings, levels, checks: of any definition, escaped, inside the frame."""
+    """Milestones, events, owners, promises, clocks, undoings, levels, checks: escaped, inside the frame."""
     file = tmp_path / "odd.yaml"
     file.write_text(ODD)
     run = CliRunner().invoke(app, ["picture", str(file)])
     assert run.exit_code == 0, run.output
     assert run.output == picture(load_process(ODD))
     shown = words(run.output)
-    for said in (
-        "Odd & <ends>", "attr('x') < 'y'", "a.a", "c.two", "second first", "2d", "of the last first", "else late",
-        "at least 3 times", "one or uno", "every b.b", "no never nowhere", "until due_date", "optional", "terms days",
-        "of cut off", "stands still by hold", "else stuck", "cut-off of billing-month", "stop", "never", "holds",
-        "critical", "blocks", "amount < 3", "always", "me",
-    ):  # fmt: skip
+    for said in SAID:
         assert said in shown, said
-    width, height = (int(re.search(rf'{side}="(\d+)"', run.output)[1]) for side in ("width", "height"))  # type: ignore[index]
-    boxes = [one.attrib for one in Xml.fromstring(run.output).iter("{http://www.w3.org/2000/svg}rect")]  # noqa: S314
-    assert all(
-        0 <= float(one.get("x", 0)) and float(one.get("x", 0)) + float(one["width"]) <= width for one in boxes
-    )
-    assert all(float(one.get("y", 0)) + float(one["height"]) <= height for one in boxes)
+    sides = re.search(r'width="(\d+)" height="(\d+)"', run.output)
+    assert sides
+    for box in ET.fromstring(run.output).iter("{http://www.w3.org/2000/svg}rect"):  # noqa: S314 - our own
+        x, y, width, height = (float(box.get(name, 0)) for name in ("x", "y", "width", "height"))
+        assert x >= 0
+        assert x + width <= float(sides[1])
+        assert y + height <= float(sides[2])
 
 
 def test_what_can_t_be_drawn_is_said(tmp_path: Path) -> None:

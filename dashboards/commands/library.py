@@ -1,4 +1,4 @@
-"""Verbs about definitions: check, picture."""
+"""Verbs about definitions: check, picture, versions, rollback."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Wanted = Annotated[str, typer.Argument(help="File of a definition, or id of a process.", show_default=False)]
 
 
+ProcessId = Annotated[str, typer.Argument(metavar="PROCESS", help="Id of a process.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(help="Folder of configuration files.", show_default=False)]
 
 
@@ -44,9 +45,8 @@ def check(
             typer.echo(f"  note: {notice}")
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
-    typer.echo(
-        f"{len(found.processes)} processes, {found.tokens} tokens, {problems} problems, {warnings} warnings{against}"
-    )
+    counted = f"{len(found.processes)} processes, {found.tokens} tokens"
+    typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")
     if problems or (strict and warnings):
         raise typer.Exit(1)
 
@@ -73,6 +73,44 @@ def picture(
     except OSError as error:
         raise ConfigurationError(f"{output} can't be written: {error.strerror}.") from error
     typer.echo(str(output))
+
+
+@takes("data", "control")
+def versions(process: ProcessId) -> None:
+    """List the versions of a definition that have counted, the present one first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from throughline.dashboards.engine_settings import EngineSettings
+    from throughline.dashboards.versions import versions as all_versions
+
+    table = Table("version", "definition", "counted from", "activated by", box=None)
+    for one in all_versions(EngineSettings.load(), process):
+        by = f"{one.activated_by} (rolled back)" if one.over else one.activated_by
+        table.add_row(str(one.version), one.hash[:12], f"{one.activated_at:%Y-%m-%d %H:%M:%S} UTC", by)
+    Console(width=120).print(table)
+
+
+@takes("data", "control")
+def rollback(
+    process: ProcessId,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Version, or digits of its hash; default: the one before.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Let an earlier version of a definition count again, until its file says something else."""
+    from throughline.dashboards.engine_settings import EngineSettings
+    from throughline.dashboards.versions import roll_back
+
+    found = roll_back(EngineSettings.load(), process, to)
+    typer.echo(
+        f"{process}: version {found.version} ({found.hash[:12]}) counts again. The engine takes it over within "
+        "seconds, or when it starts, and rebuilds beside the present result."
+    )
 
 
 def _definition(wanted: str, config: Path | None) -> Process:

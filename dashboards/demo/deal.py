@@ -130,8 +130,8 @@ class Deal:
         drawn: bool = True,
         **more: Any,
     ) -> PlannedEvent:
-        """Add an event; `more` are fields of `BusinessEvent`, over the dimensions of the deal. How long its hop
-        took is drawn, unless not: then a seed's other choices stay as they are.
+        """Add an event; `more` are fields of `BusinessEvent`, over the dimensions of the deal. How long its
+        hop took is drawn, or not: then a seed's other choices stay as they are.
         """
         self._said += 1
         digest = hashlib.sha256(f"{self.label}/{self._said}".encode()).digest()[:16]

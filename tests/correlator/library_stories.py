@@ -1,5 +1,6 @@
-"""What happens in the stories of the shipped processes: one deal, customer or line that goes well, one that is stuck, one that is
-amended or undone; of several ways of billing, legal entities and currencies, in the key namespaces of several platforms.
+"""What happens in the stories of the shipped processes: one deal, customer or line that goes well, one that
+is stuck, one that is amended or undone; of several ways of billing, legal entities and currencies, in the key
+namespaces of several platforms.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Fact:
 
 
 def say(at: str, event: str, keys: str, about: str = "", **facts: Any) -> Fact:
-    """A fact; what is no field of it is an attribute. An event about one kind of object may say so briefly."""
+    """A fact; what is no field of it is an attribute."""
     known = {name: facts.pop(name) for name in ("system", "money", "entity", "failed") if name in facts}
     return Fact(at, event, keys, about, attributes={name: str(one) for name, one in facts.items()}, **known)
 
@@ -96,7 +97,7 @@ ACTIVATION = [
     say("03-02T10:00", "project.created", "hubspot.deal:B kantata.workspace:PB", "kantata.workspace",
         system="psa", entity="US01", billing_type="milestone", budget="400", project_manager="Bo"),
     say("03-02T11:00", "project.booked", "kantata.workspace:PB", system="erp", entity="CA01"),
-    # C: time & materials needs rates, no schedule. Deleted, made again from the right template, in time no more
+    # C: time & materials needs rates, no schedule. Deleted, made again, in time no more
     say("03-02T09:00", "opportunity.closed_won", "salesforce.opportunity:C", money="70 GBP"),
     say("03-02T10:00", "project.created", "salesforce.opportunity:C sap.project:PC", "sap.project",
         system="psa", billing_type="time_and_materials", rate_card="std", budget="9", project_manager="Cy"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,23 +16,14 @@ from throughline.correlator.worker import Correlator
 from throughline.dashboards.reader import JourneyFilter, Reader, Row
 
 
-def told(store: Store, process: str) -> None:
-    """Store a process's story, in a tenant of its own."""
+def insert(store: Store, tenant: str, facts: Sequence[dict[str, Any]]) -> None:
+    """Store events of a tenant."""
+    stored = {"Tenant": tenant, "ReceivedAt": NOW, "IngestedAt": datetime.now(UTC), "Source": "log"}
     rows = [
-        {
-            **fact.row,
-            "Tenant": process,
-            "EventId": number,
-            "ContentHash": number,
-            "ReceivedAt": NOW,
-            "IngestedAt": datetime.now(NOW.tzinfo),
-            "Source": "log",
-        }
-        for number, fact in enumerate(STORIES[process], 1)
+        {**fact, **stored, "EventId": number, "ContentHash": number} for number, fact in enumerate(facts, 1)
     ]
     columns = list(rows[0])
-    values = [[row[name] for name in columns] for row in rows]
-    store.insert_rows("business_events", values, columns, role=Role.LOADER)
+    store.insert_rows("business_events", [list(row.values()) for row in rows], columns, role=Role.LOADER)
 
 
 def line(name: str, one: Row) -> str:
@@ -42,7 +35,7 @@ def line(name: str, one: Row) -> str:
 
 
 def table(reader: Reader, row: Row) -> str:
-    """A journey in words: status and amount, the checks that fail and the errors that are open, milestones."""
+    """A journey in words: status and amount, what fails and what is open, milestones."""
     amount = "" if row["Amount"] is None else f" {row['Amount'].normalize():f} {row['Currency']}"
     found = reader.exceptions_of(row["Root"])
     codes = ", ".join(sorted(one["code"] for one in found if one["status"] == "open"))
@@ -53,7 +46,7 @@ def table(reader: Reader, row: Row) -> str:
 @pytest.mark.parametrize("process", STORIES)
 def test_story(embedded_store: Store, process: str) -> None:
     """What goes well, is stuck, is amended or undone is as the table says; the rest is out of scope."""
-    told(embedded_store, process)
+    insert(embedded_store, process, [fact.row for fact in STORIES[process]])
     Correlator(embedded_store, [load_process(SHIPPED / f"{process}.yaml")]).tick(process, NOW)
     reader = Reader(embedded_store, process, NOW)
     rows = reader.journeys(JourneyFilter(), limit=50)

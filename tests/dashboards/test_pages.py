@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from throughline.dashboards import session
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.pages import overview
 from throughline.dashboards.pages.parts import NOTHING, href, length, money, steps, text
+from throughline.dashboards.process_picture import picture
 from throughline.dashboards.queries import Kept, PageQueries
 from throughline.dashboards.verdict import owner_of
 
@@ -55,6 +59,24 @@ def visit(deps: Deps, page: str = "", **parameters: str) -> tuple[AppTest, str]:
 def body(app: AppTest) -> str:
     """All HTML on a page but the style sheet."""
     return "".join(one.proto.body for one in app.get("html") if "<style>" not in one.proto.body)
+
+
+def test_processes_are_drawn_and_lead_to_their_journeys(seeded: tuple[Deps, Seeded]) -> None:
+    """Each with version, owner, calendar and counts by status that lead to those journeys; one as a picture."""
+    deps, data = seeded
+    _, html = visit(deps, "processes.py", process="opportunity-to-invoice")
+    for status in ("late", "stuck"):
+        count = sum(one["status"] == status for one in data.journeys)
+        to = escape(href("/journeys", process="opportunity-to-invoice", status=status))
+        assert re.search(rf'href="{re.escape(to)}"[^>]*>{count}</a>', html)
+    for said in ("revenue-operations", "always", "Opportunity to invoice"):
+        assert said in html
+    (drawn,) = re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", html)
+    assert b64decode(drawn).decode() == picture(definition())
+    _, html = visit(deps, "processes.py")
+    assert "data:image/svg" not in html
+    _, html = visit(replace(deps, processes=tuple), "processes.py")
+    assert "No definitions" in html
 
 
 def test_the_overview_counts_and_leads_to_what_it_counts(seeded: tuple[Deps, Seeded]) -> None:
