@@ -14,7 +14,7 @@ from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 from throughline.correlator.process import SHIPPED, Process, load_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -54,26 +54,21 @@ class LiveDefinitions:
         if seen == self._seen:
             return None
         loaded = load_processes(self._config)
-        valid = [_counting(process, present.get(process.id)) for process in loaded.processes]
-        changed = [
-            process.id
-            for process in valid
-            if self._control.activate_definition(
-                process.id, process.version, process.definition_hash, _text(process), now
-            )
-        ]
-        for process in valid:
-            last = present.get(process.id)
-            if last is None or last.hash != process.definition_hash:
-                self._history.add(
-                    process.id, process.version, process.definition_hash, _text(process), now
-                )
-        kept = self._remembered(valid) if loaded.errors else []
-        processes = sorted([*valid, *kept], key=lambda process: process.id)
+        kept = self._remembered(loaded.processes) if loaded.errors else []
+        found = [_counting(one, present.get(one.id)) for one in (*loaded.processes, *kept)]
+        processes = sorted(found, key=lambda process: process.id)
+        changed = [process.id for process in processes if self._activate(process, present, now)]
         problems = [str(error) for error in loaded.errors]
         problems += [f"{process.id} stays at version {process.version}" for process in kept]
         self._seen = seen
         return Loaded(tuple(processes), tuple(changed), tuple(problems))
+
+    def _activate(self, process: Process, present: Mapping[str, Activation], now: datetime) -> bool:
+        """Remember a definition that counts; whether it is a new one."""
+        content, last = process.definition_hash, present.get(process.id)
+        if last is None or last.hash != content:
+            self._history.add(process.id, process.version, content, _text(process), now)
+        return self._control.activate_definition(process.id, process.version, content, _text(process), now)
 
     def _remembered(self, valid: Sequence[Process]) -> list[Process]:
         known = {process.id for process in valid}

@@ -96,7 +96,7 @@ def _levels(drawing: Drawing, levels: Iterable[Level]) -> None:
         if x + width > _WIDTH - _MARGIN:
             x, top = float(_MARGIN) + 30, bottom + 14
         elif place:
-            drawing.arrow(f"M{x - 23:g} {top + 20:g} H{x - 3:g}", theme.FAINT)
+            drawing.arrow(f"M{x - 23:g} {top + 14:g} H{x - 3:g}", theme.FAINT)
         height = 12 + _LINE * len(names)
         drawing.box(x, top, width, height, line=theme.ACCENT if place == 0 else theme.LINE)
         for line, name in enumerate(names):

@@ -43,7 +43,6 @@ def _one(session: Session, process: Process) -> None:
         "Version": parts.text(process.version),
         "Owner": parts.text(process.owner or ""),
         "Calendar": parts.text(calendar_words(process)),
-        "Journeys": parts.link("Show", parts.href("/journeys", process=process.id)),
         "Definition": parts.text(process.definition_hash[:12]),
     }
     st.html(parts.facts(facts))

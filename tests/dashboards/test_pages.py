@@ -62,7 +62,7 @@ def body(app: AppTest) -> str:
 
 
 def test_processes_are_drawn_and_lead_to_their_journeys(seeded: tuple[Deps, Seeded]) -> None:
-    """Each with version, owner, calendar and counts by status that lead to those journeys; one as a picture."""
+    """Each with version, owner, calendar and counts that lead to those journeys; one as a picture."""
     deps, data = seeded
     _, html = visit(deps, "processes.py", process="opportunity-to-invoice")
     for status in ("late", "stuck"):
