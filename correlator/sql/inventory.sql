@@ -21,13 +21,16 @@ WHERE Tenant = {tenant:String} AND Event != '' AND Time >= {since:DateTime64(6, 
 
 -- linked_levels --
 -- Levels of a process that anything above leads to, in the generation that readers see; no row without one of this definition.
-SELECT g.Process, any(g.DefinitionHash), arraySort(groupUniqArrayIf(e.ChildLevel, e.Rule != 'cut' AND e.ParentLevel < e.ChildLevel))
+SELECT g.Process, any(g.DefinitionHash),
+    arraySort(groupUniqArrayIf(e.ChildLevel, e.Rule != 'cut' AND e.ParentLevel < e.ChildLevel))
 FROM (
-    SELECT toString(Process) AS Process, argMax(Generation, Version) AS Generation, argMax(DefinitionHash, Version) AS DefinitionHash
+    SELECT toString(Process) AS Process, argMax(Generation, Version) AS Generation,
+        argMax(DefinitionHash, Version) AS DefinitionHash
     FROM generations WHERE Tenant = {tenant:String} GROUP BY Process
 ) AS g
 LEFT JOIN (
-    SELECT DISTINCT toString(Process) AS Process, Generation, ParentLevel, ChildLevel, toString(Rule) AS Rule FROM edges FINAL
+    SELECT DISTINCT toString(Process) AS Process, Generation, ParentLevel, ChildLevel, toString(Rule) AS Rule
+    FROM edges FINAL
     WHERE Tenant = {tenant:String} AND Deleted = 0
 ) AS e ON e.Process = g.Process AND e.Generation = g.Generation
 GROUP BY g.Process
