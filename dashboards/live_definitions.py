@@ -54,9 +54,10 @@ class LiveDefinitions:
         if seen == self._seen:
             return None
         loaded = load_processes(self._config)
-        kept = self._remembered(loaded.processes) if loaded.errors else []
-        found = [_counting(one, present.get(one.id)) for one in (*loaded.processes, *kept)]
-        processes = sorted(found, key=lambda process: process.id)
+        valid = [_counting(one, present.get(one.id)) for one in loaded.processes]
+        remembered = self._remembered(valid) if loaded.errors else []
+        kept = [_counting(one, present.get(one.id)) for one in remembered]
+        processes = sorted([*valid, *kept], key=lambda process: process.id)
         changed = [process.id for process in processes if self._activate(process, present, now)]
         problems = [str(error) for error in loaded.errors]
         problems += [f"{process.id} stays at version {process.version}" for process in kept]
