@@ -156,7 +156,7 @@ def _processes(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     """The processes, and the picture of one."""
     page.goto(f"{address}/processes")
     page.locator(".tl-table a[href^='/processes?process=']").first.click()
-    expect(page.locator("img[src^='data:image/svg']")).to_be_visible()
+    expect(page.locator("[data-testid=stMain] img[src^='data:image/svg']")).to_be_visible()
     shoot("processes")
 
 
