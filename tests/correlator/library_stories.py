@@ -141,6 +141,9 @@ TIME = [
     card("03-11T17:00", "time.unapproved", "4", "03-10"),
     card("03-12T17:00", "time.approved", "5", "03-12", "500 EUR", billing_type="fixed_fee"),
     card("03-12T17:00", "time.approved", "6", "03-12", "600 EUR", billable="false"),
+    # a billing event of fees alone
+    say("04-01T09:00", "billing.released", "certinia.project:P certinia.billing_event:Z",
+        "certinia.billing_event", money="900 EUR"),
     # 7: billed, credited, and not billed again; the ERP bills for another legal entity
     card("03-13T17:00", "time.approved", "7", "03-13", "70 USD", entity="DE01"),
     say("04-01T09:00", "billing.released", "certinia.timecard:7 certinia.billing_event:Y",
@@ -177,6 +180,14 @@ EXPENSES = [
     card("03-05T09:00", "expense.rejected", "3", "03-02"),
     card("03-06T09:00", "expense.submitted", "3", "03-02", "30 USD"),
     card("03-07T09:00", "expense.approved", "3", "03-02", "30 USD"),
+    # a billing event of fees alone
+    say(
+        "04-01T09:00",
+        "billing.released",
+        "certinia.project:P certinia.billing_event:Z",
+        "certinia.billing_event",
+        money="900 EUR",
+    ),
     # 4: in the price
     card("03-03T09:00", "expense.submitted", "4", "03-02", "5 EUR", billable="false"),
 ]

@@ -17,6 +17,7 @@ from tests.dashboards.seed import Seeded, seed
 from tests.dashboards.seed_firm import NOW
 from throughline.collector.auth import OPEN_PRINCIPAL, Access, Principal
 from throughline.collector.store import Store
+from throughline.correlator.process import load_processes
 from throughline.dashboards import session
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.pages import overview
@@ -252,8 +253,11 @@ def test_answers_are_kept_per_tenant_and_parameters(seeded: tuple[Deps, Seeded])
 
 
 def test_activation_is_measured_from_signature_to_project_or_along_the_first_promise() -> None:
-    """closed_won to project_created where both exist."""
+    """To the milestone of checks where there is one, else closed_won to project_created where both exist."""
     assert overview.activation_pair(definition()) == ("closed_won", "project_created")
+    shipped = {one.id: one for one in load_processes(None).processes}
+    assert overview.activation_pair(shipped["opportunity-to-project"]) == ("closed_won", "activated")
+    assert overview.activation_pair(shipped["time-to-billing"]) == ("time_approved", "billing_released")
 
 
 def test_values_from_telemetry_are_escaped() -> None:
