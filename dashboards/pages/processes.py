@@ -44,10 +44,9 @@ def _one(session: Session, process: Process) -> None:
         "Owner": parts.text(process.owner or ""),
         "Calendar": parts.text(calendar_words(process)),
         "Definition": parts.text(process.definition_hash[:12]),
+        "Mind": "; ".join(parts.text(one) for one in process.notices),
     }
     st.html(parts.facts(facts))
-    for notice in process.notices:
-        st.html(parts.empty("Mind", parts.text(notice)))
     drawn = base64.b64encode(picture(process).encode()).decode()
     st.html(
         f'<img alt="{parts.text(session.title(process.id))}" style="max-width:100%;border-radius:14px" '
