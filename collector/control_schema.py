@@ -56,6 +56,20 @@ definitions = sa.Table(
     sa.Column("activated_at", UtcTime, nullable=False),
 )
 
+definition_versions = sa.Table(
+    "definition_versions",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("process", sa.String, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("activated_at", UtcTime, nullable=False),
+    sa.Column("activated_by", sa.String, nullable=False),
+    sa.Column("over", sa.String, nullable=False),
+    sa.Index("definition_versions_by_process", "process", "number"),
+)
+
 jobs = sa.Table(
     "jobs",
     metadata,

@@ -21,7 +21,7 @@ from throughline.correlator.expression_parts import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_COLUMNS = {
+FIELD_COLUMNS = {
     "amount": ("ifNull(toString(Amount), '')", "isNotNull(Amount)"),
     "currency": ("toString(Currency)", "Currency != ''"),
     "customer": ("Customer", "Customer != ''"),
@@ -78,7 +78,8 @@ def count_objects(namespaces: Collection[str]) -> str:
 
 def said(namespaces: Collection[str], field: str, system: str) -> str:
     """The aggregate of what each system (or one) said last of a field of these objects, latest first."""
-    value, present = _COLUMNS.get(field) or (attribute(field), f"mapContains(Attributes, {quoted(field)})")
+    carried = (attribute(field), f"mapContains(Attributes, {quoted(field)})")
+    value, present = FIELD_COLUMNS.get(field, carried)
     subjects = f"arrayDistinct(arrayFilter(o -> has(Subjects, o), {objects_of(namespaces)}))"
     rows = f"arrayMap(o -> (o, {_SAID_BY}, Moment, {value}), {subjects})"
     narrowed = f" AND {_SAID_BY} = {quoted(system)}" if system else ""

@@ -1,6 +1,6 @@
 """Process definitions: reading them from files, with file, line and suggestion for whatever is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +21,7 @@ from throughline.correlator.definition_parts import (
     Was,
     Within,
 )
+from throughline.correlator.parts import Path as Path_
 from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Within",
     "load_process",
     "load_processes",
+    "places",
 ]
 
 SHIPPED = Path(__file__).parent / "processes"
@@ -58,10 +60,11 @@ class InvalidProcess(InvalidFile):
 
 @dataclass(frozen=True, slots=True)
 class LoadedProcesses:
-    """The definitions that can be used, by id, and what was wrong with the others."""
+    """The definitions that can be used, what was wrong with the others, and from which file each is."""
 
     processes: tuple[Process, ...] = ()
     errors: tuple[InvalidFile, ...] = field(default=())
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def load_process(
@@ -112,7 +115,15 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
             errors.append(InvalidProcess([Problem(str(path), 1, sentence)]))
             continue
         processes[process.id], origin[process.id] = process, path
-    return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors))
+    return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors), origin)
+
+
+def places(source: Path, shipped: Path = SHIPPED) -> Callable[[Path_], yaml_lines.Place]:
+    """Where the parts of a definition stand: file and line by path, as `("milestones", 0, "where")`; of what
+    `extends` keeps, in the shipped file.
+    """
+    tree, file = _tree(source, shipped)
+    return lambda path: yaml_lines.place_of(tree, path, (file, 1))
 
 
 def _tree(source: Path | str, shipped: Path) -> tuple[yaml_lines.Mapping, str]:

@@ -14,6 +14,7 @@ from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.worker import Correlator
 from throughline.dashboards import looking_back
 from throughline.dashboards.questions import COMPARE, Question
+from throughline.dashboards.surveying import SURVEY, answer
 from throughline.probes.errors import LeaseLost, ThroughlineError
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class Correlating:
         """Do a job; returns what to say of it, and its result."""
         if self._correlator is None:
             raise ThroughlineError("No definitions are read yet; ask again.")
+        if job.kind == SURVEY:
+            return "", answer(self._store, job.tenant, job.payload)
         if job.kind == COMPARE:
             asked = Question.model_validate_json(job.payload)
             found = self._correlator.compare(job.tenant, asked.before, asked.after, asked.period)

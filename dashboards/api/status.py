@@ -2,14 +2,18 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path, Response
 
 from throughline.collector.auth import Principal, Scope
 from throughline.correlator.definition import Process
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import ProcessPage, StatusAnswer
+from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.completeness import active_generations, completeness
+from throughline.dashboards.process_picture import picture
+
+_DRAWN: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {}}}}
 
 
 def router(context: Context) -> APIRouter:
@@ -30,6 +34,15 @@ def router(context: Context) -> APIRouter:
         """List the process definitions in use."""
         active = active_generations(deps.store, principal.tenant)
         return Json({"items": [describe(one, active.get(one.id)) for one in deps.processes()]})
+
+    @routes.get("/processes/{id}/picture", response_class=Response, responses=_DRAWN)
+    @context.threaded
+    def drawn(_principal: Reading, identity: Annotated[str, Path(alias="id", max_length=200)]) -> Response:
+        """Draw a process definition in use, as SVG."""
+        found = next((one for one in deps.processes() if one.id == identity), None)
+        if found is None:
+            raise Problem(404, "Not found", f"No process is called {identity}; GET /processes lists them.")
+        return Response(picture(found), media_type="image/svg+xml")
 
     return routes
 

@@ -1,9 +1,8 @@
-"""Verbs that look, check and repair: check, rebuild, journey, doctor."""
+"""Verbs that look and repair: rebuild, journey, doctor."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,51 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from throughline.dashboards.commands.options import INTAKE, PAGES, STORES, AccessToken, Tenant, takes
-from throughline.probes.errors import ThroughlineError
 
-Folder = Annotated[Path, typer.Argument(help="Folder of configuration files.", show_default=False)]
 Process = Annotated[
     str | None, typer.Argument(help="Id of a process; without it: every process.", show_default=False)
 ]
 Wanted = Annotated[
     str, typer.Argument(help="Id of a journey, or a key as namespace:value.", show_default=False)
 ]
-
-
-def check(folder: Folder) -> None:
-    """Validate a folder of configuration files; prints file, line and what to do."""
-    from throughline.collector.auth import Access
-    from throughline.correlator.process import load_processes
-    from throughline.correlator.reference_files import load_tables
-    from throughline.correlator.routing import load_routing
-
-    if not folder.is_dir():
-        raise ThroughlineError(f"{folder} is no folder: name the one that holds processes/ and tokens.yaml.")
-    loaded = load_processes(folder)
-    reference = load_tables(folder)
-    problems = [str(error) for error in (*loaded.errors, *reference.errors)]
-    try:
-        tokens = len(Access.load(folder, {}).tokens)
-    except ThroughlineError as error:
-        problems.append(str(error))
-        tokens = 0
-    try:
-        routes = len(load_routing(folder).routes)
-    except ThroughlineError as error:
-        problems.append(str(error))
-        routes = 0
-    for problem in problems:
-        typer.echo(problem, err=True)
-    for process in loaded.processes:
-        typer.echo(f"{process.id} version {process.version}: {len(process.milestones)} milestones")
-        for notice in process.notices:
-            typer.echo(f"  note: {notice}")
-    for name, table in reference.tables.items():
-        typer.echo(f"table {name}: {len(table.entries)} rows")
-    found = f"{len(loaded.processes)} processes, {routes} routes, {tokens} tokens, {len(problems)} problems"
-    typer.echo(found)
-    if problems:
-        raise typer.Exit(1)
 
 
 @takes(*STORES)

@@ -127,9 +127,12 @@ class Deal:
         trace: str | None = None,
         journeys: tuple[str, ...] | None = None,
         baggage: Mapping[str, str] | None = None,
+        drawn: bool = True,
         **more: Any,
     ) -> PlannedEvent:
-        """Add an event; `more` are fields of `BusinessEvent`, over the dimensions of the deal."""
+        """Add an event; `more` are fields of `BusinessEvent`, over the dimensions of the deal. How long its
+        hop took is drawn, or not: then a seed's other choices stay as they are.
+        """
         self._said += 1
         digest = hashlib.sha256(f"{self.label}/{self._said}".encode()).digest()[:16]
         facts: dict[str, Any] = {
@@ -149,7 +152,7 @@ class Deal:
             service=service,
             via=via,
             trace=trace or f"{self.label}/{self._said}",
-            seconds=self.rng.uniform(0.05, 4.0),
+            seconds=self.rng.uniform(0.05, 4.0) if drawn else 1.0,
             sent=at,
             baggage=baggage or {},
         )
@@ -179,7 +182,23 @@ class Deal:
             via=("middleware",), trace=f"{self.label}/won", attributes={"billing_schedule": "monthly"},
             baggage={self.namespace: self.opportunity}, **more,
         )  # fmt: skip
+        self._set_up(at)
         return at
+
+    def _set_up(self, created: datetime) -> None:
+        """People complete the project some hours after its creation; of one in nine nobody thinks."""
+        lot = hashlib.sha256(self.project.encode()).digest()
+        if lot[0] % 9 == 0:
+            return
+        ready = {
+            "billing_type": "time_and_materials",
+            "billing_schedule": "monthly",
+            "budget": str(self.amount * 4 // 5),
+            "project_manager": f"pm-{lot[1] % 7 + 1}",
+        }
+        at = created + timedelta(hours=1 + lot[2] % 40)
+        self.say("psa", v.PROJECT_UPDATED, at, {v.CERTINIA_PROJECT: self.project}, drawn=False,
+                 attributes=ready)  # fmt: skip
 
     def project_failed(self, at: datetime, cause: Cause) -> datetime:
         """The PSA refuses the project; there is no project key yet."""

@@ -73,7 +73,7 @@ def migrated(deal: Deal, won: datetime) -> None:
     deal.namespace, deal.opportunity = v.HUBSPOT_DEAL, f"8812345/9{deal.label}"
     created = deal.project_created(won + timedelta(minutes=deal.rng.uniform(4, 90)))
     deal.namespace, deal.opportunity = v.SALESFORCE_OPPORTUNITY, f"00D5e000000demo/006{deal.label}"
-    deal.events[-1] = replace(deal.events[-1], journeys=(deal.root,))
+    deal.events[1:] = [replace(one, journeys=(deal.root,)) for one in deal.events[1:]]
     finish(deal, created)
 
 

@@ -85,24 +85,34 @@ def _nothing_yet(session: Session) -> None:
 
 
 def _leading(session: Session, counts: pd.DataFrame, chosen: str) -> Process | None:
-    """The process whose activation is shown: the chosen one, else the largest that has a definition."""
+    """The process whose activation is shown: the chosen one, else the largest that measures it (by a
+    milestone of checks), else the largest.
+    """
     sizes = counts.groupby("process")["journeys"].sum().sort_values(ascending=False)
-    for one in [chosen] if chosen else list(sizes.index):
-        if one in session.processes:
-            return session.processes[one]
-    return None
+    found = [session.processes[one] for one in sizes.index if one in session.processes]
+    if chosen:
+        return session.processes.get(chosen)
+    return next((one for one in found if _activated(one)), found[0] if found else None)
+
+
+def _activated(process: Process) -> tuple[str, str] | None:
+    """The first milestone of checks that has a clock, and where that starts."""
+    clocks = ((process.clock_of(one), one) for one in process.milestones if one.checks)
+    return next(((clock[0], one.name) for clock, one in clocks if clock), None)
 
 
 def activation_pair(process: Process) -> tuple[str, str] | None:
-    """From which milestone to which activation is measured: closed_won to project_created, else the first
-    promise.
+    """From which milestone to which activation is measured: to what checks reach (*activated*), else
+    closed_won to project_created, else the first promise.
     """
+    if activated := _activated(process):
+        return activated
     names = [one.name for one in process.milestones]
     if {"closed_won", "project_created"} <= set(names):
         return "closed_won", "project_created"
     for one in process.milestones:
         clock = process.clock_of(one)
-        if clock is not None and clock[0] != one.name:
+        if clock is not None and clock[0] in names:
             return clock[0], one.name
     return (names[0], names[1]) if len(names) > 1 else None
 

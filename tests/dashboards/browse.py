@@ -91,6 +91,7 @@ def browse(address: str, folder: Path, *, prefix: str = "", every_page: bool = T
         if every_page:
             _journeys(page, address, shoot)
             _billing(page, address, shoot)
+            _processes(page, address, shoot)
             page.goto(f"{address}/api/docs")
             expect(page.locator("section").first).to_be_visible()
             shoot("api")
@@ -136,7 +137,7 @@ def _journeys(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     page.get_by_role("link", name="Trace").last.click()
     expect(page.locator("#trace")).to_be_visible()
     settle(page)
-    page.locator("[data-testid=stExpander] summary").click()
+    page.locator("[data-testid=stExpander] summary", has_text="events").click()
     shoot("journey-completed")
 
 
@@ -149,6 +150,14 @@ def _billing(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     expect(page.get_by_text("Of the billing cycle of")).to_be_visible()
     expect(page.locator(".tl-table tbody tr").first).to_be_visible()
     shoot("billing-journeys")
+
+
+def _processes(page: Page, address: str, shoot: Callable[[str], None]) -> None:
+    """The processes, and the picture of one."""
+    page.goto(f"{address}/processes")
+    page.locator(".tl-table a[href^='/processes?process=']").first.click()
+    expect(page.locator("[data-testid=stMain] img[src^='data:image/svg']")).to_be_visible()
+    shoot("processes")
 
 
 def settle(page: Page) -> None:

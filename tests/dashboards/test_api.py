@@ -181,6 +181,15 @@ async def test_processes_lists_definitions_and_their_active_generation(shared: W
     assert (item["generation"], item["rebuild_needed"]) == (1, True)
 
 
+async def test_a_process_is_drawn(shared: World, client: Client) -> None:
+    """As SVG, in which every milestone stands; of an unknown one a problem."""
+    async with client(shared.deps) as http:
+        drawn = await http.get("/v1/processes/opportunity-to-invoice/picture")
+        problem(await http.get("/v1/processes/unknown/picture"), 404)
+    assert drawn.headers["content-type"] == "image/svg+xml"
+    assert all(name.replace("_", " ") in drawn.text for name in MILESTONES)
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -280,6 +289,7 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
         "/v1/tables",
         "/v1/status",
         "/v1/processes",
+        "/v1/processes/{id}/picture",
         "/v1/query",
     }
     assert page.headers["content-type"].startswith("text/html")

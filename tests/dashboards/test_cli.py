@@ -155,6 +155,25 @@ class TestRunning:
         time.sleep(1)
         assert "returned" in platform.get("/journeys")["items"][0]["milestones"]
 
+    def test_rolled_back_definition_counts_without_restart(self, platform: Platform) -> None:
+        """The earlier version's milestones show again, though the file is broken."""
+        back = throughline("rollback", "bench-orders", "--data", platform.folder)
+        assert back.returncode == 0, back.stderr
+        assert "bench-orders: version 1" in back.stdout
+        while "returned" in platform.get("/journeys")["items"][0]["milestones"]:
+            time.sleep(0.1)
+
+    def test_check_asks_the_running_engine_what_is_seen(self, platform: Platform, tmp_path: Path) -> None:
+        """An event that nobody sends is a warning, and an error where they are asked for strictly."""
+        folder = write_config(tmp_path / "config")
+        file = folder / "processes" / "bench-orders.yaml"
+        file.write_text(PROCESS.replace("completed_by", "  - {name: lost, event: item.lost}\ncompleted_by"))
+        found = throughline("check", folder, "--data", platform.folder)
+        assert found.returncode == 0, found.stderr
+        assert re.search(r"bench-orders\.yaml:\d+: warning: bench-orders: no event 'item.lost'", found.stderr)
+        assert "warnings against events since" in found.stdout
+        assert throughline("check", folder, "--data", platform.folder, "--strict").returncode == 1
+
     def test_changed_tokens_count_without_restart(self, platform: Platform) -> None:
         """Once there are tokens the API asks for one and takes it; once they are gone nobody needs one."""
         assert platform.config is not None
@@ -273,7 +292,7 @@ def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     (folder / "routing.yaml").write_text("routes:\n  - owner: support\n")
     result = throughline("check", folder)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 tokens, 0 problems")
+    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 tokens, 0 problems, 0 warnings")
 
 
 @pytest.mark.parametrize(

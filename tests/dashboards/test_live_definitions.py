@@ -5,10 +5,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from throughline.collector.control import ControlStore
+from throughline.collector.definition_history import DefinitionHistory
 from throughline.correlator.business_calendar import BusinessCalendar
+from throughline.dashboards.commands import app
+from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.live_definitions import LiveDefinitions, Loaded
+from throughline.dashboards.versions import roll_back
+from throughline.probes.errors import ConfigurationError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TEXT = """
@@ -162,3 +168,64 @@ def test_a_changed_calendar_is_a_changed_definition(config: Path, control: Contr
     assert kept.hours == {"mon-fri": ("09:00-17:30",)}
     assert "office.yaml:4" in broken.problems[0]
     assert "'09:00-26:00' are no hours" in broken.problems[0]
+
+
+def history(control: ControlStore) -> list[tuple[int, bool]]:
+    """Version, and whether it was rolled back to, of each activation of ours, the present one first."""
+    return [(one.version, bool(one.over)) for one in DefinitionHistory(control).of("orders")]
+
+
+def test_an_earlier_version_counts_again_until_its_file_changes(
+    config: Path, control: ControlStore, tmp_path: Path
+) -> None:
+    """Every activation is kept; what was rolled back stays so over a restart, and another content ends it."""
+    settings = EngineSettings(data=tmp_path)  # its control store is the one of this test
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    with pytest.raises(ConfigurationError, match="no earlier version"):
+        roll_back(settings, "orders", None)
+    write(config, "orders", version=2, within="3d")
+    assert versions(definitions.reload(NOW + timedelta(1))) == {"orders": 2}
+    first = DefinitionHistory(control).of("orders")[-1]
+    assert roll_back(settings, "orders", None).version == 1
+    loaded = definitions.reload(NOW)
+    assert versions(loaded) == {"orders": 1}
+    assert loaded is not None
+    assert loaded.changed == ("orders",)
+    assert next(one for one in loaded.processes if one.id == "orders").definition_hash == first.hash
+    assert definitions.reload(NOW) is None
+    assert versions(LiveDefinitions(config, control).reload(NOW)) == {"orders": 1}
+    assert history(control) == [(1, True), (2, False), (1, False)]
+    # the version of the file, by name, ends it
+    with pytest.raises(ConfigurationError, match="counts already"):
+        roll_back(settings, "orders", first.hash[:6])
+    assert roll_back(settings, "orders", "2").over == ""
+    assert versions(definitions.reload(NOW)) == {"orders": 2}
+    # so does another content
+    roll_back(settings, "orders", "1")
+    assert versions(definitions.reload(NOW)) == {"orders": 1}
+    write(config, "orders", version=3, within="10d")
+    assert versions(definitions.reload(NOW)) == {"orders": 3}
+    write(config, "orders", version=2, within="3d")
+    assert versions(definitions.reload(NOW)) == {"orders": 2}
+    assert [version for version, _ in history(control)] == [2, 3, 1, 2, 1, 2, 1]
+    with pytest.raises(ConfigurationError, match="No definition of unknown has counted here; there are"):
+        roll_back(settings, "unknown", None)
+
+
+def test_versions_are_listed(
+    config: Path, control: ControlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command line, with who activated them; a roll-back says what happens next."""
+    definitions = LiveDefinitions(config, control)
+    definitions.reload(NOW)
+    write(config, "orders", version=2, within="3d")
+    definitions.reload(NOW)
+    monkeypatch.setenv("THROUGHLINE_DATA", str(tmp_path))
+    run = CliRunner().invoke(app, ["rollback", "orders", "--to", "1"])
+    assert run.exit_code == 0, run.output
+    assert "orders: version 1" in run.output
+    listed = CliRunner().invoke(app, ["versions", "orders"]).output
+    assert [line.split()[0] for line in listed.splitlines()] == ["version", "1", "2", "1"]
+    assert "(rolled back)" in listed.splitlines()[1]
+    assert "files" in listed.splitlines()[2]

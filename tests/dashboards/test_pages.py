@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tests.dashboards.seed import Seeded, seed
 from tests.dashboards.seed_firm import NOW
 from throughline.collector.auth import OPEN_PRINCIPAL, Access, Principal
 from throughline.collector.store import Store
+from throughline.correlator.process import load_processes
 from throughline.correlator.reference_files import LoadedTables, read_table
 from throughline.correlator.reference_store import ReferenceStore
 from throughline.dashboards import session
@@ -22,6 +26,7 @@ from throughline.dashboards.deps import Deps
 from throughline.dashboards.money import Internal, Money
 from throughline.dashboards.pages import overview
 from throughline.dashboards.pages.parts import NOTHING, href, length, money, steps, text
+from throughline.dashboards.process_picture import picture
 from throughline.dashboards.queries import Kept, PageQueries
 from throughline.dashboards.reader import JourneyFilter, Reader
 from throughline.dashboards.verdict import owner_of
@@ -61,6 +66,24 @@ def visit(deps: Deps, page: str = "", **parameters: str) -> tuple[AppTest, str]:
 def body(app: AppTest) -> str:
     """All HTML on a page but the style sheet."""
     return "".join(one.proto.body for one in app.get("html") if "<style>" not in one.proto.body)
+
+
+def test_processes_are_drawn_and_lead_to_their_journeys(seeded: tuple[Deps, Seeded]) -> None:
+    """Each with version, owner, calendar and counts that lead to those journeys; one as a picture."""
+    deps, data = seeded
+    _, html = visit(deps, "processes.py", process="opportunity-to-invoice")
+    for status in ("late", "stuck"):
+        count = sum(one["status"] == status for one in data.journeys)
+        to = escape(href("/journeys", process="opportunity-to-invoice", status=status))
+        assert re.search(rf'href="{re.escape(to)}"[^>]*>{count}</a>', html)
+    for said in ("revenue-operations", "always", "Opportunity to invoice"):
+        assert said in html
+    (drawn,) = re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", html)
+    assert b64decode(drawn).decode() == picture(definition())
+    _, html = visit(deps, "processes.py")
+    assert "data:image/svg" not in html
+    _, html = visit(replace(deps, processes=tuple), "processes.py")
+    assert "No definitions" in html
 
 
 def test_the_overview_counts_and_leads_to_what_it_counts(seeded: tuple[Deps, Seeded]) -> None:
@@ -273,8 +296,11 @@ def test_answers_are_kept_per_tenant_and_parameters(seeded: tuple[Deps, Seeded])
 
 
 def test_activation_is_measured_from_signature_to_project_or_along_the_first_promise() -> None:
-    """closed_won to project_created where both exist."""
+    """To the milestone of checks where there is one, else closed_won to project_created where both exist."""
     assert overview.activation_pair(definition()) == ("closed_won", "project_created")
+    shipped = {one.id: one for one in load_processes(None).processes}
+    assert overview.activation_pair(shipped["opportunity-to-project"]) == ("closed_won", "activated")
+    assert overview.activation_pair(shipped["time-to-billing"]) == ("time_approved", "billing_released")
 
 
 def test_values_from_telemetry_are_escaped() -> None:

@@ -1,0 +1,116 @@
+"""`throughline check`: the configuration of a folder, alone and against what a store has seen."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from throughline.collector.auth import Access
+from throughline.collector.control import ControlStore
+from throughline.collector.store import Store
+from throughline.correlator.inventory import Inventory, against, take
+from throughline.correlator.lint import lint
+from throughline.correlator.process import SHIPPED, load_processes, places
+from throughline.correlator.reference_files import load_tables
+from throughline.correlator.routing import load_routing
+from throughline.dashboards.asking import follow
+from throughline.dashboards.clock import utc_now
+from throughline.dashboards.exclusive import FolderInUse, locked
+from throughline.dashboards.surveying import SURVEY
+from throughline.probes.errors import ConfigurationError, ThroughlineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sized
+    from datetime import datetime
+    from pathlib import Path
+
+    from throughline.correlator.definition import Process
+    from throughline.correlator.parts import Path as Parts
+    from throughline.dashboards.engine_settings import EngineSettings
+
+LOOK_BACK = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found, as lines `file:line: error: ...`, and what there is."""
+
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    processes: tuple[Process, ...]
+    tables: dict[str, int]
+    """Rows of each reference table."""
+    routes: int
+    tokens: int
+
+
+def check(folder: Path, seen: Inventory | None) -> Checked:
+    """Validate a folder, look through its definitions, and compare them with what was seen.
+
+    Raises:
+        ConfigurationError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"{folder} is no folder: name the one that holds processes/ and tokens.yaml."
+        )
+    loaded = load_processes(folder)
+    reference = load_tables(folder)
+    errors = [str(error) for error in (*loaded.errors, *reference.errors)]
+    warnings: list[str] = []
+    tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
+    routes = _counted(errors, lambda: load_routing(folder).routes)
+    for process in loaded.processes:
+        place = places(loaded.files[process.id])
+        found = lint(process)
+        if seen is not None:
+            found += against(process, seen, _own(place))
+        for one in found:
+            file, line = place(one.path)
+            text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
+            (errors if one.severity == "error" else warnings).append(text)
+    tables = {name: len(table.entries) for name, table in reference.tables.items()}
+    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens)
+
+
+def _counted(errors: list[str], load: Callable[[], Sized]) -> int:
+    try:
+        return len(load())
+    except ThroughlineError as error:
+        errors.append(str(error))
+        return 0
+
+
+def _own(place: Callable[[Parts], tuple[str, int]]) -> Callable[[Parts], bool]:
+    """Whether a part of a definition stands in a file of one's own, not in a shipped one."""
+    return lambda path: not place(path)[0].startswith(str(SHIPPED))
+
+
+def survey(settings: EngineSettings, tenant: str, report: Callable[[str], None]) -> Inventory:
+    """Ask the running engine what a tenant's events carry; without one, look into the store.
+
+    Raises:
+        ConfigurationError: there is no store.
+        StoreError, ControlError.
+    """
+    if settings.store is None and not settings.data.joinpath("store").exists():
+        raise ConfigurationError(f"{settings.data} holds no events yet: name the right folder with --data.")
+    now = utc_now()
+    try:
+        with locked(settings.data), contextlib.closing(Store.open(settings.store_url)) as store:
+            store.migrate()
+            return take(store, tenant, now - LOOK_BACK)
+    except FolderInUse:
+        return _asked(settings, tenant, now, report)
+
+
+def _asked(settings: EngineSettings, tenant: str, now: datetime, report: Callable[[str], None]) -> Inventory:
+    with contextlib.closing(ControlStore.open(settings.control_url)) as control:
+        control.migrate()
+        payload = (now - LOOK_BACK).isoformat()
+        (job,) = follow(control, [control.enqueue_job(SURVEY, tenant, "", now, payload=payload)], report)
+    if job.state != "done":
+        raise ThroughlineError(job.message)
+    return Inventory.model_validate_json(job.result)
