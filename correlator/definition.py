@@ -123,7 +123,7 @@ class Process(Part):
     @cached_property
     def expectations(self) -> dict[str, Expression]:
         """What each statement of the checks expects, compiled, by statement."""
-        return {one.name: compile_journey(one.expect, self.level_names) for one in self.statements}
+        return {one.name: compile_journey(one.expect or "", self.level_names) for one in self.statements}
 
     @property
     def periods(self) -> PeriodCalendar | None:

@@ -160,7 +160,7 @@ class Check(Part):
     """
 
     name: Name
-    expect: Text = ""
+    expect: Text | None = None
     agree: Annotated[tuple[Namespace, ...], BeforeValidator(several)] = ()
     of: Namespace | None = None
     after: Name | None = None

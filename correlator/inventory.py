@@ -142,7 +142,7 @@ def _events(process: Process, seen: Inventory, own: Callable[[Path], bool]) -> I
 
 def _attributes(process: Process, seen: Inventory) -> Iterator[Finding]:
     keys = {name for name in process.attributes_used if name.startswith(v.KEY_PREFIX)}
-    lost = process.attributes_used - seen.attributes - keys - set(FIELD_COLUMNS)
+    lost = process.attributes_used - seen.attributes - keys - set(FIELD_COLUMNS) - {v.ACCOUNTING_DATE}
     for name in sorted(lost):
         path = _where(process, name)
         sentence = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from throughline.correlator.definition import Process
-from throughline.correlator.definition_parts import CUT_OFF, Milestone
+from throughline.correlator.definition_parts import CUT_OFF, Check, Milestone
 from throughline.correlator.lint_constants import always
 from throughline.correlator.parts import Path
 
@@ -52,7 +52,7 @@ def _unreachable(process: Process) -> dict[int, tuple[str, str]]:
                 "at one of the two places"
             )
             found[place] = "event", sentence
-        elif never := [check.name for check in process.statements_of(one) if always(check.expect) is False]:
+        elif never := [each.name for each in process.statements_of(one) if _never(each)]:
             found[place] = (
                 "checks",
                 f"'{one.name}' is never reached: {never[0]} can't hold; correct that check",
@@ -172,3 +172,7 @@ def _owners(process: Process) -> Iterator[Finding]:
     for field, place, one in parts:
         sentence = f"nobody owns '{one.name}' when it is late: add `owner` to it, or to the process"
         yield Finding("warning", (field, place), sentence)
+
+
+def _never(check: Check) -> bool:
+    return always(check.expect or "") is False

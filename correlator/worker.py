@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from itertools import islice
+from operator import le
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store
@@ -98,9 +100,13 @@ class Correlator:
         """Correlate what is new.
 
         Processes without a result of their present definition are rebuilt first; with ``rebuild`` False they
-        are left to whoever calls `rebuild`. Raises: StoreError; calling again resumes without loss or double.
+        are left to whoever calls `rebuild`. Of a tenant of whom nothing was correlated yet, all is new.
+        Raises: StoreError; calling again resumes without loss or double.
         """
-        for process_id in self.outdated(tenant):
+        outdated = self.outdated(tenant)
+        if outdated and self._begins(tenant, outdated, now):
+            outdated = []
+        for process_id in outdated:
             if rebuild or not self._state.ask("has_events", tenant=tenant)[0][0]:
                 self.rebuild(tenant, process_id, now)
         with self._passing:
@@ -182,6 +188,26 @@ class Correlator:
     def tenants(self) -> list[str]:
         """Tenants that have sent business events."""
         return [str(row[0]) for row in self._state.ask("tenants")]
+
+    def _begins(self, tenant: str, processes: Sequence[str], now: datetime) -> bool:
+        """Give processes empty results where the first passes will take all facts: that costs less than to
+        rebuild each.
+        """
+        if not self._rebuilding.acquire(blocking=False):
+            return False
+        try:
+            few = int(self._state.ask("count_events", tenant=tenant)[0][0]) <= self._batch
+            if not few or not self._state.ask("all_waits", tenant=tenant)[0][0]:
+                return False
+            with self._passing:
+                for name in processes:
+                    self._checkpoint("activate")
+                    generation = self._state.next_generation(name)
+                    self._state.drop_generations(name, partial(le, generation))
+                    self._state.activate(tenant, self._processes[name], generation, now)
+            return True
+        finally:
+            self._rebuilding.release()
 
     def _pass(self, tenant: str, *, stragglers: bool) -> TickReport:
         self._prepare()

@@ -259,7 +259,7 @@ def _checks(drawing: Drawing, checks: Iterable[Check]) -> None:
         return
     _title(drawing, "Checks", "what has to hold; what does not is an exception")
     for one in rows:
-        words = f"all systems agree on {', '.join(one.agree)} of {one.of}" if one.agree else one.expect
+        words = f"all systems agree on {', '.join(one.agree)} of {one.of}" if one.agree else one.expect or ""
         lines = wrapped(words, _WIDTH - 2 * _MARGIN - 28, 11, mono=True)
         height = 30 + _LINE * len(lines) + 2
         drawing.box(_MARGIN, drawing.y, _WIDTH - 2 * _MARGIN, height)

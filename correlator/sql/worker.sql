@@ -26,6 +26,15 @@ SELECT DISTINCT Tenant FROM business_events
 -- has_events --
 SELECT count() > 0 FROM (SELECT 1 FROM business_events WHERE Tenant = {tenant:String} LIMIT 1)
 
+-- all_waits --
+-- Whether no fact was ever processed, and each one stands in the inbox: the first passes will take them all.
+SELECT
+    (SELECT count() FROM (SELECT 1 FROM processed WHERE Tenant = {tenant:String} LIMIT 1)) = 0
+    AND (
+        SELECT count() FROM business_events
+        WHERE Tenant = {tenant:String} AND (EventId, ContentHash) NOT IN (
+            SELECT EventId, ContentHash FROM event_inbox WHERE Tenant = {tenant:String})) = 0
+
 -- count_events --
 SELECT count() FROM business_events WHERE Tenant = {tenant:String}
 

@@ -14,6 +14,9 @@ _SAMPLES = {
     "/v1/exceptions/{id}/snooze": '{"revision": 0, "until": "2026-03-02T08:00:00Z"}',
     "/v1/exceptions/{id}/resolve": '{"revision": 0, "reason": "fixed_at_source", "note": "tax code added"}',
     "/v1/exceptions/{id}/reopen": '{"revision": 1}',
+    "/v1/as-of": '{"process": "opportunity-to-invoice", "at": "2026-03-31T22:00:00Z"}',
+    "/v1/closings": '{"process": "opportunity-to-invoice", "entity": "DE01", "period": "2026-03"}',
+    "/v1/closings/{id}/restatements": "{}",
     "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
 }
 _STYLE = """

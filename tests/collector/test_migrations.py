@@ -69,7 +69,7 @@ def test_a_store_one_version_back_gets_the_same_schema(store: Store) -> None:
     """A store without the newest migration ends with the schema of an empty store migrated at once."""
     fresh = store.query(SCHEMA, role=Role.PAGES).result_rows
     names = {str(row[0]) for row in fresh}
-    newest = migrations.shipped()[-1]
+    newest = [one for one in migrations.shipped() if any("CREATE TABLE" in s for s in one.statements)][-1]
     made = [
         name
         for name in names

@@ -299,7 +299,7 @@ def _check_exceptions(
     found = []
     for check in process.checks:
         after = milestones[check.after] if check.after else None
-        if (after and not after.reached) or expect[check.expect](events, money.amount):
+        if (after and not after.reached) or expect[check.expect or ""](events, money.amount):
             continue
         found.append({
             "kind": "check", "event": "", "subject": None, "milestone": check.after or "",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.correlator.facts import EPOCH, Said, Span, Statement, World
 from tests.correlator.test_compare import HOUR, LEVELS, Counts, partitions, reported
-from throughline.collector.store import Role, Store, load_queries
+from throughline.collector.store import Role, Store
 from throughline.correlator.calendar_files import load_periods
 from throughline.correlator.compare import Period
 from throughline.correlator.process import load_process
@@ -82,7 +82,7 @@ def test_definition_of_that_time_counts_if_it_is_on_record(embedded_store: Store
     world.tick()
     then = world.now
     changed = DEFINITION.replace("on_late: stuck", "on_late: late") + "version: 2\n"
-    world.process = load_process(changed, calendars=WEEKS)
+    world.process = world.processes[0] = load_process(changed, calendars=WEEKS)
     world.restart()
     world.tick()
     found = world.correlator.as_of(world.tenant, "probe", then, world.now)
@@ -111,7 +111,17 @@ def store_batch(world: World, batch: Batch) -> None:
 def live(world: World, at: datetime) -> Figures:
     """What everybody sees, by a clock; money and cycles as pages ask for them."""
     parameters = {**Period(None, None, at).parameters, "tenant": world.tenant, "process": "probe"}
-    money = load_queries("throughline.dashboards", "pages")["money"]
+    money = """
+        SELECT status, currency, sum(amount), count()
+        FROM (
+            SELECT Status AS status, one.Currency AS currency, one.Object, any(one.Amount) AS amount
+            FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6)})
+            ARRAY JOIN AmountObjects AS one
+            WHERE Status IN ('late', 'stuck') AND Process = {process:String}
+            GROUP BY status, currency, one.Object
+        )
+        GROUP BY status, currency
+    """
     cycles = (
         "SELECT status, count(), sum(arraySum(mapValues(overdue_amount)))"
         " FROM cycles_at(tenant = {tenant:String}, now = {now:DateTime64(6)}) GROUP BY status"

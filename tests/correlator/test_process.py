@@ -79,7 +79,7 @@ def test_the_example_of_the_design() -> None:
     )  # fmt: skip
     assert process.clock_of(posted) == ("time_approved", True)
     assert (process.completed_by, process.milestones[2].undone_by) == (("paid",), ("time.unapproved",))
-    assert process.attributes_used == {"billable", "billing_schedule"}
+    assert process.attributes_used == {"billable", "billing_schedule", "business.accounting_date"}
     assert sorted(process.calendars) == ["de", "us"]
     assert process.notices == ("business time counts around the clock where no calendar is chosen",)
 

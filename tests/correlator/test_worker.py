@@ -44,7 +44,8 @@ def folded(world: World, process: str) -> tuple[list[str], list[str]]:
 
 def test_processes_fold_side_by_side(embedded_store: Store) -> None:
     """Processes with clocks, periods, failures and checks: folded at once as each is alone, in a rebuild."""
-    shipped = load_processes(None).processes
+    chosen = {"opportunity-to-invoice", "time-to-billing"}
+    shipped = [one for one in load_processes(None).processes if one.id in chosen]
     again = [one.model_copy(update={"id": f"{one.id}-again"}) for one in shipped]
     names = [one.id for one in (*shipped, *again)]
     world = World(embedded_store, "beside", (), shipped[0])

@@ -124,7 +124,7 @@ def _journeys(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     page.goto(address)
     expect(page.locator("#freshness")).to_be_visible()
     settle(page)
-    page.locator("a.tl-card", has_text="Stuck").click()
+    page.locator("a.tl-card", has=page.locator(".l", has_text=re.compile("^Stuck$"))).click()
     expect(page).to_have_url(re.compile(r"status=stuck"))
     expect(page.locator(".tl-table tbody tr").first).to_be_visible()
     shoot("journeys-stuck")
