@@ -186,8 +186,10 @@ def _business(position: int, journey: int) -> dict[str, str]:
     return {}
 
 
-def write_config(folder: Path) -> Path:
-    """Write the process that the load belongs to."""
+def write_config(folder: Path, *, shipped: bool = False) -> Path:
+    """Write the process that the load belongs to, to be used alone or beside the shipped ones."""
     (folder / "processes").mkdir(parents=True)
+    if not shipped:
+        (folder / "processes" / "shipped.yaml").write_text("use: []\n")
     (folder / "processes" / "bench-orders.yaml").write_text(PROCESS)
     return folder

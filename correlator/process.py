@@ -22,6 +22,7 @@ from throughline.correlator.definition_parts import (
     Within,
 )
 from throughline.correlator.parts import Path as Path_
+from throughline.correlator.parts import unknown
 from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parent / "processes"
+CHOICE = "shipped.yaml"
+"""In `<config>/processes`: which of the shipped definitions to use."""
 _MERGED_BY_NAME = ("milestones", "checks")
 _PARTS = {
     (): [*fields(Process), "extends"],
@@ -94,13 +97,20 @@ def load_process(
 
 def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedProcesses:
     """Read the shipped library and `<config_dir>/processes/*.yaml`; there a file of the same name replaces
-    the shipped one.
+    the shipped one, and `shipped.yaml` may say which of the shipped ones to `use`.
     """
     processes: dict[str, Process] = {}
     origin: dict[str, Path] = {}
     calendars = load_calendars(config_dir)
     errors: list[InvalidFile] = [*calendars.errors]
-    files = files_of("processes", shipped, config_dir)
+    files = [path for path in files_of("processes", shipped, config_dir) if path.name != CHOICE]
+    try:
+        chosen = _chosen(config_dir, shipped)
+    except InvalidProcess as error:
+        errors.append(error)
+        chosen = None
+    if chosen is not None:
+        files = [path for path in files if path.parent != shipped or path.stem in chosen]
     own_first = sorted(files, key=lambda path: (path.parent == shipped, path.name))
     for path in own_first:
         try:
@@ -116,6 +126,23 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
             continue
         processes[process.id], origin[process.id] = process, path
     return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors), origin)
+
+
+def _chosen(config_dir: Path | None, shipped: Path) -> set[str] | None:
+    """The shipped definitions to use; None: all. Raises: InvalidProcess."""
+    path = config_dir / "processes" / CHOICE if config_dir else None
+    if path is None or not path.exists():
+        return None
+    wanted = "it says which shipped definitions to use, such as `use: [opportunity-to-invoice]`"
+    tree, file = read(path, InvalidProcess, wanted)
+    names = tree.get("use")
+    if set(tree) != {"use"} or not isinstance(names, list):
+        raise InvalidProcess([Problem(file, 1, wanted)])
+    library = {one.stem for one in shipped.glob("*.yaml")}
+    if lost := [str(name) for name in names if name not in library]:
+        line = yaml_lines.place_of(tree, ("use",), (file, 1))[1]
+        raise InvalidProcess([Problem(file, line, unknown(lost[0], library, "shipped process"))])
+    return {str(name) for name in names}
 
 
 def places(source: Path, shipped: Path = SHIPPED) -> Callable[[Path_], yaml_lines.Place]:

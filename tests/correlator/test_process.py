@@ -258,6 +258,26 @@ def test_a_bad_file_stops_no_other(tmp_path: Path) -> None:
     assert "to replace the shipped one, name your file two.yaml" in text
 
 
+def test_shipped_definitions_are_chosen(tmp_path: Path) -> None:
+    """Those that `shipped.yaml` names, beside one's own; a mistake there is said, and leaves all in use."""
+    own = tmp_path / "processes"
+    own.mkdir()
+    (own / "mine.yaml").write_text("process: mine\nkeys: [k]\nmilestones: [{name: a, event: e}]\n")
+    choice = own / "shipped.yaml"
+    choice.write_text("use: [time-to-billing]\n")
+    assert [one.id for one in load_processes(tmp_path).processes] == ["mine", "time-to-billing"]
+    choice.write_text("use: []\n")
+    assert [one.id for one in load_processes(tmp_path).processes] == ["mine"]
+    for text, sentence in (
+        ("# none\nuse: [time-to-bill]\n", "shipped.yaml:2: there is no shipped process 'time-to-bill'"),
+        ("used: []\n", "it says which shipped definitions to use"),
+    ):
+        choice.write_text(text)
+        loaded = load_processes(tmp_path)
+        assert sentence in str(loaded.errors[0])
+        assert len(loaded.processes) == len(load_processes(None).processes) + 1
+
+
 def test_the_shipped_library_is_valid() -> None:
     """Every shipped definition loads, under the name of its file."""
     loaded = load_processes(None)
