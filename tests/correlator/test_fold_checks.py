@@ -20,7 +20,7 @@ from tests.correlator.fold_world import Folding, at
 from throughline.collector.store import Store
 from throughline.correlator.process import InvalidProcess, load_process
 
-EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "2"))
 
 TEXT = """
 process: probe
