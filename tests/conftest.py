@@ -44,12 +44,18 @@ def store(request: pytest.FixtureRequest, stores: Stores, tmp_path: Path) -> Ite
 
 
 @pytest.fixture(scope="module", params=["embedded", "http"])
-def module_store(
+def each_store(
     request: pytest.FixtureRequest, stores: Stores, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
-    """Yield a store that the tests of one module share."""
+    """Yield a store that the tests of one module share, of each engine."""
     with stores.store(request.param, tmp_path_factory.mktemp("store")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def module_store(each_store: Store) -> Store:
+    """The same; folders and modules that need one engine only say so."""
+    return each_store
 
 
 @pytest.fixture(scope="module")

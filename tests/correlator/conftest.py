@@ -1,7 +1,7 @@
 """Stores of the correlator's tests: the embedded engine alone, unless a module says otherwise.
 
-The statements are the same on a server; that they get there and back is what tests of the collector, of the
-API and `test_concurrent_writers.py` show on both.
+The statements are the same on a server; that they get there and back is what tests of the collector, of
+people's queries and `test_concurrent_writers.py` show on both.
 """
 
 from __future__ import annotations

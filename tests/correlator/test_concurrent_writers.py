@@ -7,7 +7,7 @@ when it began. That is emulated: rows are stored with an `IngestedAt` up to sixt
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -16,7 +16,6 @@ import pytest
 
 from tests.correlator.facts import Said, Span, Statement, World
 from tests.correlator.reference import Level
-from tests.stores import Stores
 from throughline.collector.store import Store
 
 LEVELS = (Level(("crm.deal",)), Level(("psa.project",)), Level(("erp.invoice",)))
@@ -26,13 +25,10 @@ INSERTS = 12
 LONGEST_INSERT = timedelta(seconds=58)
 
 
-@pytest.fixture(scope="module", params=["embedded", "http"])
-def module_store(
-    request: pytest.FixtureRequest, stores: Stores, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """Yield a store of each engine."""
-    with stores.store(request.param, tmp_path_factory.mktemp("store")) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def module_store(each_store: Store) -> Store:
+    """A store of each engine."""
+    return each_store
 
 
 def told_by(writer: int, insert: int) -> list[Statement]:

@@ -224,7 +224,7 @@ def examples(few: int) -> settings:
     )
 
 
-@examples(3)
+@examples(2)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_links_are_right_whatever_arrives(
     embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],

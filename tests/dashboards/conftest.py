@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,27 @@ import pytest
 from tests.dashboards.definition import definition
 from tests.dashboards.seed import Seeded, seed
 from tests.dashboards.seed_firm import NOW
+from tests.stores import Stores
 from throughline.collector.auth import ROLES, Access, Principal, Scope, Token
 from throughline.collector.store import Store
 from throughline.dashboards.api.app import create_api
 from throughline.dashboards.deps import Deps
+
+# Queries of people run on both engines (`test_query.py`); what API and pages ask is the same SQL.
+
+
+@pytest.fixture
+def store(stores: Stores, tmp_path: Path) -> Iterator[Store]:
+    """Yield a migrated, empty store, embedded."""
+    with stores.store("embedded", tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def module_store(embedded_store: Store) -> Store:
+    """The store that the tests of one module share."""
+    return embedded_store
+
 
 OURS, THEIRS, INGEST = "our-secret-token-0001", "their-secret-token-0002", "ingest-secret-token-0003"
 

@@ -30,7 +30,11 @@ def past() -> Plan:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, past: Plan) -> Iterator[Platform]:
     """The platform with the firm's history in it."""
-    running = Platform(tmp_path_factory.mktemp("demo") / "data", None)
+    folder = tmp_path_factory.mktemp("demo")
+    chosen = folder / "config" / "processes" / "shipped.yaml"
+    chosen.parent.mkdir(parents=True)
+    chosen.write_text("use: [opportunity-to-invoice, opportunity-to-project, time-to-billing]\n")
+    running = Platform(folder / "data", folder / "config")
     running.start()
     try:
         send_history(running.intake, past)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.dashboards.conftest import THEIRS, Client, World
 from tests.dashboards.seed_firm import NOW
-from throughline.collector.store import Role
+from throughline.collector.store import Role, Store
 from throughline.dashboards.explore import explore
 from throughline.dashboards.functions import is_function
 from throughline.dashboards.settings import DashboardSettings
@@ -97,6 +97,12 @@ REFUSED = {
     "SELECT FROM WHERE": "cannot be read",
     "(" * 400 + "SELECT 1" + ")" * 400: "cannot be read",
 }
+
+
+@pytest.fixture(scope="module")
+def module_store(each_store: Store) -> Store:
+    """A store of each engine: limits and what is allowed are the engine's too."""
+    return each_store
 
 
 @pytest.mark.parametrize("sql", ALLOWED)
