@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 
 from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore
-from throughline.dashboards.api.backtests import shown
+from throughline.dashboards.api.backtests import known_process, shown
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models_back import AsOfAnswer, AsOfRequest
@@ -48,11 +48,3 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         return Json(shown(job))
 
     return routes
-
-
-def known_process(context: Context, process: str) -> None:
-    """Refuse a process that is not in use. Raises: Problem (422)."""
-    in_use = sorted(one.id for one in context.deps.processes())
-    if process not in in_use:
-        detail = f"No process is called {process}; there are {', '.join(in_use)}."
-        raise Problem(422, "Unknown process", detail)

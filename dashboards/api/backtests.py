@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path
 
 from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore, Job
+from throughline.correlator.definition import Process
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import BacktestAnswer, BacktestRequest
@@ -54,11 +55,7 @@ def _question(context: Context, request: BacktestRequest) -> Question:
 
     Raises: Problem (422) with every mistake in a definition or in the period.
     """
-    in_use = {process.id: process for process in context.deps.processes()}
-    if request.process not in in_use:
-        known = ", ".join(sorted(in_use))
-        raise Problem(422, "Unknown process", f"No process is called {request.process}; there are {known}.")
-    present = in_use[request.process]
+    present = known_process(context, request.process)
     try:
         before = from_text(request.before, present) if request.before else present
         after = from_text(request.definition, present) if request.definition else before
@@ -66,6 +63,15 @@ def _question(context: Context, request: BacktestRequest) -> Question:
         return ask(before, after, context.deps.clock(), since=request.since, until=request.until)
     except ConfigurationError as error:
         raise Problem(422, "Not comparable", str(error)) from error
+
+
+def known_process(context: Context, wanted: str) -> Process:
+    """Return a process in use by its id. Raises: Problem (422)."""
+    in_use = {process.id: process for process in context.deps.processes()}
+    if wanted not in in_use:
+        known = ", ".join(sorted(in_use))
+        raise Problem(422, "Unknown process", f"No process is called {wanted}; there are {known}.")
+    return in_use[wanted]
 
 
 def shown(job: Job) -> dict[str, Any]:

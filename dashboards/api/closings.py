@@ -9,8 +9,7 @@ from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role
 from throughline.correlator.closing import Closing, Closings, NotClosable
-from throughline.dashboards.api.as_of import known_process
-from throughline.dashboards.api.backtests import shown
+from throughline.dashboards.api.backtests import known_process, shown
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.cursor import Cursor, decode, encode
 from throughline.dashboards.api.json import Json
