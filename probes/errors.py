@@ -6,7 +6,7 @@
     │   └── DefinitionError     a process, mapping, calendar or rule file cannot be used
     ├── IntakeError             a request cannot be taken in
     │   ├── InvalidRequest      it is malformed
-    │   ├── Unauthorized        its token is missing, unknown or lacks the scope
+    │   ├── Unauthorized        its token or signature is missing, unknown or lacks the scope
     │   ├── SpoolFull           the spool is at its limit; retry later
     │   └── SpoolBroken         a write or fsync failed; intake has stopped
     ├── StoreError              the engine refused or could not be reached
