@@ -1,4 +1,4 @@
-"""A second effect of one replay: something was done twice. It opens an exception, by an event like any other."""
+"""A second effect of one replay: something was done twice. An event like any other opens an exception."""
 
 from __future__ import annotations
 

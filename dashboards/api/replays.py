@@ -1,7 +1,5 @@
 """`/replays`: doing again what failed, and deciding about it; `/targets`: where."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
@@ -33,7 +31,7 @@ Identity = Annotated[str, Path(alias="id", pattern="^rp[0-9a-f]{16}$")]
 
 def router(context: Context, control: ControlStore) -> APIRouter:
     """Return the routes."""
-    routes, one = APIRouter(tags=["replays"]), APIRouter(prefix="/replays/{id}")
+    routes = APIRouter(tags=["replays"])
     ledger = Ledger(control)
     Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
     Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
@@ -84,6 +82,16 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         """List replays, newest first."""
         found = ledger.replays(principal.tenant, state=state or "", limit=limit, before=before)
         return Json({"items": [_summary(one, ledger.counts(one)) for one in found]})
+
+    routes.include_router(_one(context, control, ledger))
+    return routes
+
+
+def _one(context: Context, control: ControlStore, ledger: Ledger) -> APIRouter:
+    """Looking at one replay, and deciding about it."""
+    one = APIRouter(prefix="/replays/{id}")
+    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
+    Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
 
     @one.get("", response_model=ReplayDetail)
     @context.threaded
@@ -137,8 +145,7 @@ def router(context: Context, control: ControlStore) -> APIRouter:
             lambda decider: decider.settle(identity, item, arrived=request.arrived, note=request.note),
         )
 
-    routes.include_router(one)
-    return routes
+    return one
 
 
 def _detail(ledger: Ledger, principal: Principal, identity: str) -> dict[str, Any]:
