@@ -260,6 +260,10 @@ targets:
             self.now += timedelta(seconds=3)
         worker.turn()
 
+    def replays(self) -> list[Replay]:
+        """All replays of this test, newest first."""
+        return Ledger(self.control).replays(self.tenant)
+
     def items(self, replay: Replay) -> list[Item]:
         """The items as they are now."""
         return Ledger(self.control).items(replay)
