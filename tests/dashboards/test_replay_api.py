@@ -67,7 +67,7 @@ def deps(world: World, tmp_path: Path) -> Deps:
 
 
 async def test_from_a_dry_run_to_the_verified_effect(world: World, deps: Deps, client: Client) -> None:
-    """What it would do, asking, approving by somebody else, sending, its end, and all of it in the history."""
+    """What it would do, asking, approving by somebody else, sending, its end; the history has it all."""
     deal = world.take()
     body = {
         "exceptions": [world.exception(deal)],
