@@ -108,9 +108,9 @@ class Endpoint:
 class Firm:
     """A tenant with DEALS deals that were won and whose projects were not created; tests share it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, tenant: str = "replays") -> None:
         self.store = store
-        self.tenant = "replays"
+        self.tenant = tenant
         self.ids = count(1)
         self.free = count(1)
         self.correlator = Correlator(store, [PROCESS])
