@@ -14,6 +14,8 @@ from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
 from throughline.correlator.process import SHIPPED, load_processes, places
 from throughline.correlator.reference_files import load_tables
+from throughline.correlator.replay.policy import load_policy
+from throughline.correlator.replay.targets import load_targets
 from throughline.correlator.routing import load_routing
 from throughline.dashboards.asking import follow
 from throughline.dashboards.clock import utc_now
@@ -43,6 +45,7 @@ class Checked:
     tables: dict[str, int]
     """Rows of each reference table."""
     routes: int
+    targets: int
     tokens: int
 
 
@@ -62,6 +65,8 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
+    targets = _counted(errors, lambda: load_targets(folder).targets)
+    _counted(errors, lambda: load_policy(folder).approvals)
     for process in loaded.processes:
         place = places(loaded.files[process.id])
         found = lint(process)
@@ -72,7 +77,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
-    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens)
+    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, targets, tokens)
 
 
 def _counted(errors: list[str], load: Callable[[], Sized]) -> int:

@@ -11,6 +11,9 @@ from throughline.collector.auth import Access
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.definition import Process
+from throughline.correlator.replay.planning import Rules
+from throughline.correlator.replay.policy import SHIPPED
+from throughline.correlator.replay.targets import Targets
 from throughline.dashboards.outlook import KEPT_SECONDS
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.settings import DashboardSettings
@@ -24,6 +27,7 @@ def _utc_now() -> datetime:
 class Deps:
     """`access`, `processes` and `clock` are asked at each request: tokens and definitions change while the
     engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
+    `broken_target` says why a replay target is not called at the moment, or ''.
     """
 
     store: Store
@@ -34,3 +38,5 @@ class Deps:
     clock: Callable[[], datetime] = _utc_now
     control: ControlStore | None = None
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))
+    replay_rules: Callable[[], Rules] = lambda: Rules(Targets(), SHIPPED)
+    broken_target: Callable[[str], str] = lambda _: ""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from throughline.collector.control import ControlStore
 from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
+from throughline.correlator.replay import second
+from throughline.correlator.replay.worker import Replaying
 from throughline.dashboards.app import create_app
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import Correlating, holder
@@ -27,17 +30,19 @@ from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
+from throughline.dashboards.live_replays import LiveReplays
 from throughline.dashboards.live_routing import LiveRouting
 from throughline.dashboards.live_tables import LiveTables
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from throughline.dashboards.engine_settings import EngineSettings
 
 BEAT_SECONDS = 4.0
+REPLAY_SECONDS = 0.5
 STOP_SECONDS = 7.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -69,8 +74,20 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             clock=utc_now,
         )
         tables = LiveTables(settings.config, store, pages.reporting_currency)
+        replays = LiveReplays(settings.config, control)
+        replays.reload()
+        replaying = Replaying(
+            store, control, lambda: replays.rules.targets, utc_now, report=partial(second.report, store)
+        )
+        stack.callback(replaying.close)
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating, access, tables))
+        looks = {
+            "tokens": access.reload,
+            "routing": LiveRouting(settings.config, store, utc_now).reload,
+            "targets": replays.reload,
+            "tables": lambda: tables.reload(utc_now()),
+        }
+        stack.enter_context(working(settings, store, correlating, looks=looks, replay=replaying.turn))
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -79,6 +96,8 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             settings=pages,
             clock=utc_now,
             control=control,
+            replay_rules=lambda: replays.rules,
+            broken_target=lambda target: replaying.broken(target, utc_now()),
         )
         _Server(create_app(deps), on_ready).run([listener])
 
@@ -101,21 +120,24 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 @contextlib.contextmanager
 def working(
-    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess, tables: LiveTables
+    settings: EngineSettings,
+    store: Store,
+    correlating: Correlating,
+    *,
+    looks: Mapping[str, Callable[[], None]],
+    replay: Callable[[], None],
 ) -> Iterator[None]:
-    """Run the loader, the correlating loop, the look at tokens and tables on threads of their own."""
+    """Run the loader, the loops that correlate and replay, and `looks` at files on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
-    routing = LiveRouting(settings.config, store, utc_now)
     correlating.reload()
     threads = [
         KeptThread("loader", lambda: loader.run(stop), every=0.1, stop=stop),
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
         KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
-        KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
-        KeptThread("routing", routing.reload, every=RELOAD_SECONDS, stop=stop),
-        KeptThread("tables", lambda: tables.reload(utc_now()), every=RELOAD_SECONDS, stop=stop),
+        KeptThread("replays", replay, every=REPLAY_SECONDS, stop=stop),
+        *(KeptThread(name, look, every=RELOAD_SECONDS, stop=stop) for name, look in looks.items()),
     ]
     try:
         with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):

@@ -24,7 +24,9 @@ def main() -> None:
     token = st.context.cookies.get(session.COOKIE)
     pages = [
         st.Page("overview.py", title="Overview", icon=":material/monitoring:", default=True),
+        st.Page("triage.py", title="Triage", icon=":material/medical_services:"),
         st.Page("journeys.py", title="Journeys", icon=":material/route:"),
+        st.Page("replays.py", title="Replays", icon=":material/replay:"),
         st.Page("billing.py", title="Billing", icon=":material/receipt_long:"),
         st.Page("as_known.py", title="Then and now", icon=":material/history:"),
         st.Page("closings.py", title="Closings", icon=":material/lock_clock:"),

@@ -292,7 +292,7 @@ def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     (folder / "routing.yaml").write_text("routes:\n  - owner: support\n")
     result = throughline("check", folder)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 tokens, 0 problems, 0 warnings")
+    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 targets, 0 tokens, 0 problems, 0 warnings")
 
 
 @pytest.mark.parametrize(

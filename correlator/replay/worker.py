@@ -1,0 +1,379 @@
+"""The only loop that sends replays: recover, verify, send batch by batch.
+
+Every call stands in the control store as `sent` before it is made, so that a death leaves nothing unknown but
+its outcome. At a target that drops repeats the call is then made again; at any other a person decides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from throughline.collector.exception_acts import About, ExceptionActs
+from throughline.correlator.replay.breaker import Breaker
+from throughline.correlator.replay.calls import Caller, Outcome, Ready
+from throughline.correlator.replay.facts import MOST, FactsReader
+from throughline.correlator.replay.ledger import Ledger
+from throughline.correlator.replay.preflight import BY_CALL, Check, Situation, preflight, worst
+from throughline.correlator.replay.records import encoded
+from throughline.correlator.replay.verify import effects
+from throughline.probes.errors import ConfigurationError, ThroughlineError
+
+if TYPE_CHECKING:
+    from throughline.collector.control import ControlStore
+    from throughline.collector.store import Store
+    from throughline.correlator.replay.facts import Facts
+    from throughline.correlator.replay.records import Item, Replay
+    from throughline.correlator.replay.targets import Target, Targets
+
+WORKER = "worker"
+AT_ONCE = 8
+"""Calls at the same time, over all targets."""
+VERIFY_EVERY = timedelta(seconds=2)
+LATE_EVERY = timedelta(minutes=1)
+FIX_WITHIN = timedelta(days=14)
+"""How long somebody has for fixing at source."""
+SPARE = timedelta(seconds=30)
+"""After a call's time limits, before it counts as abandoned."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Lane:
+    """One target's connections, allowance and circuit breaker."""
+
+    caller: Caller
+    breaker: Breaker = field(default_factory=Breaker)
+    allowance: float = 0.0
+    filled_at: datetime | None = None
+
+    def take(self, now: datetime) -> bool:
+        """Whether the target's rate allows a call now; a second's calls may be made at once."""
+        rate = float(self.caller.target.per_second)
+        most = max(1.0, rate)
+        earned = (now - self.filled_at).total_seconds() * rate if self.filled_at else most
+        self.allowance = min(most, self.allowance + earned)
+        self.filled_at = now
+        if self.allowance < 1:
+            return False
+        self.allowance -= 1
+        return True
+
+
+class Replaying:
+    """`turn` is called again and again by a thread of its own; several engines may do so at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: ControlStore,
+        targets: Callable[[], Targets],
+        clock: Callable[[], datetime],
+        *,
+        report: Callable[[str, Sequence[Item], datetime], None],
+        checkpoint: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`report` is told of second effects. `checkpoint` is called before each step: a test dies there."""
+        self._store = store
+        self._ledger = Ledger(control)
+        self._acts = ExceptionActs(control)
+        self._targets = targets
+        self._clock = clock
+        self._report = report
+        self._checkpoint = checkpoint
+        self._lanes: dict[str, _Lane] = {}
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="replay")
+        self._running: dict[Future[Outcome], tuple[Item, Target]] = {}
+        self._verified_at = self._looked_late_at = datetime.min.replace(tzinfo=clock().tzinfo)
+
+    def turn(self) -> None:
+        """Once: note what calls said, then recover, verify, and begin the calls that are due."""
+        now = self._clock()
+        self._collect(now)
+        self._recover(now)
+        if now - self._verified_at >= VERIFY_EVERY:
+            self._verified_at = now
+            self._verify(now)
+        for replay in self._ledger.running():
+            try:
+                self._advance(replay, now)
+            except ThroughlineError as error:
+                log.warning("the replay %s waits: %s", replay.id, error)
+        self._ledger.copy(self._store)
+
+    def broken(self, target: str, now: datetime) -> str:
+        """Why a target is not called at the moment, or ''."""
+        lane = self._lanes.get(target)
+        return lane.breaker.broken(now) if lane else ""
+
+    def wait(self) -> None:
+        """Wait until the calls that were begun have ended; the next turn notes what they said."""
+        futures.wait(self._running)
+
+    def close(self) -> None:
+        """Wait for the calls that were begun, and note what they said."""
+        self._pool.shutdown(wait=True)
+        self._collect(self._clock())
+        for lane in self._lanes.values():
+            lane.caller.close()
+
+    def _collect(self, now: datetime) -> None:
+        for future in [one for one in self._running if one.done()]:
+            item, target = self._running.pop(future)
+            self._settle(item, target, future.result(), now)
+
+    def _settle(self, item: Item, target: Target, outcome: Outcome, now: datetime) -> None:
+        """Note what a call said."""
+        self._checkpoint("settle")
+        lane = self._lanes.get(target.id)
+        if lane is not None:
+            lane.breaker.heard(now, worked=outcome.judgement in {"accepted", "failed"})
+        said = {"status": outcome.status, "answer": outcome.answer, "claimed_until": None}
+        reason = outcome.reason
+        if outcome.judgement == "accepted":
+            said["verify_until"] = now + target.verify_within
+            self._move(item, "accepted", now, reason, **said)
+            if target.once:
+                self._with_it(item, target, now)
+        elif outcome.judgement == "uncertain":
+            reason = f"{reason} Nobody knows whether it worked: look at {target.id}, then say so."
+            self._move(item, "sent", now, reason, uncertain=True, **said)
+        elif outcome.judgement == "again" and item.attempts < target.retry.attempts:
+            pause = _pause(item.attempts, target, outcome)
+            self._move(
+                item,
+                "planned",
+                now,
+                f"{reason} Try {item.attempts + 1} follows.",
+                next_at=now + pause,
+                **said,
+            )
+        else:
+            self._move(item, "failed", now, reason, **said)
+
+    def _with_it(self, item: Item, target: Target, now: datetime) -> None:
+        """One call was made for all: the others went with it."""
+        replay = self._ledger.replay(item.tenant, item.replay)
+        for other in self._ledger.due(replay, now, MOST) if replay else ():
+            self._move(
+                other, "accepted", now, f"It went with {item.name}.", sent_at=item.sent_at,
+                verify_until=now + target.verify_within,
+            )  # fmt: skip
+
+    def _recover(self, now: datetime) -> None:
+        """Calls that were begun by a worker that has died since."""
+        mine = {item.name for item, _ in self._running.values()}
+        for item in self._ledger.abandoned(now):
+            if item.name in mine:
+                continue
+            replay = self._ledger.replay(item.tenant, item.replay)
+            target = self._targets().by_id(replay.target) if replay else None
+            self._checkpoint("recover")
+            if target is not None and target.idempotent:
+                self._move(
+                    item, "planned", now, "The worker died; the target drops repeats.", claimed_until=None
+                )
+            else:
+                reason = (
+                    "The worker died during the call: look at the target whether it arrived, then say so."
+                )
+                self._move(item, "sent", now, reason, uncertain=True, claimed_until=None)
+
+    def _verify(self, now: datetime) -> None:
+        """Look for effects, late ones and second ones less often; then see which deadlines have passed."""
+        waiting = self._ledger.unsettled()
+        late = now - self._looked_late_at >= LATE_EVERY
+        if late:
+            self._looked_late_at = now
+            waiting += self._ledger.settled_lately(now)
+        for tenant in sorted({item.tenant for item in waiting}):
+            mine = [item for item in waiting if item.tenant == tenant]
+            found = effects(self._store, tenant, mine, now)
+            for item in mine:
+                self._checkpoint("verify")
+                effect = found.get(item.name)
+                if item.state == "verified":
+                    if effect is not None and effect.repeated > 1:
+                        self._tell_duplicate(item, now)
+                elif effect is not None:
+                    self._move(
+                        item, "verified", now, f"{item.event} arrived.", outcome=effect.outcome,
+                        verified_by=effect.event, uncertain=False, claimed_until=None,
+                    )  # fmt: skip
+                elif item.state == "accepted" and item.verify_until is not None and now > item.verify_until:
+                    self._move(item, "unverified", now, "Nothing has happened within its time.")
+
+    def _tell_duplicate(self, item: Item, now: datetime) -> None:
+        """Open an exception for a second effect, then remember that it was done: told twice counts once."""
+        self._report(item.tenant, [item], now)
+        self._move(item, "verified", now, "A second effect: an exception was opened.", duplicated=True)
+
+    def _advance(self, replay: Replay, now: datetime) -> None:
+        if replay.kind not in BY_CALL:
+            self._without_call(replay, now)
+            return
+        target = self._targets().by_id(replay.target)
+        if target is None:
+            self._stop(replay, now, f"The target {replay.target} is gone from targets.yaml.")
+            return
+        replay = self._next_batch(replay, target, now) or replay
+        if replay.state != "running":
+            return
+        lane = self._lane(target)
+        if lane.breaker.broken(now):
+            return
+        free = AT_ONCE - len(self._running)
+        if target.once:
+            free = int(not self._ledger.counts(replay).get("sent"))
+        due = self._ledger.due(replay, now, max(0, free))
+        for item, facts in self._fit(replay, target, due, now):
+            if not lane.take(now):
+                return
+            self._begin(replay, lane, item, facts, now)
+
+    def _begin(self, replay: Replay, lane: _Lane, item: Item, facts: Facts, now: datetime) -> None:
+        """Note that the call begins, then begin it. `once` targets take the whole batch with one call."""
+        target = lane.caller.target
+        self._checkpoint("claim")
+        limits = target.timeout * (len(target.calls(replay.kind)) + 1) + SPARE
+        claimed = self._move(
+            item,
+            "sent",
+            now,
+            f"Call {item.attempts + 1} to {target.id}.",
+            attempts=item.attempts + 1,
+            claimed_until=now + limits,
+            sent_at=item.sent_at or now,
+            trace_id=item.trace_id or secrets.token_hex(16),
+            next_at=None,
+        )
+        if claimed is None:
+            return
+        self._checkpoint("call")
+        ready = Ready(facts, claimed, replay.kind, claimed.trace_id)
+        self._running[self._pool.submit(_make, lane.caller, ready)] = (claimed, target)
+
+    def _fit(
+        self, replay: Replay, target: Target, due: Sequence[Item], now: datetime
+    ) -> list[tuple[Item, Facts]]:
+        """Of the due items those that nothing speaks against any more; the others are refused."""
+        if not due:
+            return []
+        known = {
+            one.id: one
+            for one in FactsReader(self._store, replay.tenant, now).by_id([i.exception for i in due])
+        }
+        sent = self._ledger.sent_before(replay.tenant, [item.idempotency_key for item in due])
+        fit = []
+        for item in due:
+            facts = known.get(item.exception)
+            if facts is None:
+                self._move(item, "refused", now, "The exception is gone.")
+                continue
+            before = sent.get(item.idempotency_key)
+            checks = preflight(
+                facts,
+                Situation(
+                    replay.kind,
+                    target,
+                    item.payload,
+                    now,
+                    sent_before=f"{before:%Y-%m-%d %H:%M}" if before else "",
+                ),
+            )
+            if worst(checks) == "red" and not replay.override:
+                self._refuse(item, checks, now)
+            else:
+                fit.append((item, facts))
+        return fit
+
+    def _refuse(self, item: Item, checks: Sequence[Check], now: datetime) -> None:
+        reason = " ".join(one.reason for one in checks if one.result == "red")
+        self._move(item, "refused", now, reason, preflight=encoded(checks))
+
+    def _next_batch(self, replay: Replay, target: Target, now: datetime) -> Replay | None:
+        """When all of a batch is known, begin the next; stop when too much of it did not work."""
+        counts = self._ledger.counts(replay, last=replay.batch_until)
+        if any(counts.get(state) for state in ("planned", "sent", "accepted")):
+            return None
+        begun, total = sum(counts.values()), sum(self._ledger.counts(replay).values())
+        bad = counts.get("failed", 0) + counts.get("unverified", 0)
+        tried = bad + counts.get("verified", 0)
+        if begun and begun < total and tried and bad / tried > target.batches.stop_above:
+            return self._stop(replay, now, f"{bad} of {tried} did not work: it has stopped itself.")
+        if begun >= total:
+            return self._ledger.lead(replay, "done", now, actor=WORKER, reason="Every item has ended.")
+        size = target.batches.canary if not begun else begun * target.batches.factor
+        until = min(total, begun + (total if target.once else size))
+        what = "The canary" if not begun else f"A batch of {until - begun}"
+        return self._ledger.lead(
+            replay, "running", now, actor=WORKER, reason=f"{what} begins.", batch_until=until
+        )
+
+    def _without_call(self, replay: Replay, now: datetime) -> None:
+        """Fixing at source waits for a person's change; dismissing is done at once."""
+        for item in self._ledger.items(replay):
+            if item.state != "planned":
+                continue
+            if replay.kind == "dismiss":
+                self._dismiss(replay, item, now)
+            else:
+                reason, until = "It waits for the change in the source.", now + FIX_WITHIN
+                self._move(item, "accepted", now, reason, sent_at=replay.requested_at, verify_until=until)
+        counts = self._ledger.counts(replay)
+        if not any(counts.get(state) for state in ("planned", "accepted", "sent", "awaiting_approval")):
+            self._ledger.lead(replay, "done", now, actor=WORKER, reason="Every item has ended.")
+
+    def _dismiss(self, replay: Replay, item: Item, now: datetime) -> None:
+        about = About(item.tenant, item.exception, item.process, int(item.subject), "")
+        while True:
+            case = self._acts.case(item.tenant, item.exception)
+            closed = dataclasses.replace(
+                case, snoozed_until=None, closed_at=now, closed_by=replay.requested_by, reason="not_an_error",
+                reason_note=replay.reason, seen_until=now,
+            )  # fmt: skip
+            if self._acts.act(
+                about, "closed", closed, actor=replay.requested_by, note=replay.reason, now=now
+            ):
+                break
+        accepted = self._move(item, "accepted", now, "It is closed as not an error.", sent_at=now)
+        if accepted is not None:
+            self._move(accepted, "verified", now, "It is closed.", outcome="dismissed")
+
+    def _stop(self, replay: Replay, now: datetime, reason: str) -> Replay | None:
+        return self._ledger.lead(replay, "paused", now, actor=WORKER, reason=reason)
+
+    def _move(self, item: Item, state: str, now: datetime, reason: str, **values: object) -> Item | None:
+        return self._ledger.move(item, state, now, actor=WORKER, reason=reason, **values)  # type: ignore[arg-type]
+
+    def _lane(self, target: Target) -> _Lane:
+        lane = self._lanes.get(target.id)
+        if lane is None or lane.caller.target != target:
+            lane = self._lanes[target.id] = _Lane(Caller(target))
+        return lane
+
+
+def _make(caller: Caller, ready: Ready) -> Outcome:
+    """Ask whether it is there already, then call."""
+    try:
+        there = caller.exists(ready)
+    except ConfigurationError as error:
+        return Outcome("failed", str(error))
+    except ThroughlineError as error:
+        return Outcome("again", str(error))
+    return Outcome("failed", there) if there else caller.call(ready)
+
+
+def _pause(attempts: int, target: Target, outcome: Outcome) -> timedelta:
+    """Twice as long each time, or as long as the target asks for."""
+    doubled: timedelta = target.retry.first * float(2 ** min(attempts - 1, 20))
+    asked = timedelta(seconds=outcome.retry_after or 0)
+    return max(asked, min(doubled, target.retry.longest))

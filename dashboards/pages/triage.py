@@ -1,0 +1,196 @@
+"""Triage: what needs a human now, by cause; and what to do about it: assign, snooze, close, do again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from throughline.collector.auth import Scope
+from throughline.dashboards import theme, triage
+from throughline.dashboards.exception_reader import ExceptionReader
+from throughline.dashboards.pages import address, exception_parts, parts, triage_acts
+from throughline.dashboards.pages.main import current
+from throughline.dashboards.reader import Reader
+from throughline.dashboards.triage import Triage, TriageFilter
+
+if TYPE_CHECKING:
+    from throughline.dashboards.reader import Row
+    from throughline.dashboards.session import Session
+
+_CLASSES = ("technical", "remote", "business")
+_LISTED = 200
+_SEVERITIES = {1: "low", 2: "medium", 4: "high", 8: "critical"}
+_COLOURS = {1: "in_flight", 2: "late", 4: "stuck", 8: "stuck"}
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """What the page reads."""
+
+    session: Session
+    reader: Reader
+    triage: Triage
+
+
+def page() -> None:
+    """Draw the queue, or the cause that the address names."""
+    session = current()
+    reader = Reader(session.deps.store, session.principal.tenant, session.now)
+    queue = _Queue(session, reader, Triage(reader))
+    fingerprint = st.query_params.get("fingerprint", "")
+    if fingerprint:
+        _cause(queue, fingerprint)
+    else:
+        _list(queue)
+
+
+def _list(queue: _Queue) -> None:
+    session = queue.session
+    trust = parts.trust(session.ask.completeness(), session.now)
+    about = "Open exceptions by cause; most severity, age and money first."
+    st.html(parts.title("Triage", f"{about} &nbsp;·&nbsp; {trust}"))
+    owners = queue.triage.owners()
+    rows = queue.triage.causes(_filters(session, [row["owner"] for row in owners if row["owner"]]))
+    if not rows:
+        st.html(parts.empty("Nothing needs a human", "No exception is open that matches."))
+        return
+    _whose(owners)
+    st.html(
+        parts.table(
+            ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
+            [_row(session, row) for row in rows],
+            numeric=[3],
+            whole=[0, 2, 4],
+        )
+    )
+
+
+def _filters(session: Session, owners: list[str]) -> TriageFilter:
+    known = session.ask.dimensions()
+    left, middle, right = st.columns(3)
+    return TriageFilter(
+        process=address.choose(
+            left,
+            "Process",
+            known.get("processes", []),
+            "process",
+            shown=lambda one: session.title(one) if one else "All processes",
+        ),
+        owner=address.choose(middle, "Whose", owners, "owner", shown=lambda one: one or "Anybody's"),
+        class_=address.choose(right, "Class", _CLASSES, "class", shown=lambda one: one or "Any class"),
+    )
+
+
+def _whose(owners: list[Row]) -> None:
+    """Who has how much to do: teams, never persons."""
+    st.html(
+        parts.cards(
+            parts.card(
+                row["owner"] or "nobody's",
+                f"{row['exceptions']:,}",
+                f"{row['journeys']:,} journeys, oldest of {row['since']:%d %b}",
+                to=parts.href("/triage", owner=row["owner"]),
+            )
+            for row in owners[:6]
+        )
+    )
+
+
+def _row(session: Session, row: Row) -> list[str]:
+    address_of = parts.href("/triage", fingerprint=row["fingerprint"])
+    many = f"{row['exceptions']:,} on {row['journeys']:,} journeys"
+    colour = theme.STATUS_COLOURS[_COLOURS[row["weight"]]]
+    return [
+        parts.link(row["code"] or row["class"] or "unknown", address_of)
+        + parts.soft(f"{row['class']} · {session.title(row['process'])}"),
+        parts.text(triage.sentence(row, session.now)[:240]),
+        parts.link(many, address_of, strong=False) + parts.pill(_SEVERITIES[row["weight"]], colour),
+        money_of(row),
+        parts.text(parts.ago(row["since"], session.now)),
+        parts.text(", ".join(row["owners"]) or "nobody's") + parts.soft(", ".join(row["assignees"])),
+        (parts.link("Runbook", row["runbook"], strong=False) if row["runbook"] else "")
+        + parts.link("Work on it", address_of),
+    ]
+
+
+def money_of(row: Row) -> str:
+    """Its money, by currency."""
+    pairs = zip(row["amounts"], row["currencies"], strict=True)
+    return "<br>".join(parts.text(parts.money(amount, currency)) for amount, currency in pairs if amount)
+
+
+def _cause(queue: _Queue, fingerprint: str) -> None:
+    session = queue.session
+    rows = queue.triage.of_cause(fingerprint)
+    back = parts.link("All causes", "/triage")
+    if not rows:
+        st.html(
+            parts.title("Nothing is open", f"of the cause {parts.text(fingerprint)} &nbsp;·&nbsp; {back}")
+        )
+        memory = ExceptionReader(queue.reader).memories([fingerprint])[fingerprint]
+        st.html(f"<p>{exception_parts.memory(memory)}</p>")
+        return
+    first = rows[0]
+    journeys = {journey for row in rows for journey in row["journeys"]}
+    trust = parts.trust(session.ask.completeness(), session.now)
+    st.html(
+        parts.title(
+            f"{len(journeys):,} journeys, one cause: {first['code'] or first['class']}",
+            f"{parts.text(first['event'] or 'check')} &nbsp;·&nbsp; {back} &nbsp;·&nbsp; {trust}",
+        )
+    )
+    memory = ExceptionReader(queue.reader).memories([fingerprint])[fingerprint]
+    st.html(
+        parts.verdict(
+            {
+                "What happened": parts.text(first["message"] or first["code"]),
+                "Since": parts.text(parts.when(min(row["opened_at"] for row in rows))) + " UTC",
+                "Whose": parts.text(
+                    ", ".join(sorted({row["owner"] for row in rows if row["owner"]})) or "nobody's"
+                ),
+                "What helped before": exception_parts.memory(memory),
+                **({"Runbook": parts.link(first["runbook"], first["runbook"])} if first["runbook"] else {}),
+            },
+            colour=theme.STATUS_COLOURS["stuck" if any(row["blocking"] for row in rows) else "late"],
+        )
+    )
+    chosen = _choose(rows)
+    if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
+        triage_acts.draw(session, fingerprint, chosen, len(rows))
+
+
+def _choose(rows: list[Row]) -> list[Row]:
+    """The exceptions as a table with a choice; nothing chosen means all."""
+    shown = rows[:_LISTED]
+    more = f"the first {_LISTED} of {len(rows):,}" if len(rows) > _LISTED else f"{len(rows):,}"
+    st.html(parts.heading("Exceptions", f"{more}; choose some, or act on all"))
+    event = st.dataframe(
+        [
+            {
+                "Exception": row["id"],
+                "Customer": row["customer"],
+                "Entity": row["entity"],
+                "Amount": float(row["amount"]) if row["amount"] is not None else None,
+                "Currency": row["currency"],
+                "Opened": row["opened_at"],
+                "Times": row["occurrences"],
+                "Owner": row["owner"],
+                "Assignee": row["assignee"],
+                "Journey": parts.href("/journey", id=row["journeys"][0]) if row["journeys"] else None,
+            }
+            for row in shown
+        ],
+        column_config={"Journey": st.column_config.LinkColumn("Journey", display_text="open")},
+        hide_index=True,
+        key="exceptions",
+        on_select="rerun",
+        selection_mode="multi-row",
+    )
+    places = event["selection"]["rows"]
+    return [shown[place] for place in places]
+
+
+if __name__ == "__main__":
+    page()

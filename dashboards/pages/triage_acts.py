@@ -1,0 +1,149 @@
+"""What may be done about a cause: give away, snooze, close, comment; or do it again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from throughline.correlator.replay.planning import Asked, Plan, Planner, Refused
+from throughline.dashboards.exception_desk import RESOLUTIONS, Desk, NotAsSeen
+from throughline.dashboards.pages import parts, replay_parts
+from throughline.dashboards.reader import Reader
+from throughline.dashboards.triage import Triage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from throughline.dashboards.reader import Row
+    from throughline.dashboards.session import Session
+
+_DAYS = {"1 day": 1, "3 days": 3, "a week": 7, "30 days": 30}
+_KINDS = {
+    "resubmit": "Send it again as it was",
+    "repair": "Send it with a corrected payload",
+    "rerun": "Let the platform run it again",
+    "redrive": "Move the dead-letter queue",
+    "compensate": "Undo what it did",
+    "fix_at_source": "Somebody changes it in the source",
+    "dismiss": "It is no error",
+}
+_WITHOUT_CALL = ("fix_at_source", "dismiss")
+
+
+def draw(session: Session, fingerprint: str, chosen: list[Row], total: int) -> None:
+    """Draw both: doing it again, and deciding whose it is."""
+    what = f"{len(chosen):,} chosen" if chosen else f"all {total:,}"
+    again, whose = st.tabs([f"Do it again ({what})", f"Whose, when, why ({what})"])
+    with again:
+        _replay(session, fingerprint, chosen, total)
+    with whose:
+        _handle(session, fingerprint, chosen)
+
+
+def _replay(session: Session, fingerprint: str, chosen: list[Row], total: int) -> None:
+    targets = session.deps.replay_rules().targets.targets
+    possible = {kind for target in targets for kind in target.kinds} | set(_WITHOUT_CALL)
+    left, right = st.columns(2)
+    kinds = [
+        kind for kind in _KINDS if kind in possible and (kind != "repair" or len(chosen) == 1 or total == 1)
+    ]
+    kind = left.selectbox("What", kinds, format_func=lambda one: _KINDS[one], key="replay_kind")
+    able = [target.id for target in targets if kind in target.kinds]
+    target = right.selectbox("Where", able, key="replay_target") if kind not in _WITHOUT_CALL else ""
+    payload = _payload(session, chosen, fingerprint) if kind == "repair" else ""
+    expected = (
+        st.text_input("What is to change in the source", key="replay_expected")
+        if kind == "fix_at_source"
+        else ""
+    )
+    reason = st.text_input("Why", placeholder="audits show it", key="replay_reason")
+    asked = Asked(
+        kind=kind,
+        reason=reason.strip(),
+        exceptions=tuple(row["id"] for row in chosen),
+        fingerprint="" if chosen else fingerprint,
+        target=target or "",
+        payload=payload,
+        expected=expected.strip(),
+    )
+    look, go = st.columns([1, 4])
+    if look.button("What would it do?", key="replay_look"):
+        _tried(session, asked, dry_run=True, then=lambda plan: replay_parts.plan(session, plan))
+    if go.button("Do it", key="replay_go", type="primary", disabled=not reason.strip()):
+        _tried(session, asked, dry_run=False, then=_show)
+
+
+def _show(plan: Plan) -> None:
+    st.switch_page("replays.py", query_params={"id": plan.replay.id})
+
+
+def _tried(session: Session, asked: Asked, *, dry_run: bool, then: Callable[[Plan], None]) -> None:
+    control = session.deps.control
+    if control is None:
+        return
+    rules = session.deps.replay_rules()
+    planner = Planner(session.deps.store, control, rules, who=session.principal, now=session.now)
+    try:
+        plan = planner.plan(asked, dry_run=dry_run, broken=session.deps.broken_target(asked.target))
+    except Refused as error:
+        st.error(str(error))
+        return
+    then(plan)
+
+
+def _payload(session: Session, chosen: list[Row], fingerprint: str) -> str:
+    """The stored payload, to edit."""
+    reader = Reader(session.deps.store, session.principal.tenant, session.now)
+    one = (chosen or Triage(reader).of_cause(fingerprint, limit=1))[0]
+    stored = replay_parts.payload_of(session, one["id"])
+    return st.text_area("Payload to send", stored, height=220, key=f"payload_{one['id']}")
+
+
+def _handle(session: Session, fingerprint: str, chosen: list[Row]) -> None:
+    acts = ["Give to a team", "Snooze", "Close", "Comment"]
+    act = st.segmented_control("Act", acts, default=acts[0], key="act", label_visibility="collapsed")
+    with st.form("handle", border=False):
+        value = _value(act or acts[0])
+        note = st.text_input("Note")
+        if not st.form_submit_button("Do it"):
+            return
+    reader = Reader(session.deps.store, session.principal.tenant, session.now)
+    rows = chosen or Triage(reader).of_cause(fingerprint)
+    done, refused = 0, ""
+    for row in rows:
+        try:
+            _do(session, row, act or acts[0], value, note)
+            done += 1
+        except NotAsSeen as error:
+            refused = str(error)
+    st.toast(f"Done for {done:,} of {len(rows):,}.")
+    if refused:
+        st.warning(refused)
+    else:
+        st.rerun()
+
+
+def _value(act: str) -> str:
+    if act == "Give to a team":
+        return st.text_input("Team")
+    if act == "Snooze":
+        return st.selectbox("For", list(_DAYS))
+    if act == "Close":
+        return st.selectbox("How it was dealt with", RESOLUTIONS, format_func=parts.words)
+    return ""
+
+
+def _do(session: Session, row: Row, act: str, value: str, note: str) -> None:
+    assert session.deps.control is not None  # noqa: S101 - the page asks for it
+    desk = Desk(session.deps.store, session.deps.control, session.principal, session.now)
+    identity, revision = row["id"], row["revision"]
+    if act == "Give to a team":
+        desk.assign(identity, revision, owner=value.strip(), assignee=None, note=note)
+    elif act == "Snooze":
+        desk.snooze(identity, revision, until=session.now + timedelta(days=_DAYS[value]), note=note)
+    elif act == "Close":
+        desk.close(identity, revision, reason=value, note=note or "closed in triage")
+    else:
+        desk.comment(identity, note)
