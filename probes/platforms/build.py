@@ -5,10 +5,10 @@
     objects:
       Opportunity: {Project_Id__c: business.key.certinia.project, Billing__c: billing_type}
 
-The name of a key (`business.key.<namespace>`), of a fact (`business.amount`, `business.entity`...), or of
-an attribute.  What it says wins over the adapter's table.  Options that every adapter here takes: `entity`,
-`region`, `service_line`, `currency` where records do not say them, and `scope.<platform>`: what makes the keys
-of another platform unique (`scope.netsuite: 1234567`).
+The name is that of a key (`business.key.<namespace>`), of a fact (`business.amount`, `business.entity`...)
+or of an attribute.  What it says wins over the adapter's table.  Options that every adapter here takes:
+`entity`, `region`, `service_line`, `currency` where records do not say them, and `scope.<platform>`: what
+makes the keys of another platform unique (`scope.netsuite: 1234567`).
 """
 
 from __future__ import annotations
