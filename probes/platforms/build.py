@@ -81,7 +81,9 @@ class Keys:
 
     def written(self) -> dict[str, str | tuple[str, ...]]:
         """The keys as a BusinessEvent takes them."""
-        return {name: values[0] if len(values) == 1 else values for name, values in self.found.items()}
+        return {
+            name: values[0] if len(values) == 1 else values for name, values in self.found.items() if values
+        }
 
 
 def build(

@@ -131,9 +131,9 @@ def _event(
         raise Unreadable("A business event has an EventId.")
     entity = shape.said(content.get("BusinessEventLegalEntity")) or shape.said(content.get("LegalEntity"))
     keys = Keys(connection, entity, ("d365",))
-    for name, namespace in KEYS.items():
-        keys.add(namespace, content.get(name))
     event = connection.options.get(f"event.{kind}") or EVENTS.get(kind.removesuffix(_SUFFIX), UNKNOWN)
+    for name, namespace in KEYS.items():  # the InvoiceId of an unknown event may be a vendor's
+        keys.add(f"d365.{name.casefold()}" if event == UNKNOWN else namespace, content.get(name))
     facts: dict[str, Any] = {"entity": entity}
     put(facts, "currency", connection.options.get(f"currency.{entity}"))
     put(facts, "customer", content.get("InvoiceAccount") or content.get("CustomerAccount"))

@@ -138,8 +138,8 @@ def _event(
     else:
         ids = {name: value for name, value in known.items() if name.endswith("Id")}
         primary = next(iter(ids.values()), "")
-        for name, value in ids.items():
-            keys.add(f"oracle.{name.removesuffix('Id').casefold()}", value)
+        for name, value in ids.items():  # an InvoiceId of Payables is none of Receivables
+            keys.add(f"oracle.{name.casefold()}", value)
     facts: dict[str, Any] = {"subject": kind.namespace if kind and primary else None}
     for name, fact in FACTS.items():
         put(facts, fact, known.get(name))

@@ -14,7 +14,7 @@ from throughline.probes.platforms import shape
 from throughline.probes.platforms.adapter import Connection
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, labels, put
 from throughline.probes.platforms.salesforce_channels import PUBLISH, RECORD_ID, STATE, Change, long_id
-from throughline.probes.vocabulary import EVENTS, BusinessEvent, System
+from throughline.probes.vocabulary import EVENTS, BusinessEvent, ExceptionClass, System
 
 GAP: Final = "record.gap"
 """The event, always failed, of a change that Salesforce could not describe: read the record again."""
@@ -171,8 +171,10 @@ def _published(change: Change, connection: Connection) -> BusinessEvent:
     facts: dict[str, Any] = {"time": change.time}
     code = _first(change, CODE_FIELDS)
     status = _first(change, STATUS_FIELDS)
-    if change.value("ExceptionType") or status.casefold() in FAILED:
-        facts |= failure(code or status, _first(change, MESSAGE_FIELDS))
+    threw = bool(change.value("ExceptionType"))
+    if threw or status.casefold() in FAILED:
+        kind = ExceptionClass.TECHNICAL if threw else ExceptionClass.REMOTE
+        facts |= failure(code or status, _first(change, MESSAGE_FIELDS), kind)
         put(facts, "run_id", change.fields.get(RUN_FIELD))
     return build(
         connection,

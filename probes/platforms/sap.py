@@ -132,6 +132,7 @@ def _event(event: shape.Object, connection: Connection, received: datetime) -> B
         facts["accounting_date"] = on
         if shape.said(data.get("CancelledBillingDocument")):  # a cancellation is a document of its own
             name = v.INVOICE_CREDITED
+            keys.found["sap.cancellation_document"] = keys.found.pop(v.SAP_BILLING_DOCUMENT, ())
             keys.add(v.SAP_BILLING_DOCUMENT, data["CancelledBillingDocument"])
     facts["time"], facts["precision"] = when(shape.moment(event.get("time")), on, received)
     if verb in FAILED:

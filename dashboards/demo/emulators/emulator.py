@@ -161,7 +161,7 @@ class Emulator:
 
         1. Say and merge; put up to `batch` items that are neighbours in time into one message.
         2. Some messages are never sent; some start late.
-        3. Attempts follow `schedule` until one is answered; without an answer at the end they are lost, unless
+        3. Attempts follow `schedule` until one is answered; without an answer at the end it is lost, unless
            one was heard.
         4. Arrivals are put in order and kept `gap` apart.
 
