@@ -132,6 +132,10 @@ class Emulator:
         """What the connection calls fields of its own."""
         return {}
 
+    def speaks(self) -> frozenset[str]:
+        """Events of the facts that it can tell as it is set up."""
+        return self.says
+
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """What the platform says about a fact."""
         raise NotImplementedError
@@ -152,6 +156,10 @@ class Emulator:
         """Pauses between one attempt and the next."""
         return self.retries
 
+    def most(self) -> int:
+        """The most items of one request."""
+        return self.batch
+
     def path(self) -> str:
         """Path and query that the platform was told to call."""
         return f"/hooks/{self.platform}/{self.id}"
@@ -170,7 +178,7 @@ class Emulator:
         rng = random.Random(f"{self.seed}/{self.platform}/{self.id}")
         said: list[Item] = []
         for fact in facts:
-            if fact.event not in self.says:
+            if fact.event not in self.speaks():
                 raise DemoError(f"The emulator of {self.platform} cannot say {fact.event}.")
             said += self.items(fact, rng)
         deliveries: list[Delivery] = []
@@ -194,7 +202,7 @@ class Emulator:
         found, start = [], 0
         in_order = sorted(items, key=lambda item: item.at)
         while start < len(in_order):
-            some = in_order[start : start + rng.randint(1, rng.randint(1, self.batch))]
+            some = in_order[start : start + rng.randint(1, rng.randint(1, self.most()))]
             start += len(some)
             facts = tuple(fact for item in some for fact in item.facts)
             found.append(Message(tuple(item.content for item in some), facts, some[-1].at))

@@ -114,9 +114,18 @@ class Salesforce(ChangeRelay):
     """Backoff up to two hours, for 24 hours."""
     channel: Literal["change_events", "outbound_messages"] = "change_events"
 
+    def speaks(self) -> frozenset[str]:
+        """The state of a record does not say that it was closed before."""
+        without = {v.OPPORTUNITY_REOPENED} if self.channel == "outbound_messages" else set()
+        return self.says - without
+
     def schedule(self) -> tuple[timedelta, ...]:
         """That of the channel."""
         return ChangeRelay.retries if self.channel == "change_events" else self.retries
+
+    def most(self) -> int:
+        """That of the channel."""
+        return ChangeRelay.batch if self.channel == "change_events" else self.batch
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """A change of the opportunity's stage; outbound messages say the state of a record."""

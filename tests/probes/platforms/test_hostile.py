@@ -73,8 +73,7 @@ def parse(adapter: ModuleType, case: Case, body: bytes) -> int:
     """How many events the body says; 0 if it is Unreadable.  Any other exception is a failure of the test."""
     try:
         events = adapter.parse(replace(case.request, body=body), case.connection)
-    except Unreadable as error:
-        assert str(error)
+    except Unreadable:
         return 0
     for event in events:
         given_facts = {name: getattr(event, name) for name in event.__dataclass_fields__ if name != "event"}
@@ -128,7 +127,9 @@ def test_any_damage_to_a_payload(platform: str, data: st.DataObject) -> None:
 
 def _paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The ways to every member of a JSON value."""
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     found = []
     for name, member in members:
         found += [(*above, name), *_paths(member, (*above, name))]

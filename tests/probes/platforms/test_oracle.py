@@ -36,7 +36,9 @@ def test_a_flow_signs_or_shows_a_secret() -> None:
     oracle.verify(request(body, x_throughline_token=SECRET.decode()), configured, NOW)
     with pytest.raises(BadSignature):
         oracle.verify(
-            request(b"<other/>", x_probe_signature=signed, x_throughline_token=SECRET.decode()), configured, NOW
+            request(b"<other/>", x_probe_signature=signed, x_throughline_token=SECRET.decode()),
+            configured,
+            NOW,
         )
     with pytest.raises(StaleRequest):
         oracle.verify(request(body, x_probe_signature=signed), configured, NOW.replace(hour=10))

@@ -29,9 +29,9 @@ def test_bitmaps_name_fields_and_fields_of_compounds() -> None:
     """`0x..` counts the fields of the schema, `P-0x..` those of its compound field P."""
     address = {"type": "record", "fields": [{"name": "Street"}, {"name": "City"}, {"name": "Zip"}]}
     schema = {"fields": [{"name": "Id"}, {"name": "Address", "type": ["null", address]}, {"name": "Stage"}]}
-    assert changed_names(["0x5"], schema) == {"Id", "Stage"}
-    assert changed_names(["0x4", "1-0x06"], schema) == {"Stage", "Address.City", "Address.Zip"}
-    assert changed_names(["StageName"], None) == {"StageName"}
+    assert changed_names(["0x5"], schema) == frozenset({"Id", "Stage"})
+    assert changed_names(["0x4", "1-0x06"], schema) == frozenset({"Stage", "Address.City", "Address.Zip"})
+    assert changed_names(["StageName"], None) == frozenset({"StageName"})
     assert changed_names(["0x4"], None) is None
     for beyond in (["0x8"], ["7-0x1"], ["0-0x1"]):
         with pytest.raises(Unreadable, match="schema"):
@@ -99,7 +99,9 @@ def test_fields_get_the_names_of_the_connection() -> None:
         "Firm__c": "business.entity",
         "Note__c": "note",
     }
-    mapped = connection("salesforce", options={**ORG, "scope.netsuite": "1234567"}, objects={"Sync__e": names})
+    mapped = connection(
+        "salesforce", options={**ORG, "scope.netsuite": "1234567"}, objects={"Sync__e": names}
+    )
     (event,) = salesforce.parse(request(body), mapped)
     assert (event.event, event.amount, event.entity) == ("project.created", "12.50", "DE01")
     assert event.keys == {"netsuite.job": "1234567/77"}
