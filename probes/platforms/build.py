@@ -6,9 +6,10 @@
       Opportunity: {Project_Id__c: business.key.certinia.project, Billing__c: billing_type}
 
 The name is that of a key (`business.key.<namespace>`), of a fact (`business.amount`, `business.entity`...)
-or of an attribute.  What it says wins over the adapter's table.  Options that every adapter here takes:
-`entity`, `region`, `service_line`, `currency` where records do not say them, and `scope.<platform>`: what
-makes the keys of another platform unique (`scope.netsuite: 1234567`).
+or of an attribute; behind `=` may stand a template, as `business.key.sap.project = PRD/{}`.  What it says
+wins over the adapter's table.  Options that every adapter here takes: `entity`, `region`, `service_line`,
+`currency` where records do not say them, and `scope.<platform>`: what makes the keys of another platform
+unique (`scope.netsuite: 1234567`).
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ class Keys:
         self._platforms = frozenset(platforms)
         self.found: dict[str, tuple[str, ...]] = {}
 
-    def add(self, namespace: str, value: object) -> None:
-        """Add one key or a list of them; what is none is left out."""
+    def add(self, namespace: str, value: object, *, whole: bool = False) -> None:
+        """Add one key or a list of them; what is none is left out, what is whole has its scope already."""
         platform = namespace.partition(".")[0]
-        scope = self._connection.options.get(f"scope.{platform}", "")
-        if not scope and platform in self._platforms:
+        scope = "" if whole else self._connection.options.get(f"scope.{platform}", "")
+        if not scope and not whole and platform in self._platforms:
             scope = self._scope
         values = tuple(f"{scope}/{said}" if scope else said for said in shape.texts(value))
         if values:
@@ -102,14 +103,14 @@ def build(
     """The event, with what the connection says about the fields of its record."""
     given: dict[str, Any] = {name: value for name, value in facts.items() if value not in (None, "")}
     more: dict[str, object] = {OBJECT_TYPE: object_type, **(attributes or {})}
-    for name in DEFAULTS:
-        if name in connection.options:
-            given.setdefault(name, connection.options[name])
     renamed = {"event": event}
     for name, here in connection.objects.get(object_type, {}).items():
         value = record.get(name)
         if value is not None and value != "":
             _put(here, value, keys, facts=given, attributes=more, renamed=renamed)
+    for name in DEFAULTS:
+        if name in connection.options and (name != "currency" or "amount" in given):
+            given.setdefault(name, connection.options[name])
     return BusinessEvent(
         event=renamed["event"],
         id=identity,
@@ -159,8 +160,11 @@ def _put(
     attributes: dict[str, object],
     renamed: dict[str, str],
 ) -> None:
+    here, _, template = (part.strip() for part in here.partition("="))
+    if template:
+        value = template.replace("{}", shape.said(value))
     if here.startswith(KEY_PREFIX):
-        keys.add(here.removeprefix(KEY_PREFIX), value)
+        keys.add(here.removeprefix(KEY_PREFIX), value, whole=bool(template))
     elif here == "business.event":
         renamed["event"] = shape.said(value) or renamed["event"]
     elif here == "business.amount":

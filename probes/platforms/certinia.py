@@ -16,6 +16,7 @@ from typing import Final
 from throughline.probes import vocabulary as v
 from throughline.probes.platforms import salesforce_channels
 from throughline.probes.platforms.adapter import Connection, HookReply, HookRequest
+from throughline.probes.platforms.credentials import shown_sample
 from throughline.probes.platforms.salesforce_channels import Change
 from throughline.probes.platforms.salesforce_objects import Moment, ObjectRule, events
 from throughline.probes.vocabulary import BusinessEvent, System
@@ -218,3 +219,8 @@ def parse(request: HookRequest, connection: Connection) -> list[BusinessEvent]:
 def reply(request: HookRequest, connection: Connection) -> HookReply:  # noqa: ARG001 the same for all
     """Acknowledge: outbound messages come again until they hear exactly this."""
     return salesforce_channels.acknowledge(request)
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return shown_sample(connection, now)

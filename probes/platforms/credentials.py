@@ -71,6 +71,22 @@ def require_signature(request: HookRequest, connection: Connection, now: datetim
         raise StaleRequest(f"The request was signed {age:.0f} s ago; check the clocks of both sides.")
 
 
+def shown_sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing and shows the newest secret, for a test of ourselves."""
+    headers = {TOKEN_HEADER: connection.secrets[0].decode(), "content-type": "application/json"}
+    return HookRequest("POST", connection.public_url, headers, b"[]", now)
+
+
+def signed_sample(
+    connection: Connection, now: datetime, body: bytes = b"[]", content_type: str = "application/json"
+) -> HookRequest:
+    """A request that says nothing and is signed with the newest secret, for a test of ourselves."""
+    seconds = str(int(now.timestamp()))
+    signature = f"t={seconds},v1={sign(connection.secrets[0], seconds, body)}"
+    headers = {SIGNATURE_HEADER: signature, "content-type": content_type}
+    return HookRequest("POST", connection.public_url, headers, body, now)
+
+
 def sign(secret: bytes, seconds: str, body: bytes) -> str:
     """The hex signature of a body sent at a Unix time."""
     return hmac.new(secret, seconds.encode() + b"." + body, hashlib.sha256).hexdigest()

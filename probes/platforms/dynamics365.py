@@ -18,7 +18,7 @@ from throughline.probes import vocabulary as v
 from throughline.probes.platforms import cloudevents_http, shape
 from throughline.probes.platforms.adapter import Connection, HookReply, HookRequest, Unreadable
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put, when
-from throughline.probes.platforms.credentials import require_secret
+from throughline.probes.platforms.credentials import require_secret, shown_sample
 from throughline.probes.vocabulary import BusinessEvent, System
 
 OPTIONS: Final[Mapping[str, str]] = {
@@ -135,10 +135,11 @@ def _event(
     for name, namespace in KEYS.items():  # the InvoiceId of an unknown event may be a vendor's
         keys.add(f"d365.{name.casefold()}" if event == UNKNOWN else namespace, content.get(name))
     facts: dict[str, Any] = {"entity": entity}
-    put(facts, "currency", connection.options.get(f"currency.{entity}"))
     put(facts, "customer", content.get("InvoiceAccount") or content.get("CustomerAccount"))
     amount = next((content[name] for name in AMOUNTS if content.get(name) is not None), None)
     put(facts, "amount", amount, shape.amount)
+    if "amount" in facts:
+        put(facts, "currency", connection.options.get(f"currency.{entity}"))
     if event == v.INVOICE_POSTED and str(facts.get("amount", "")).startswith("-"):
         event, facts["amount"] = v.INVOICE_CREDITED, str(facts["amount"])[1:]  # a credit note is one below 0
     subject = SUBJECTS.get(v.INVOICE_POSTED if event == v.INVOICE_CREDITED else event)
@@ -164,3 +165,8 @@ def _event(
         facts=facts,
         attributes=attributes,
     )
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return shown_sample(connection, now)

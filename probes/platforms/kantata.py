@@ -18,7 +18,7 @@ from throughline.probes import vocabulary as v
 from throughline.probes.platforms import shape
 from throughline.probes.platforms.adapter import Connection, HookRequest, Unreadable
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, labels, option, put
-from throughline.probes.platforms.credentials import require_secret
+from throughline.probes.platforms.credentials import require_secret, shown_sample
 from throughline.probes.vocabulary import BusinessEvent, System
 
 OPTIONS: Final[Mapping[str, str]] = {
@@ -215,3 +215,8 @@ def _facts(record: shape.Object, noun: str) -> dict[str, Any]:
     if noun == "invoice":
         put(facts, "accounting_date", record.get("invoice_date"), shape.day)
     return facts
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return shown_sample(connection, now)

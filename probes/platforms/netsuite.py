@@ -17,7 +17,7 @@ from throughline.probes import vocabulary as v
 from throughline.probes.platforms import shape
 from throughline.probes.platforms.adapter import Connection, HookRequest, Unreadable
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put
-from throughline.probes.platforms.credentials import require_signature
+from throughline.probes.platforms.credentials import require_signature, signed_sample
 from throughline.probes.vocabulary import BusinessEvent, ExceptionClass, System
 
 OPTIONS: Final[Mapping[str, str]] = {
@@ -225,3 +225,8 @@ def _name(value: object) -> str:
     if isinstance(value, dict):
         return shape.said(value.get("refName")) or shape.said(value.get("id"))
     return shape.said(value)
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return signed_sample(connection, now)

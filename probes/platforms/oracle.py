@@ -18,7 +18,12 @@ from throughline.probes import vocabulary as v
 from throughline.probes.platforms import shape
 from throughline.probes.platforms.adapter import Connection, HookRequest, Unreadable
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, option, put, when
-from throughline.probes.platforms.credentials import SIGNATURE_HEADER, require_secret, require_signature
+from throughline.probes.platforms.credentials import (
+    SIGNATURE_HEADER,
+    require_secret,
+    require_signature,
+    signed_sample,
+)
 from throughline.probes.vocabulary import BusinessEvent, System
 
 if TYPE_CHECKING:
@@ -89,7 +94,7 @@ def parse(request: HookRequest, connection: Connection) -> list[BusinessEvent]:
     scope = option(connection, "org", OPTIONS["org"])
     root = shape.xml_root(request.body)
     infos = list(_infos(root))
-    if not infos:
+    if not infos and len(root):
         raise Unreadable("An event of Oracle Fusion has members with newValue and oldValue.")
     return [_event(code, info, connection, scope, request) for code, info in infos]
 
@@ -164,3 +169,8 @@ def _event(
         facts={**facts, "run_id": instance},
         attributes=attributes,
     )
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return signed_sample(connection, now, b"<onEvent/>", "application/xml")

@@ -15,6 +15,7 @@ from throughline.probes import vocabulary as v
 from throughline.probes.platforms import certinia, salesforce_channels, shape
 from throughline.probes.platforms.adapter import Connection, HookReply, HookRequest
 from throughline.probes.platforms.build import labels
+from throughline.probes.platforms.credentials import shown_sample
 from throughline.probes.platforms.salesforce_channels import Change
 from throughline.probes.platforms.salesforce_objects import ObjectRule, events
 from throughline.probes.vocabulary import BusinessEvent, System
@@ -84,3 +85,8 @@ def parse(request: HookRequest, connection: Connection) -> list[BusinessEvent]:
 def reply(request: HookRequest, connection: Connection) -> HookReply:  # noqa: ARG001 the same for all
     """Acknowledge: outbound messages come again until they hear exactly this."""
     return salesforce_channels.acknowledge(request)
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return shown_sample(connection, now)

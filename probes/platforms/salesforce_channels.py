@@ -101,7 +101,7 @@ def check(request: HookRequest, connection: Connection) -> None:
 
 def acknowledge(request: HookRequest) -> HookReply:
     """The exact acknowledgement of outbound messages; for relayed JSON, an empty 200."""
-    return HookReply(body=ACK, content_type="text/xml; charset=utf-8") if is_soap(request) else HookReply()
+    return HookReply(body=ACK, content_type="text/xml") if is_soap(request) else HookReply()
 
 
 def is_soap(request: HookRequest) -> bool:
@@ -216,11 +216,7 @@ def _change_event(payload: shape.Object, org: str, schema: Mapping[str, Any] | N
     moment = shape.from_ms(header.get("commitTimestamp"))
     records = [long_id(record) for record in shape.texts(header.get("recordIds"))]
     known = {name: _plain(value) for name, value in payload.items() if name != HEADER and value is not None}
-    changed = None
-    if kind == "UPDATE":
-        listed = header.get("changedFields")
-        names = changed_names(listed, schema) if isinstance(listed, list) and listed else None
-        changed = frozenset(known) if names is None else names
+    changed = _changed(header, known, schema) if kind == "UPDATE" else None
     attributes = {"changed_by": shape.said(header.get("commitUser")), "transaction": transaction,
                   "change_origin": shape.said(header.get("changeOrigin"))}  # fmt: skip
     for record in records or [""]:
@@ -235,6 +231,44 @@ def _change_event(payload: shape.Object, org: str, schema: Mapping[str, Any] | N
             time=moment,
             attributes=attributes,
         )
+
+
+def _changed(
+    header: shape.Object, known: Mapping[str, Any], schema: Mapping[str, Any] | None
+) -> frozenset[str]:
+    """The fields that an UPDATE changed.
+
+    1. CometD may name none: it sends changed fields alone.
+    2. Names, or bitmaps with the schema, say them.
+    3. Bitmaps without it at least say how many: enough if no other field is known.
+
+    Raises: Unreadable: more fields are known than changed.
+    """
+    listed, nulled = (
+        value if isinstance(value, list) else []
+        for value in (header.get("changedFields"), header.get("nulledFields"))
+    )
+    names = changed_names(listed, schema) if listed else frozenset(known)
+    if names is None:
+        if len(_places(listed) - _places(nulled)) != len(known):
+            raise Unreadable(
+                "changedFields are bitmaps and fields are known that did not change: let the relay forward "
+                "the Avro schema of the event as `schema`, or decode the names."
+            )
+        names = frozenset(known)
+    return names
+
+
+def _places(elements: Sequence[object]) -> set[int]:
+    """The places of the top-level fields in bitmaps."""
+    found: set[int] = set()
+    for element in elements:
+        nested = _NESTED.fullmatch(element) if isinstance(element, str) else None
+        if nested:
+            found.add(int(nested[1]))
+        elif isinstance(element, str) and _TOP.fullmatch(element):
+            found.update(bits(element))
+    return found
 
 
 def _platform_event(payload: shape.Object, org: str, topic: str, replay: str) -> Change:

@@ -18,7 +18,7 @@ from throughline.probes import vocabulary as v
 from throughline.probes.platforms import cloudevents_http, shape
 from throughline.probes.platforms.adapter import Connection, HookReply, HookRequest
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put, when
-from throughline.probes.platforms.credentials import require_secret
+from throughline.probes.platforms.credentials import require_secret, shown_sample
 from throughline.probes.vocabulary import BusinessEvent, System
 
 OPTIONS: Final[Mapping[str, str]] = {
@@ -149,3 +149,8 @@ def _event(event: shape.Object, connection: Connection, received: datetime) -> B
         facts=facts,
         attributes={"type": shape.said(event.get("type"))},
     )
+
+
+def sample(connection: Connection, now: datetime) -> HookRequest:
+    """A request that says nothing, for a test of ourselves."""
+    return shown_sample(connection, now)

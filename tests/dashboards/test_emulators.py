@@ -5,6 +5,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ import pytest
 from throughline.dashboards.demo.emulators import EMULATORS
 from throughline.dashboards.demo.emulators.certinia import Certinia
 from throughline.dashboards.demo.emulators.dynamics365 import EVENT_GRID_RETRIES, Dynamics365
-from throughline.dashboards.demo.emulators.emulator import Emulator, Fact, Faults
+from throughline.dashboards.demo.emulators.emulator import Emulator, Fact, Faults, number
 from throughline.dashboards.demo.emulators.http import deliver
 from throughline.dashboards.demo.emulators.hubspot import HubSpot, signature
 from throughline.dashboards.demo.emulators.kantata import Kantata
@@ -49,6 +50,16 @@ SPEAKERS: tuple[Emulator, ...] = (
     Oracle(seed=9, faults=TROUBLE),
     Sap(seed=10, faults=TROUBLE),
 )
+SUBJECTS = {
+    v.OPPORTUNITY_CLOSED_WON: "opportunity", v.OPPORTUNITY_LOST: "opportunity",
+    v.OPPORTUNITY_REOPENED: "opportunity", v.PROJECT_CREATED: "project", v.PROJECT_CANCELLED: "project",
+    v.TIME_APPROVED: "timecard", v.TIME_UNAPPROVED: "timecard", v.EXPENSE_APPROVED: "expense",
+    v.BILLING_RELEASED: "billing", v.INVOICE_POSTED: "invoice", v.INVOICE_CREDITED: "invoice",
+    v.PAYMENT_APPLIED: "payment",
+}  # fmt: skip
+"""What each fact is about."""
+OWN_SUBJECTS = {"certinia": {v.INVOICE_POSTED: "billing"}, "oracle": {v.PAYMENT_APPLIED: "invoice"}}
+"""Certinia invoices billing events; Oracle says which invoice is paid, not by what."""
 AMOUNTS = {v.INVOICE_POSTED, v.INVOICE_CREDITED, v.OPPORTUNITY_CLOSED_WON}
 """Milestones whose amounts processes add up."""
 
@@ -81,6 +92,14 @@ def heard(emulator: Emulator, facts: list[Fact]) -> tuple[list[BusinessEvent], t
     return found, plan.lost
 
 
+def about(emulator: Emulator, fact: Fact) -> str:
+    """The key of the object that the platform's milestone is about."""
+    if fact.event == v.CUSTOMER_CREATED:
+        return f"DEMOCLNT100/{number(fact.customer)}"
+    roles = SUBJECTS | OWN_SUBJECTS.get(emulator.platform, {})
+    return emulator.key(fact, roles[fact.event])
+
+
 @pytest.mark.parametrize("emulator", SPEAKERS, ids=lambda emulator: f"{emulator.platform}-{emulator.seed}")
 def test_every_fact_comes_out_once(emulator: Emulator) -> None:
     """In spite of repeats and disorder each fact that is not lost is one event, exact in time and money."""
@@ -95,8 +114,9 @@ def test_every_fact_comes_out_once(emulator: Emulator) -> None:
     }
     money = {(event.event, Decimal(str(event.amount))) for event in milestones if event.event in AMOUNTS}
     assert money == {(fact.event, fact.amount) for fact in told if fact.event in AMOUNTS}
-    objects = [(event.event, event.keys.get(event.subject or "")) for event in milestones]
-    assert len(set(objects)) == len(objects)
+    assert {(event.event, event.keys.get(event.subject or "")) for event in milestones} == {
+        (fact.event, about(emulator, fact)) for fact in told
+    }
     times = [event.time for event in events if event.time]
     assert len(events) > len(distinct) or emulator.platform in {"netsuite", "kantata"}
     assert any(later < earlier for earlier, later in pairwise(times)) or emulator.platform == "kantata"
@@ -111,7 +131,7 @@ def test_the_table_is_complete() -> None:
 
 
 def test_the_same_seed_is_the_same_plan() -> None:
-    """To the last byte; another seed is another plan, and a fact that a platform has no words for is refused."""
+    """To the last byte; another seed is another plan; facts that a platform has no words for are refused."""
     facts = facts_of(NetSuite())
     one, same, other = (
         [emulator.request(delivery) for delivery in emulator.plan(facts).deliveries]
@@ -149,6 +169,21 @@ def test_kantata_is_read_from_a_file() -> None:
     )
     times = [event.time for event in events if event.time]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    "emulator",
+    [kind(refers=("sap.forecast", "kantata.client")) for kind in EMULATORS.values() if kind is not HubSpot],
+    ids=lambda emulator: emulator.platform,
+)
+def test_records_refer_to_other_systems(emulator: Emulator) -> None:
+    """Custom fields hold keys of other systems; the connection's `objects` make them keys again."""
+    references = {"sap.forecast": "PRD/W-7", "kantata.client": "771/5"}
+    facts = [replace(fact, references=references) for fact in facts_of(emulator, rounds=1)]
+    events, _ = heard(emulator, facts)
+    milestones = [event for event in events if event.event in v.EVENTS]
+    assert len(milestones) == len(facts)
+    assert all(event.keys.items() >= references.items() for event in milestones)
 
 
 def test_handshakes_are_answered() -> None:

@@ -8,33 +8,30 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from throughline.dashboards.demo.emulators.emulator import Fact, Item
-from throughline.dashboards.demo.emulators.salesforce import ChangeRelay, record_id
+from throughline.dashboards.demo.emulators.salesforce import PREFIXES, ChangeRelay, record_id
 from throughline.probes import vocabulary as v
 
-Saying = tuple[str, str, str, str, dict[str, Any]]
-"""Object, id prefix, role of its id, kind of change, fields that changed."""
+Saying = tuple[str, str, str, dict[str, Any]]
+"""Object, role of its id, kind of change, fields that changed."""
 
 SAYINGS: dict[str, tuple[Saying, ...]] = {
-    v.PROJECT_CREATED: (("pse__Proj__c", "a3P", "project", "CREATE", {"pse__Is_Billable__c": True}),),
-    v.PROJECT_CANCELLED: (("pse__Proj__c", "a3P", "project", "UPDATE", {"pse__Stage__c": "Canceled"}),),
+    v.PROJECT_CREATED: (("pse__Proj__c", "project", "CREATE", {"pse__Is_Billable__c": True}),),
+    v.PROJECT_CANCELLED: (("pse__Proj__c", "project", "UPDATE", {"pse__Stage__c": "Canceled"}),),
     v.TIME_APPROVED: (
-        ("pse__Timecard_Header__c", "a3T", "timecard", "UPDATE", {"pse__Status__c": "Approved"}),
+        ("pse__Timecard_Header__c", "timecard", "UPDATE", {"pse__Status__c": "Approved"}),
     ),
     v.TIME_UNAPPROVED: (
-        ("pse__Timecard_Header__c", "a3T", "timecard", "UPDATE", {"pse__Status__c": "Saved"}),
+        ("pse__Timecard_Header__c", "timecard", "UPDATE", {"pse__Status__c": "Saved"}),
     ),
     v.EXPENSE_APPROVED: (
-        ("pse__Expense__c", "a3E", "expense", "UPDATE", {"pse__Status__c": "Approved"}),
+        ("pse__Expense__c", "expense", "UPDATE", {"pse__Status__c": "Approved"}),
     ),
     v.BILLING_RELEASED: (
-        ("pse__Billing_Event__c", "a0B", "billing", "UPDATE", {"pse__Is_Released__c": True}),
+        ("pse__Billing_Event__c", "billing", "UPDATE", {"pse__Is_Released__c": True}),
     ),
-    v.INVOICE_POSTED: (("pse__Billing_Event__c", "a0B", "billing", "UPDATE", {"pse__Invoiced__c": True}),),
+    v.INVOICE_POSTED: (("pse__Billing_Event__c", "billing", "UPDATE", {"pse__Invoiced__c": True}),),
 }  # fmt: skip
-PARENTS = {
-    "opportunity": ("pse__Opportunity__c", "006"),
-    "project": ("pse__Project__c", "a3P"),
-}
+PARENTS = {"opportunity": "pse__Opportunity__c", "project": "pse__Project__c"}
 AMOUNTS = {"billing": "pse__Summary_Amount__c", "expense": "pse__Amount__c"}
 
 
@@ -44,16 +41,20 @@ class Certinia(ChangeRelay):
 
     platform: ClassVar[str] = "certinia"
     says: ClassVar[frozenset[str]] = frozenset(SAYINGS)
+    kinds: ClassVar[tuple[str, ...]] = tuple({saying[0] for said in SAYINGS.values() for saying in said})
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """The changes that tell the fact, with the parents that an enriched channel adds."""
         found = []
-        for entity, prefix, role, kind, changed in SAYINGS[fact.event]:
-            event = self.change(entity, record_id(prefix, fact.ids[role]), kind, changed, fact=fact, rng=rng)
+        for entity, role, kind, changed in SAYINGS[fact.event]:
+            event = self.change(
+                entity, record_id(PREFIXES[role], fact.ids[role]), kind, changed, fact=fact, rng=rng
+            )
             known: dict[str, Any] = {"CurrencyIsoCode": fact.currency}
-            for parent, (name, of) in PARENTS.items():
+            known |= self.references(fact)
+            for parent, name in PARENTS.items():
                 if parent in fact.ids and parent != role:
-                    known[name] = record_id(of, fact.ids[parent])
+                    known[name] = record_id(PREFIXES[parent], fact.ids[parent])
             if fact.amount is not None and role in AMOUNTS:
                 known[AMOUNTS[role]] = float(fact.amount)
             event["payload"] |= known

@@ -42,12 +42,17 @@ class Dynamics365(Emulator):
     platform: ClassVar[str] = "dynamics365"
     says: ClassVar[frozenset[str]] = frozenset(IDS)
     retries: ClassVar[tuple[timedelta, ...]] = (SECOND, SECOND)
+    kinds: ClassVar[tuple[str, ...]] = tuple(sorted(set(IDS.values())))
     channel: Literal["https", "event_grid", "cloud_events"] = "https"
     currencies: dict[str, str] = field(default_factory=lambda: {"US01": "USD", "DE01": "EUR"})
 
     def options(self) -> dict[str, str]:
         """The accounting currencies, which the events do not name."""
         return {f"currency.{entity}": currency for entity, currency in self.currencies.items()}
+
+    def key(self, fact: Fact, role: str) -> str:
+        """Legal entity and number."""
+        return f"{fact.entity}/{fact.ids[role]}"
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """The business event; a credit note is an invoice below zero."""
@@ -66,6 +71,7 @@ class Dynamics365(Emulator):
             "MinorVersion": 0,
             "ParentContextRecordSubjects": [],
         }
+        event |= self.references(fact)
         amount = float(fact.amount or 0)
         if "project" in fact.ids:
             event["ProjId"] = fact.ids["project"]

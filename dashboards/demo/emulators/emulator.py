@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final
 
 from throughline.probes.errors import DemoError
 from throughline.probes.platforms.adapter import Connection, HookRequest
+from throughline.probes.vocabulary import KEY_PREFIX
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -40,6 +41,8 @@ class Fact:
     currency: str = "USD"
     entity: str = "US01"
     customer: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Keys of other systems that the record holds, by namespace; a custom field each (`Emulator.refers`)."""
     error: str = ""
     """The platform failed to do it, with this code."""
 
@@ -105,6 +108,10 @@ class Emulator:
     """Between one attempt and the next."""
     batch: ClassVar[int] = 1
     """The most items of one request."""
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """Object types that have the custom fields of `refers`."""
+    custom: ClassVar[str] = "{}"
+    """How the platform names a custom field."""
     gap: ClassVar[timedelta] = timedelta(0)
     """Between two requests at least: how the platform throttles itself."""
 
@@ -112,6 +119,8 @@ class Emulator:
     secret: bytes = b"emulator-secret"
     faults: Faults = field(default_factory=Faults)
     id: str = "emulated"
+    refers: tuple[str, ...] = ()
+    """Namespaces of other systems for whose keys the customer made custom fields."""
 
     def connection(self) -> Connection:
         """The connection that understands this platform, as `connections.yaml` would have it."""
@@ -129,8 +138,25 @@ class Emulator:
         return {}
 
     def objects(self) -> dict[str, dict[str, str]]:
-        """What the connection calls fields of its own."""
-        return {}
+        """What the connection calls the custom fields."""
+        names = {self.field_of(namespace): f"{KEY_PREFIX}{namespace} = {{}}" for namespace in self.refers}
+        return {kind: names for kind in self.kinds if names}
+
+    def field_of(self, namespace: str) -> str:
+        """The custom field that holds keys of a namespace."""
+        return self.custom.format(namespace.replace(".", "_"))
+
+    def references(self, fact: Fact) -> dict[str, str]:
+        """The custom fields of the fact's record."""
+        return {
+            self.field_of(namespace): fact.references[namespace]
+            for namespace in self.refers
+            if namespace in fact.references
+        }
+
+    def key(self, fact: Fact, role: str) -> str:
+        """The key of an object of the fact, as events of this platform have it."""
+        raise NotImplementedError
 
     def speaks(self) -> frozenset[str]:
         """Events of the facts that it can tell as it is set up."""

@@ -59,6 +59,10 @@ class HubSpot(Emulator):
         """The portal."""
         return {"portal": str(self.portal)}
 
+    def key(self, fact: Fact, role: str) -> str:
+        """Portal and object."""
+        return f"{self.portal}/{number(fact.ids[role])}"
+
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """The change of stage, and now and then one of another property."""
         event = {

@@ -41,16 +41,21 @@ class Kantata(Emulator):
     batch: ClassVar[int] = 20
     retries: ClassVar[tuple[timedelta, ...]] = (MINUTE,) * 60
     account: str = "771"
+    kinds: ClassVar[tuple[str, ...]] = tuple(kind.partition(":")[0] for kind, *_ in SAYINGS.values())
 
     def options(self) -> dict[str, str]:
         """The account."""
         return {"account": self.account}
 
+    def key(self, fact: Fact, role: str) -> str:
+        """Account and object."""
+        return f"{self.account}/{number(fact.ids[role])}"
+
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """One event; approving expenses emits one per line besides."""
         kind, key, role, now = SAYINGS[fact.event]
         created = fact.time + LAG * rng.random()
-        current: dict[str, Any] = dict(now)
+        current: dict[str, Any] = {**now, **self.references(fact)}
         if "project" in fact.ids and role != "project":
             current["workspace_id"] = str(number(fact.ids["project"]))
         if fact.event in MEMBERS:

@@ -28,11 +28,17 @@ class NetSuite(Emulator):
 
     platform: ClassVar[str] = "netsuite"
     says: ClassVar[frozenset[str]] = frozenset(SAYINGS)
+    kinds: ClassVar[tuple[str, ...]] = tuple(kind for kind, _, _ in SAYINGS.values())
+    custom: ClassVar[str] = "custbody_{}"
     account: str = "1234567_SB1"
 
     def options(self) -> dict[str, str]:
         """The account."""
         return {"account": self.account}
+
+    def key(self, fact: Fact, role: str) -> str:
+        """Account and internal id."""
+        return f"{self.account}/{fact.ids[role]}"
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """The record after it was submitted; one that could not be has an error."""
@@ -44,6 +50,7 @@ class NetSuite(Emulator):
             "subsidiary": {"id": "2", "refName": fact.entity},
             "externalid": f"{role}-{fact.ids[role]}",
         }
+        fields |= self.references(fact)
         if fact.customer:
             fields["entity"] = {"id": "401", "refName": fact.customer}
         if fact.amount is not None:

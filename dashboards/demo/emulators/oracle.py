@@ -26,11 +26,16 @@ class Oracle(Emulator):
     platform: ClassVar[str] = "oracle"
     says: ClassVar[frozenset[str]] = frozenset(CODES)
     retries: ClassVar[tuple[timedelta, ...]] = (MINUTE, 5 * MINUTE, 10 * MINUTE, *([45 * MINUTE] * 7))
+    kinds: ClassVar[tuple[str, ...]] = tuple(CODES.values())
     org: str = "fusion-demo"
 
     def options(self) -> dict[str, str]:
         """The environment."""
         return {"org": self.org}
+
+    def key(self, fact: Fact, role: str) -> str:
+        """Environment and id."""
+        return f"{self.org}/{number(fact.ids[role], 15)}"
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """Old and new values; deliveries of one instance of the flow are the same event."""
@@ -46,6 +51,7 @@ class Oracle(Emulator):
             "EnteredAmount": str(fact.amount or ""),
             "InvoiceStatus": "Closed" if fact.event == v.PAYMENT_APPLIED else "Open",
         }
+        new |= self.references(fact)
         if "project" in fact.ids:
             new["ProjectId"] = str(number(fact.ids["project"], 15))
         members = "".join(

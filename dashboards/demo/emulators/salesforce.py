@@ -44,6 +44,12 @@ SCHEMA = {
 }
 
 
+PREFIXES = {
+    "opportunity": "006", "project": "a3P", "timecard": "a3T", "expense": "a3E", "billing": "a0B",
+}  # fmt: skip
+"""Role -> the first letters of the record's id."""
+
+
 def record_id(prefix: str, name: str) -> str:
     """The 18 letters of a record's id."""
     return long_id(f"{prefix}{name:0>12}")
@@ -56,10 +62,15 @@ class ChangeRelay(Emulator):
     batch: ClassVar[int] = 25
     retries: ClassVar[tuple[timedelta, ...]] = (SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, *([HOUR] * 71))
     org: str = "00D5e000000demo"
+    custom: ClassVar[str] = "{}__c"
 
     def options(self) -> dict[str, str]:
         """The organisation."""
         return {"org": self.org}
+
+    def key(self, fact: Fact, role: str) -> str:
+        """Organisation and record."""
+        return f"{long_id(self.org)}/{record_id(PREFIXES[role], fact.ids[role])}"
 
     def change(
         self,
@@ -107,6 +118,7 @@ class Salesforce(ChangeRelay):
 
     platform: ClassVar[str] = "salesforce"
     says: ClassVar[frozenset[str]] = frozenset(STAGES)
+    kinds: ClassVar[tuple[str, ...]] = ("Opportunity",)
     batch: ClassVar[int] = 100
     retries: ClassVar[tuple[timedelta, ...]] = (
         SECOND, 10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, *([2 * HOUR] * 11),
@@ -133,7 +145,9 @@ class Salesforce(ChangeRelay):
         closed = fact.event != v.OPPORTUNITY_REOPENED
         record = record_id("006", fact.ids["opportunity"])
         fields: dict[str, Any] = {"StageName": STAGES[fact.event], "IsClosed": closed, "IsWon": won}
-        amount = {"Amount": float(fact.amount), "CurrencyIsoCode": fact.currency} if fact.amount else {}
+        amount: dict[str, Any] = dict(self.references(fact))
+        if fact.amount is not None:
+            amount |= {"Amount": float(fact.amount), "CurrencyIsoCode": fact.currency}
         if self.channel == "outbound_messages":
             said = {"Id": record, **fields, **amount, "LastModifiedDate": fact.time.isoformat()}
             return [Item(_notification(said, uuid_of(rng)[:12].replace("-", "")), (fact,), fact.time)]

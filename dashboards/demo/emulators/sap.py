@@ -38,7 +38,14 @@ class Sap(Emulator):
     retries: ClassVar[tuple[timedelta, ...]] = (*([15 * MINUTE] * 4), *([30 * MINUTE] * 4), *([HOUR] * 24))
     """About every 15 minutes, then slower."""
     secret: bytes = b"event-mesh:emulator-secret"
+    kinds: ClassVar[tuple[str, ...]] = ("billingdocument", "businesspartner")
+    custom: ClassVar[str] = "YY1_{}"
     system: str = "DEMOCLNT100"
+
+    def key(self, fact: Fact, role: str) -> str:
+        """System and number; projects have names."""
+        name = fact.ids[role]
+        return f"{self.system}/{name if role == 'project' else number(name, 8)}"
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """A data event: keys alone would have no amount."""
@@ -53,6 +60,7 @@ class Sap(Emulator):
             }
             if "project" in fact.ids:
                 data["CustomerProject"] = fact.ids["project"]
+        data |= self.references(fact)
         event = {
             "specversion": "1.0",
             "type": TYPES[fact.event],

@@ -21,7 +21,7 @@ def test_payload(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_connection_of_the_whole_organisation_says_the_same(case: Case) -> None:
-    """The relay of an organisation need not tell its packages apart, and repeats count once over both."""
+    """The relay of an organisation need not tell its packages apart."""
     assert salesforce.parse(case.request, case.connection) == certinia.parse(case.request, case.connection)
 
 

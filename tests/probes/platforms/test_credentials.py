@@ -58,6 +58,20 @@ def test_each_way_of_showing_the_secret(adapter: ModuleType) -> None:
             adapter.verify(shown("query", ""), Connection("c", "p", secrets), NOW)
 
 
+@pytest.mark.parametrize(
+    "adapter", [*WITH_SECRET, netsuite], ids=lambda adapter: adapter.__name__.rpartition(".")[2]
+)
+def test_samples_are_taken_and_say_nothing(adapter: ModuleType) -> None:
+    """What `connections test` sends; made with another secret it is refused."""
+    options = dict.fromkeys(adapter.REQUIRED, "x")
+    configured = Connection("c", "p", (SECRET.encode(),), public_url=URL, options=options)
+    sample = adapter.sample(configured, NOW)
+    adapter.verify(sample, configured, NOW)
+    assert adapter.parse(sample, configured) == []
+    with pytest.raises(BadSignature):
+        adapter.verify(adapter.sample(replace(configured, secrets=(b"other",)), NOW), configured, NOW)
+
+
 @given(st.sampled_from(sorted(SHOWN)), st.data())
 def test_one_changed_byte_of_a_secret_fails(way: str, data: st.DataObject) -> None:
     """Whatever the byte, also one that base64 or URLs give a meaning."""

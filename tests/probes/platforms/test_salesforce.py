@@ -38,6 +38,19 @@ def test_bitmaps_name_fields_and_fields_of_compounds() -> None:
             changed_names(beyond, schema)
 
 
+def test_bitmaps_without_a_schema_must_tell_all() -> None:
+    """Where more fields are known than changed, nobody can say which did: the body is kept."""
+    header = (
+        '"ChangeEventHeader":{"entityName":"Opportunity","recordIds":["006DEMO00000001AAA"],"changeType":'
+        '"UPDATE","transactionKey":"k","sequenceNumber":1,"commitTimestamp":1760000000000,"changedFields":["0x20"]}'
+    )
+    enriched = request(f'{{{header},"Amount":5,"StageName":"Closed Won","IsWon":true}}'.encode())
+    with pytest.raises(Unreadable, match="forward the Avro schema"):
+        salesforce.parse(enriched, connection("salesforce", options=ORG))
+    (event,) = salesforce.parse(request(f'{{{header},"Amount":5}}'.encode()), connection("s", options=ORG))
+    assert event.event == "opportunity.updated"
+
+
 def test_ids_do_not_depend_on_their_length() -> None:
     """15 letters and 18 letters are one record; case matters in the first and not in the second."""
     assert long_id("001A000000dfYaM") == "001A000000dfYaMIAU"
@@ -90,7 +103,7 @@ def test_fields_get_the_names_of_the_connection() -> None:
     """`objects` makes keys of other platforms, facts and attributes out of the customer's own fields."""
     body = (
         b'{"topic":"/event/Sync__e","payload":{"CreatedDate":1760000000000,"EventUuid":"e1","Job__c":"77",'
-        b'"What__c":"project.created","Sum__c":"12.50","Firm__c":"DE01","Note__c":"by hand"}}'
+        b'"What__c":"project.created","Sum__c":"12.50","Firm__c":"DE01","Note__c":"by hand","Wbs__c":"W-7"}}'
     )
     names = {
         "Job__c": "business.key.netsuite.job",
@@ -98,11 +111,12 @@ def test_fields_get_the_names_of_the_connection() -> None:
         "Sum__c": "business.amount",
         "Firm__c": "business.entity",
         "Note__c": "note",
+        "Wbs__c": "business.key.sap.project = PRD/{}",
     }
     mapped = connection(
         "salesforce", options={**ORG, "scope.netsuite": "1234567"}, objects={"Sync__e": names}
     )
     (event,) = salesforce.parse(request(body), mapped)
     assert (event.event, event.amount, event.entity) == ("project.created", "12.50", "DE01")
-    assert event.keys == {"netsuite.job": "1234567/77"}
+    assert event.keys == {"netsuite.job": "1234567/77", "sap.project": "PRD/W-7"}
     assert event.attributes["note"] == "by hand"
