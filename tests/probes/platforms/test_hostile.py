@@ -97,7 +97,7 @@ def test_hostile_bodies_are_unreadable(platform: str) -> None:
 
 
 @pytest.mark.parametrize("platform", ADAPTERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(body=st.binary(max_size=200))
 def test_any_bytes(platform: str, body: bytes) -> None:
     """Noise."""
@@ -105,7 +105,7 @@ def test_any_bytes(platform: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("platform", ADAPTERS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_damage_to_a_payload(platform: str, data: st.DataObject) -> None:
     """One member of a valid payload is replaced by, or named as, something that nobody expects."""
