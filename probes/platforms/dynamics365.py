@@ -130,6 +130,8 @@ def _event(
     if not identity:
         raise Unreadable("A business event has an EventId.")
     entity = shape.said(content.get("BusinessEventLegalEntity")) or shape.said(content.get("LegalEntity"))
+    if kind and not entity:  # two companies have the same numbers
+        raise Unreadable("A business event has a BusinessEventLegalEntity.")
     keys = Keys(connection, entity, ("d365",))
     event = connection.options.get(f"event.{kind}") or EVENTS.get(kind.removesuffix(_SUFFIX), UNKNOWN)
     for name, namespace in KEYS.items():  # the InvoiceId of an unknown event may be a vendor's

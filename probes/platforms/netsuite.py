@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -39,7 +39,6 @@ class Kind:
     rejected: str = ""
     void: str = ""
     """What happened when an edit turns the memo into Void."""
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 _EDITS: Final = ("edit", "xedit")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.probes.platforms.cases import NOW, Case, cases, check, connection, request
 from throughline.probes.platforms import dynamics365
-from throughline.probes.platforms.adapter import Adapter
+from throughline.probes.platforms.adapter import Adapter, Unreadable
 
 CASES = cases("dynamics365")
 VALIDATION = (
@@ -77,3 +77,12 @@ def test_an_event_of_the_catalogue_can_be_named() -> None:
     assert (event.event, event.currency, event.subject) == ("payment.applied", "EUR", "d365.payment")
     assert event.keys == {"d365.payment": "USMF/P1"}
     assert event.time == NOW.replace(hour=8, minute=53, second=20, microsecond=123456)
+
+
+@pytest.mark.parametrize("missing", ["EventId", "BusinessEventLegalEntity"])
+def test_an_event_without_identity_is_unreadable(missing: str) -> None:
+    """Without its id it could not be told from another, without its company nor could its keys."""
+    event = {"BusinessEventId": "X", "EventId": "e1", "BusinessEventLegalEntity": "USMF", "InvoiceId": "1"}
+    del event[missing]
+    with pytest.raises(Unreadable, match=missing):
+        dynamics365.parse(request(json.dumps(event).encode()), connection("dynamics365"))
