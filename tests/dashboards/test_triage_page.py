@@ -61,7 +61,8 @@ def test_a_cause_is_found_done_again_and_seen_to_work(world: World, deps: Deps) 
     assert "NO_NAME" in shown
     assert "120 on 120 journeys" in shown
     rows = world.store.query(
-        "SELECT any(fingerprint) FROM exceptions_at(tenant = 'default', now = now64(6)) WHERE code = 'NO_NAME'",
+        "SELECT any(fingerprint) FROM exceptions_at(tenant = 'default', now = now64(6))"
+        " WHERE code = 'NO_NAME'",
         role=Role.PAGES,
     ).result_rows
     app, shown = visit(deps, "triage.py", fingerprint=str(rows[0][0]))
