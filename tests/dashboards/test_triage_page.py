@@ -35,7 +35,7 @@ def world(firm: Firm, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def deps(world: World, tmp_path: Path) -> Iterator[Deps]:
+def deps(world: World, tmp_path: Path) -> Deps:
     """What pages use."""
     made = Deps(
         store=world.store,
