@@ -21,12 +21,13 @@ Milestone `i` of the definition has columns m<i>_count, m<i>_first and so on.
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
-from throughline.correlator.expression_parts import quoted
+from throughline.correlator.expression_parts import Lookup, quoted
 from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take
+from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.fold_transitions import transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
@@ -98,12 +99,16 @@ WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 def _journeys(process: Process, rows: Rows, tables: Tables) -> str:
     """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer."""
+    states = _states(process)
+    named, judged = states[:2], states[2:]
     steps = nested(
         milestones_sql(process, rows, object_sql(process)),
         [
             *period_steps(process, tables.period),
             *due_steps(process, tables.due),
-            *plain(_states(process)),
+            *plain(named),
+            *lookup_steps(_lookups(process)),
+            *plain(judged),
         ],
     )
     scope = process.in_scope
@@ -131,6 +136,12 @@ LEFT JOIN (
     GROUP BY Root
 ) AS failing ON folded.Root = failing.Root
 SETTINGS query_plan_merge_expressions = 0"""
+
+
+def _lookups(process: Process) -> list[Lookup]:
+    """What is looked up of each journey."""
+    every = [*process.expectations.values(), *([process.in_scope] if process.in_scope else [])]
+    return [one for each in every for one in each.lookups]
 
 
 def _states(process: Process) -> list[list[str]]:

@@ -5,11 +5,12 @@
 from throughline.correlator import business_clock
 from throughline.correlator.business_clock import NO_STOPS, NOTHING_TOLD, Clock
 from throughline.correlator.definition import Process
-from throughline.correlator.definition_parts import CUT_OFF, Pause
+from throughline.correlator.definition_parts import CUT_OFF, Pause, Within
 from throughline.correlator.durations import Duration
-from throughline.correlator.expression_parts import latest
+from throughline.correlator.expression_parts import Lookup, latest
 from throughline.correlator.fold_cycle import period_steps
 from throughline.correlator.fold_input import Rows, Tables, texts
+from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.sql_text import Step, array, nested
 
@@ -29,15 +30,22 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     starting = tuple(one for one in process.milestones if one.name in wanted)
     narrow = process.model_copy(update={"milestones": starting or process.milestones[:1]})
     told = {place: one.told_by for place, one in counted.items() if one.told_by}
+    tabled = {place: one for place, one in counted.items() if one.table}
     paused = {place: one.paused for place, one in counted.items() if one.paused}
     more = [f"{latest(name)} AS told{place}" for place, name in told.items()]
+    more += [
+        f"{latest(name)} AS by{place}_{nth}"
+        for place, one in tabled.items()
+        for nth, name in enumerate(one.by)
+        if business_clock.told_by(name) is None
+    ]
     more += [f"{_turns(one)} AS turns{place}" for place, one in paused.items()]
     clocks = {}
     for place, one in counted.items():
         since = f"if(told{place} = '', NULL, toInt64(0))" if one.until else _since(process, narrow, place)
         clocks[place] = Clock(
             since,
-            f"told{place}" if place in told else NOTHING_TOLD,
+            f"told{place}" if place in told or place in tabled else NOTHING_TOLD,
             f"stops{place}" if place in paused else NO_STOPS,
         )
     turns: list[Step] = [
@@ -48,11 +56,25 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
         *(turns if paused else ()),
         *period_steps(process, tables.period),
         (["Root", f"{business_clock.calendar_number(process)} AS calendar", "*"], ""),
+        *lookup_steps(
+            _lookup(process, place, one, f"ifNull({_since(process, narrow, place)}, 0)")
+            for place, one in tabled.items()
+        ),
         (["Root", "calendar", f"{business_clock.asked(process, clocks)} AS asked"], ""),
     ]
     journeys = nested(milestones_sql(narrow, rows, more), steps)
     found = business_clock.due_rows(process, journeys)
     return f"TRUNCATE TABLE {tables.due}", f"INSERT INTO {tables.due} (Root, Place, Due, Why)\n{found}"
+
+
+def _lookup(process: Process, place: int, within: Within, since: str) -> Lookup:
+    """The time that a table says: the row that is valid on the local day on which the clock starts."""
+    columns = (
+        business_clock.told_by(name) or f"by{place}_{nth}" for nth, name in enumerate(within.by)
+    )
+    content = process.tables[within.table or ""].content
+    day = business_clock.local_day(process, since)
+    return Lookup(f"told{place}", content, within.column or "", tuple(columns), day)
 
 
 def _responds_to(process: Process, name: str) -> tuple[str, bool] | None:

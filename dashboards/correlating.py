@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.reference_store import ReferenceStore
 from throughline.correlator.worker import Correlator
 from throughline.dashboards import looking_back
 from throughline.dashboards.questions import COMPARE, Question
@@ -53,6 +54,7 @@ class Correlating:
         self._definitions = definitions
         self._holder = holder
         self._clock = clock
+        self._reference = ReferenceStore(store)
         self._queries = load_queries("throughline.dashboards", "engine")
         self._correlator: Correlator | None = None
         self._looked_at: datetime | None = None
@@ -124,6 +126,8 @@ class Correlating:
                 return
             for problem in loaded.problems:
                 log.error("%s", problem)
+            for table in loaded.tables:
+                self._reference.keep(table)
             self._correlator = Correlator(self._store, loaded.processes, checkpoint=self._check)
             self.processes = loaded.processes
             self._looked_at = None
