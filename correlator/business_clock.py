@@ -74,21 +74,24 @@ def calendars_of(process: Process) -> list[BusinessCalendar]:
 
 def times(process: Process) -> list[Duration | Deadline]:
     """The times of a process that its calendars have to know."""
-    every = (due for one in process.milestones if one.judged for due in times_of(process, one.judged))
+    every = (due for one in _promises(process).values() for due in times_of(process, one))
     return [one for one in every if one.business]
 
 
 def counted(process: Process) -> dict[int, Within]:
-    """What is allowed, of the milestones whose due times need these rows, by their places.
+    """What is allowed, of the milestones and of the grace of checks whose due times need these rows, by their
+    places (`Process.clock_at`).
 
     Plain time that never stops is a sum. Where no calendar ever rests, so is a span of business time.
     """
     rests = set(_names(process)) != {ALWAYS}
-    return {
-        place: one.judged
-        for place, one in enumerate(process.milestones)
-        if one.judged and not _is_sum(one.judged, rests=rests)
-    }
+    return {place: one for place, one in _promises(process).items() if not _is_sum(one, rests=rests)}
+
+
+def _promises(process: Process) -> dict[int, Within]:
+    found = {place: one.judged for place, one in enumerate(process.milestones)}
+    found |= {place: one.waits for place, one in enumerate(process.checks, len(process.milestones))}
+    return {place: within for place, within in found.items() if within}
 
 
 def asked(process: Process, clocks: Mapping[int, Clock]) -> str:

@@ -198,6 +198,14 @@ class Process(Part):
             return milestone.within.milestone, milestone.within.last
         return self.milestones[self.milestones.index(milestone) - 1].name, False
 
+    def clock_at(self, place: int) -> tuple[str, bool] | None:
+        """The same by the place of a milestone, or, counted on behind the milestones, of a check with `grace`."""
+        behind = place - len(self.milestones)
+        if behind < 0:
+            return self.clock_of(self.milestones[place])
+        after = self.checks[behind].after
+        return (after, False) if after else None
+
 
 def _calendar_findings(process: Process, known: Iterable[str]) -> list[tuple[Path, str]]:
     chosen: list[tuple[Path, str]] = [(("calendar", "default"), process.calendar.default)]

@@ -164,7 +164,8 @@ class Milestone(Part):
 
 class Check(Part):
     """A statement about a journey that has to hold, judged once `after` is met: what to `expect`, or the
-    fields `of` the objects of a level on whose values all systems have to `agree`.
+    fields `of` the objects of a level on whose values all systems have to `agree`. What is missing is an
+    exception only once the `grace` since `after` has passed.
     """
 
     name: Name
@@ -172,6 +173,7 @@ class Check(Part):
     agree: Annotated[tuple[Namespace, ...], BeforeValidator(several)] = ()
     of: Namespace | None = None
     after: Name | None = None
+    grace: Text | None = None
     class_: Annotated[Literal["technical", "remote", "business"], Field(alias="class")] = "business"
     severity: Literal["low", "medium", "high", "critical"] = "medium"
     blocking: StrictBool = False
@@ -183,7 +185,16 @@ class Check(Part):
             raise ValueError("say what has to hold: either `expect` or `agree`")
         if bool(self.agree) != bool(self.of):
             raise ValueError("`agree` names fields, `of` the namespace of the objects that they belong to")
+        if self.grace and not self.after:
+            raise ValueError("`grace` runs from a milestone: name it with `after`")
+        if self.grace:
+            parse_time(self.grace)
         return self
+
+    @property
+    def waits(self) -> Within | None:
+        """How long it may not hold before that counts."""
+        return Within(time=self.grace, of=self.after) if self.grace else None
 
     def each(self) -> tuple["Check", ...]:
         """The statements it comes to: itself, or one for each field."""

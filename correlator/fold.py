@@ -25,7 +25,7 @@ from throughline.correlator.expression_parts import Lookup, quoted
 from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
-from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
+from throughline.correlator.fold_exceptions import EXCEPTION_ID, event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take
 from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import milestones_sql
@@ -34,6 +34,10 @@ from throughline.correlator.sql_text import array, indented, listed, nested, pla
 
 _NEVER = 2**62
 _STATES = {"pending": 0, "met": 1, "met_late": 2, "skipped": 3, "unknown_start": 4}
+
+
+_EVENT_ID = EXCEPTION_ID.format("'event', Event, Subject")
+_CHECK_ID = EXCEPTION_ID.format("'check', x.1, folded.Root")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ LEFT JOIN (
         Root,
         countIf(Resolved IS NULL) AS open_events,
         countIf(Resolved IS NULL AND Blocking) AS blocking_events,
-        minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since
+        minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since,
+        groupArrayIf(({_EVENT_ID}, Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking) AS blocking_rows
     FROM (
 {indented(event_exceptions(process, rows), 8)}
     )
@@ -188,6 +193,12 @@ def _instant(sql: str) -> str:
     return f"fromUnixTimestamp64Micro({sql}, 'UTC')"
 
 
+_BLOCKING_EVENTS = f"arrayMap(x -> (x.1, {_instant('x.2')}, {_instant('x.3')}), blocking_rows)"
+_BLOCKING_CHECKS = (
+    f"arrayMap(x -> ({_CHECK_ID}, {_instant('x.2')}, {_instant('x.2')}), arrayFilter(x -> x.3, failing_checks))"
+)
+
+
 def _maybe(condition: str, sql: str) -> str:
     """An instant or NULL; what lies under a NULL is a readable instant too, for clients that look."""
     return f"if({condition}, {_instant(f'if({condition}, {sql}, 0)')}, NULL)"
@@ -212,6 +223,7 @@ def _final(process: Process) -> dict[str, str]:
         "StuckAt": _maybe(f"stuck_at < {_NEVER}", "stuck_at"),
         "LateAt": _maybe(f"late_at < {_NEVER}", "late_at"),
         "BlockedAt": _maybe(f"{blocked} < {_NEVER}", blocked),
+        "Blocking": f"arrayConcat({_BLOCKING_EVENTS}, {_BLOCKING_CHECKS})",
         "Amount": "Amount",
         "Currency": "Currency",
         "AmountObjects": f"arrayMap(x -> (x.1, x.4, x.5), {amounts})" if process.amount_of else "[]",

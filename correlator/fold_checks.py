@@ -13,12 +13,17 @@ _SO_FAR = "(PARTITION BY Root ORDER BY Moment ROWS BETWEEN UNBOUNDED PRECEDING A
 
 
 def failing_checks(process: Process) -> str:
-    """The statements that do not hold: name, since when, whether blocking, whether it fails, what is said."""
+    """The statements that do not hold: name, since when that counts (where there is a grace, when that is over),
+    whether blocking, whether it fails, what is said.
+    """
     names = [one.name for one in process.milestones]
     checks = []
-    for check in process.statements:
+    each = [(place, one) for place, check in enumerate(process.checks, 1) for one in check.each()]
+    for place, check in each:
         after = names.index(check.after) + 1 if check.after else None
         judged, since = (f"met[{after}]", f"met_at[{after}]") if after else ("1", "opened")
+        if check.grace:
+            since = f"ifNull(graces[{place}], {since})"
         expected = process.expectations[check.name]
         told = f"arrayStringConcat({array(expected.details)}, '; ')" if expected.details else "''"
         fails = f"{judged} AND NOT {expected.sql}"

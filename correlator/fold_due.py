@@ -2,10 +2,12 @@
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
+from collections.abc import Mapping
+
 from throughline.correlator import business_clock
 from throughline.correlator.business_clock import NO_STOPS, NOTHING_TOLD, Clock
 from throughline.correlator.definition import Process
-from throughline.correlator.definition_parts import CUT_OFF, Pause, Within
+from throughline.correlator.definition_parts import CUT_OFF, Check, Pause, Within
 from throughline.correlator.durations import Duration
 from throughline.correlator.expression_parts import Lookup, latest
 from throughline.correlator.fold_cycle import period_steps
@@ -22,7 +24,7 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     counted = business_clock.counted(process)
     if not counted:
         return ()
-    first = {place: clock[0] for place in counted if (clock := process.clock_of(process.milestones[place]))}
+    first = {place: clock[0] for place in counted if (clock := process.clock_at(place))}
     first_of = {name: clock[0] for name in first.values() if (clock := _responds_to(process, name))}
     wanted = {*first.values(), *first_of.values()}
     derived = [one for one in process.milestones if one.name in wanted]
@@ -83,8 +85,8 @@ def _responds_to(process: Process, name: str) -> tuple[str, bool] | None:
 
 
 def due_steps(process: Process, due: str) -> list[Step]:
-    """The steps that add `due` (when each milestone is due), `untold` (whether that can't be told) and
-    `stopped` (whether its clock stands still).
+    """The steps that add `due` (when each milestone is due), `untold` (whether that can't be told),
+    `stopped` (whether its clock stands still) and, of checks with `grace`, `graces` (when that is over).
     """
     counted = business_clock.counted(process)
     size = len(process.milestones)
@@ -97,8 +99,8 @@ def due_steps(process: Process, due: str) -> list[Step]:
             start = [other.name for other in process.milestones].index(clock[0]) + 1
             untold[place] = f"met[{start}] AND NOT known[{start}]"
         if place in counted:
-            row = f"arrayFirst(x -> x.1 = {place}, dues)"
-            when[place] = f"if({row}.2 = 0, NULL, {row}.2)"
+            row = _row(place)
+            when[place] = _told_due(place)
             untold[place] = f"{untold[place]} OR {row}.3 = {business_clock.NOT_TOLD}"
             stopped[place] = f"{row}.3 = {business_clock.STOPPED}"
         elif isinstance(one.judged.due, Duration):
@@ -108,6 +110,9 @@ def due_steps(process: Process, due: str) -> list[Step]:
         f"{array(untold)} AS untold",
         f"{array(stopped)} AS stopped",
     ]
+    if any(one.grace for one in process.checks):
+        graces = (_grace(process, place, one, counted) for place, one in enumerate(process.checks, size))
+        columns.append(f"CAST({array(graces)}, 'Array(Nullable(Int64))') AS graces")
     if not counted:
         return [(["*", *columns], "")]
     dues = f"SELECT Root, groupArray((Place, Due, Why)) AS dues FROM {due} GROUP BY Root"
@@ -115,11 +120,28 @@ def due_steps(process: Process, due: str) -> list[Step]:
     return [(["s.*", "d.dues AS dues"], joined), (["*", *columns], "")]
 
 
+def _grace(process: Process, place: int, check: Check, counted: Mapping[int, Within]) -> str:
+    if not check.waits:
+        return "NULL"
+    if place in counted:
+        return _told_due(place)
+    due = check.waits.due
+    return f"{_since(process, process, place)} + {due.seconds * _MICROS if isinstance(due, Duration) else 0}"
+
+
+def _row(place: int) -> str:
+    return f"arrayFirst(x -> x.1 = {place}, dues)"
+
+
+def _told_due(place: int) -> str:
+    return f"if({_row(place)}.2 = 0, NULL, {_row(place)}.2)"
+
+
 def _since(process: Process, narrow: Process, place: int) -> str:
     """The SQL of the instant that starts the clock of a milestone, over the milestones of `narrow`; NULL
     before, or at an unknown time.
     """
-    name, last = process.clock_of(process.milestones[place]) or ("", False)
+    name, last = process.clock_at(place) or ("", False)
     if name == CUT_OFF:
         return "cut_off"
     start = [one.name for one in narrow.milestones].index(name) + 1

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from throughline.dashboards.api.money_models import Converted
 
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
-ExceptionStatus = Literal["open", "snoozed", "resolved"]
+ExceptionStatus = Literal["open", "pending", "snoozed", "resolved"]
 CycleStatus = Literal["open", "closing", "late", "complete"]
 
 

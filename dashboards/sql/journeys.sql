@@ -160,7 +160,7 @@ GROUP BY e.Child, e.Parent
 ORDER BY e.Child, e.Parent
 
 -- exceptions --
--- Exceptions, newest first. Empty text means "any"; status is open, snoozed, resolved or empty.
+-- Exceptions, newest first. Empty text means "any"; status is open, pending, snoozed, resolved or empty.
 SELECT * FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
 WHERE ({process:String} = '' OR process = {process:String})
     AND ({status:String} = '' OR status = {status:String})

@@ -76,7 +76,10 @@ def test_rows_count_on_their_day(embedded_store: Store) -> None:
     }
     assert counts == {1: [1, 0, 1], 2: [2, 1, 1], 3: [1, 2, 1], 4: [1, 1, 1]}
     assert found[2]["milestones"]["ready"]["MetAt"] == at(hours=1)  # 60 of 100: it held then
-    unheld = {root: [name for name, _ in row["FailedChecks"]] for root, row in found.items()}
+    unheld = {
+        root: [one["Name"] if isinstance(one, dict) else one[0] for one in row["FailedChecks"]]
+        for root, row in found.items()
+    }
     assert unheld == {1: [], 2: ["limit"], 3: [], 4: ["early"]}
     folding.put(JOURNEYS, generation=2)
     folding.rebuild(generation=2)
