@@ -199,7 +199,7 @@ class Process(Part):
         return self.milestones[self.milestones.index(milestone) - 1].name, False
 
     def clock_at(self, place: int) -> tuple[str, bool] | None:
-        """The same by the place of a milestone, or, counted on behind the milestones, of a check with `grace`."""
+        """The same by the place of a milestone, or, counted on behind them, of a check with `grace`."""
         behind = place - len(self.milestones)
         if behind < 0:
             return self.clock_of(self.milestones[place])

@@ -73,7 +73,7 @@ class Within(Part):
     def _readable(self) -> Self:
         if sum(one is not None for one in (self.time, self.attribute, self.until, self.table)) != 1:
             raise ValueError("say how long with exactly one of `time`, `attribute`, `until` and `table`")
-        if bool(self.table) != bool(self.column and self.by) or (self.by or self.column) and not self.table:
+        if not bool(self.table) == bool(self.column) == bool(self.by):
             raise ValueError("`table` goes with its `column` and, `by` which attributes it is looked up")
         if self.until and (self.of or self.paused):
             raise ValueError("`until` is the due time itself: nothing for `of` to start or `paused` to stop")

@@ -1,5 +1,5 @@
-"""Reference tables that a definition names: kept with it as a hash, so that a table that changes is a definition
-that changes, and every result says by which rows it was made.
+"""Reference tables that a definition names: kept with it as a hash, so that a table that changes is a
+definition that changes, and every result says by which rows it was made.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LOOKUP = re.compile(r"""\blookup(?:_latest)?\s*\(\s*'([a-z][a-z0-9_]*)'""", re.
 
 
 class Table(Part):
-    """A reference table as it was when the definition was read: `content` is the hash of its rows, `times` are
-    the different times that a column holds, by the columns that `within` names.
+    """A reference table as it was when the definition was read: `content` is the hash of its rows, `times`
+    are the different times that a column holds, by the columns that `within` names.
     """
 
     content: Text
@@ -104,7 +104,8 @@ def table_findings(process: Process, known: Known) -> list[tuple[Path, str]]:
             continue
         table = process.tables.get(within.table)
         if table is None or within.table == RATES:
-            findings.append(((*path, "table"), unknown(within.table, set(known) - {RATES}, "reference table")))
+            others = set(known) - {RATES}
+            findings.append(((*path, "table"), unknown(within.table, others, "reference table")))
         elif within.column not in table.columns:
             findings.append(((*path, "column"), unknown(within.column or "", table.columns, "column")))
         elif len(within.by) != table.keys:
@@ -141,10 +142,12 @@ def _kept(table: ReferenceTable | Table, timed: set[str]) -> dict[str, Any]:
 
 
 def _time_findings(within: Within, table: Table) -> Iterator[str]:
-    if within.column not in table.times:
-        yield f"it was not read which times '{within.column}' holds; the file tables/{within.table}.csv is needed"
+    column = within.column or ""
+    if column not in table.times:
+        file = f"tables/{within.table}.csv"
+        yield f"it was not read which times '{within.column}' holds; the file {file} is needed"
         return
-    texts = table.times[within.column]
+    texts = table.times[column]
     if len(texts) > MOST_TIMES:
         yield f"'{within.column}' holds more than {MOST_TIMES} different times; is it the right column?"
         return
@@ -155,7 +158,8 @@ def _time_findings(within: Within, table: Table) -> Iterator[str]:
             yield f"the table '{within.table}': {error}"
             continue
         if isinstance(due, Deadline) and within.paused:
-            yield f"the table '{within.table}': '{text}' is a deadline: no clock runs that `paused` could stop"
+            sentence = f"'{text}' is a deadline: no clock runs that `paused` could stop"
+            yield f"the table '{within.table}': {sentence}"
 
 
 def _looked_up(tree: Mapping[str, Any]) -> set[str]:

@@ -68,8 +68,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A look-up in a reference table (`content` is the hash of its rows) under the name by which the expression
-    refers to it: `keys` and `day` are SQL; without a day the last row of the key counts.
+    """A look-up in a reference table (`content` is the hash of its rows) under the name by which the
+    expression refers to it: `keys` and `day` are SQL; without a day the last row of the key counts.
     """
 
     name: str

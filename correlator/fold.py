@@ -134,7 +134,8 @@ LEFT JOIN (
         countIf(Resolved IS NULL) AS open_events,
         countIf(Resolved IS NULL AND Blocking) AS blocking_events,
         minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since,
-        groupArrayIf(({_EVENT_ID}, Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking) AS blocking_rows
+        groupArrayIf(({_EVENT_ID}, Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking)
+            AS blocking_rows
     FROM (
 {indented(event_exceptions(process, rows), 8)}
     )
@@ -195,7 +196,8 @@ def _instant(sql: str) -> str:
 
 _BLOCKING_EVENTS = f"arrayMap(x -> (x.1, {_instant('x.2')}, {_instant('x.3')}), blocking_rows)"
 _BLOCKING_CHECKS = (
-    f"arrayMap(x -> ({_CHECK_ID}, {_instant('x.2')}, {_instant('x.2')}), arrayFilter(x -> x.3, failing_checks))"
+    f"arrayMap(x -> ({_CHECK_ID}, {_instant('x.2')}, {_instant('x.2')}), "
+    "arrayFilter(x -> x.3, failing_checks))"
 )
 
 

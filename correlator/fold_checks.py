@@ -13,8 +13,8 @@ _SO_FAR = "(PARTITION BY Root ORDER BY Moment ROWS BETWEEN UNBOUNDED PRECEDING A
 
 
 def failing_checks(process: Process) -> str:
-    """The statements that do not hold: name, since when that counts (where there is a grace, when that is over),
-    whether blocking, whether it fails, what is said.
+    """The statements that do not hold: name, since when that counts (where there is a grace, when that is
+    over), whether blocking, whether it fails, what is said.
     """
     names = [one.name for one in process.milestones]
     checks = []

@@ -1,7 +1,8 @@
-"""Looking reference tables up, as SQL: each look-up is a join of its own, so that it is total and every row stays.
+"""Looking reference tables up, as SQL: each look-up is a join of its own, so that it is total and every row
+stays.
 
-Of a key the row with the latest first day counts, unless its last day has passed: then there is none, and what
-is found is ''.
+Of a key the row with the latest first day counts, unless its last day has passed: then there is none, and
+what is found is ''.
 """
 
 # ruff: noqa: S608 - this module is one of those where SQL is generated, from validated parts

@@ -131,7 +131,8 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
             errors.append(InvalidProcess([Problem(str(path), 1, sentence)]))
             continue
         processes[process.id], origin[process.id] = process, path
-    return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors), origin, tables.read)
+    found = tuple(processes[one] for one in sorted(processes))
+    return LoadedProcesses(found, tuple(errors), origin, tables.read)
 
 
 def _chosen(config_dir: Path | None, shipped: Path) -> set[str] | None:

@@ -137,6 +137,9 @@ class Correlating:
         """Ask for a rebuild of every process of every tenant; returns how many."""
         self.reload()
         tenants = self._correlator.tenants() if self._correlator else []
+        for tenant in tenants:
+            if self._correlator:
+                self._correlator.distrust(tenant)
         wanted = [(tenant, process.id) for tenant in tenants for process in self.processes]
         for tenant, process in wanted:
             self._control.enqueue_job(REBUILD, tenant, process, self._clock())
@@ -185,8 +188,11 @@ class Correlating:
         if job.kind in looking_back.KINDS:
             return looking_back.do(self._correlator, self._store, job, self._clock())
         report = self._correlator.rebuild(job.tenant, job.process, self._clock())
+        if report.kept:
+            log.info("%s for %s is back: %d events since", job.process, job.tenant, report.events)
+            return f"swapped back to the former result, which caught up with {report.events} events", ""
         log.info("rebuilt %s for %s: %d events", job.process, job.tenant, report.events)
-        return f"{report.events} events", ""
+        return "; ".join(one for one in (f"{report.events} events", report.why) if one), ""
 
     def _tenants_with_news(self, correlator: Correlator, now: datetime) -> list[str]:
         """Tenants with rows since the last look, which overlaps: an insert may commit late.

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one reading gave: processes to use, ids whose content is new, sentences about what is wrong, and the
-    reference tables whose rows the processes need in the store.
+    """What one reading gave: processes to use, ids whose content is new, sentences about what is wrong, and
+    the reference tables whose rows the processes need in the store.
     """
 
     processes: tuple[Process, ...]

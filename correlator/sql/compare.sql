@@ -29,7 +29,7 @@ WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= {now:DateTime64(6, '
 -- Sticking are the milestones that make a journey stuck when they are late, unheard those that wait for an event of `unheard`.
 WITH
     (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
-    FROM exceptions_closed_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed,
+    FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed,
     (sticks -> arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
             AND has({sticking_$1:Array(String)}, toString(name)) = sticks
             AND NOT has({unheard_$1:Array(String)}, toString(name)), due, NULL),

@@ -19,7 +19,7 @@ FROM
     ORDER BY Version DESC
     LIMIT 1 BY Process, Subject, ExceptionId, Kind, Origin, At, EventId, Act
 )
-WHERE Withdrawn = 0 AND At <= {now:DateTime64(6, 'UTC')}
+WHERE Withdrawn = 0 AND (Origin != 'fact' OR At <= {now:DateTime64(6, 'UTC')})
 ORDER BY exception, At, NoticedAt, Version
 
 -- memory --

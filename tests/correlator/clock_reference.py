@@ -49,7 +49,11 @@ def due(process: Process, within: Within, since: datetime | None, events: Sequen
 
 
 def _tabled(
-    process: Process, within: Within, since: datetime, calendar: MinuteByMinute | None, events: Sequence[Event]
+    process: Process,
+    within: Within,
+    since: datetime,
+    calendar: MinuteByMinute | None,
+    events: Sequence[Event],
 ) -> Duration | Deadline | None:
     """What the row says that is valid on the local day of the start, for what the journey says last."""
     table = TABLES[process.tables[within.table or ""].content]

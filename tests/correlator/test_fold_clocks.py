@@ -255,7 +255,7 @@ def test_paused_business_days_by_hand(embedded_store: Store) -> None:
         ("{table: levels, of: won}", "`table` goes with its `column` and"),
         ("{table: level, column: activation, by: tier}", "did you mean 'levels'?"),
         ("{table: levels, column: activations, by: [a, b]}", "did you mean 'activation'?"),
-        ("{table: levels, column: activation, by: tier}", "the key of 'levels' has 2 column(s), `by` names 1"),
+        ("{table: levels, column: activation, by: tier}", "'levels' has 2 column(s), `by` names 1"),
         ("{table: levels, column: tier, by: [a, b]}", "the table 'levels': 'gold' is no time span"),
         (
             "{table: levels, column: activation, by: [a, b], paused: {by: asked, until: answered}}",

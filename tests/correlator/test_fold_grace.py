@@ -1,9 +1,13 @@
-"""Checks with grace, and journeys that a closing by hand releases: by the views that people read, at any clock."""
+"""Checks with grace, and journeys that a closing by hand releases: by the views that people read, at any
+clock.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +42,8 @@ STATE = """
 SELECT lower(hex(Root)) AS root, any(Status) AS status, any(OpenExceptions) AS open,
     arraySort(groupArrayIf((e.code, e.status), e.code != '')) AS found
 FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}) AS j
-LEFT JOIN exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}) AS e ON e.journeys[1] = j.Id
+LEFT JOIN exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}) AS e
+    ON e.journeys[1] = j.Id
 GROUP BY j.Root AS Root
 """
 TRANSITIONS = """
@@ -91,9 +96,9 @@ class Watched:
         given = {"process": PROCESS.id, "generation": 1, "sticking_generation": [], "unheard_generation": []}
         return {str(status): int(count) for status, count in self._rows(sql, now=_text(now), **given)}
 
-    def _rows(self, sql: str, **more: object) -> list[tuple[object, ...]]:
+    def _rows(self, sql: str, **more: object) -> Sequence[Sequence[Any]]:
         given = {"tenant": self.folding.tenant, **more}
-        return list(self.store.query(sql, given, role=Role.CORRELATOR).result_rows)
+        return self.store.query(sql, given, role=Role.CORRELATOR).result_rows
 
 
 def _text(moment: datetime) -> str:
@@ -150,7 +155,9 @@ def test_a_closing_releases_the_journey_until_it_happens_again(
 
     snoozed = act("snoozed", Case(snoozed_until=at(days=9)), 2)
     assert watched.seen(1, at(hours=3))[0] == "stuck"
-    closing = Case(snoozed.revision, closed_at=at(hours=4), closed_by="ann", reason="fixed", seen_until=PLANNED)
+    closing = Case(
+        snoozed.revision, closed_at=at(hours=4), closed_by="ann", reason="fixed", seen_until=PLANNED
+    )
     closed = act("closed", closing, 4)
     assert [watched.seen(1, at(hours=hours))[0] for hours in (3, 5)] == ["stuck", "in_flight"]
     assert [watched.side(at(hours=hours)).get("stuck", 0) for hours in (3, 5)] == [1, 0]
@@ -158,7 +165,9 @@ def test_a_closing_releases_the_journey_until_it_happens_again(
     watched.put({1: [event(12, "noted", 7 * 60, plan="no")]})
     assert watched.seen(1, at(hours=8))[0] == "stuck"  # it held, and then did not: that is another time
     assert watched.side(at(hours=8)).get("stuck", 0) == 1
-    again = Case(closed.revision, closed_at=at(hours=9), closed_by="ann", reason="fixed", seen_until=at(hours=7))
+    again = Case(
+        closed.revision, closed_at=at(hours=9), closed_by="ann", reason="fixed", seen_until=at(hours=7)
+    )
     closed = act("closed", again, 9)
     assert watched.seen(1, at(hours=10))[0] == "in_flight"
     act("reopened", Case(closed.revision), 11)

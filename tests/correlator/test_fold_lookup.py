@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from tests.correlator.fold_reference import Event
@@ -19,7 +21,9 @@ STAGES = read_table(
     "stages.csv",
 )
 LIMITS = read_table(
-    "limits", "region*,tier*,limit,parent,active\nEU,gold,100,EU,yes\nUS,gold,,EU,yes\nXX,gold,9,XX,\n", "l.csv"
+    "limits",
+    "region*,tier*,limit,parent,active\nEU,gold,100,EU,yes\nUS,gold,,EU,yes\nXX,gold,9,XX,\n",
+    "l.csv",
 )
 TABLES = {"stages": STAGES, "limits": LIMITS}
 TEXT = """
@@ -44,17 +48,26 @@ def process() -> Process:
     return load_process(TEXT, tables=TABLES)
 
 
-def staged(number: int, stage: str, hours: float, amount: int = 0, region: str = "EU") -> Event:
+def staged(number: int, stage: str, hours: float, amount: int | None = None, region: str = "EU") -> Event:
     """An event on 2 March (up to 14 hours) or later."""
     return Event(
-        number, "staged", at(hours=hours), amount=amount, currency="EUR", region=region, attributes={"stage": stage}
+        number,
+        "staged",
+        at(hours=hours),
+        amount=None if amount is None else Decimal(amount),
+        currency="EUR",
+        region=region,
+        attributes={"stage": stage},
     )
 
 
 JOURNEYS = {
     1: [staged(11, "Signed", 0, 60), staged(12, "Signed", 24, 500)],  # only the first was won on its day
     2: [staged(21, "Signed", 1, 60, "US"), staged(22, "Closed", 24, 60)],  # 120: over the limit of its parent
-    3: [staged(31, "Closed", 2, 5), staged(32, "Closed", 26, 5)],  # nothing was said of Closed on the first day
+    3: [
+        staged(31, "Closed", 2, 5),
+        staged(32, "Closed", 26, 5),
+    ],  # nothing was said of Closed on the first day
     4: [staged(41, "Closed", 24)],  # begins when Closed is known
     5: [staged(51, "Signed", 0, region="XX")],  # of a region that is not active
     6: [staged(61, "Signed", 0, region="")],  # of a region that nobody knows
@@ -93,15 +106,23 @@ def test_a_table_is_part_of_the_definition(embedded_store: Store) -> None:
     others = read_table("stages", "stage,is_won\nSigned,no\n", "stages.csv")
     changed = load_process(TEXT, tables={**TABLES, "stages": others})
     assert changed.definition_hash != present.definition_hash
-    with pytest.raises(ConfigurationError, match="does not hold the reference table stages as looks names it"):
+    with pytest.raises(
+        ConfigurationError, match="does not hold the reference table stages as looks names it"
+    ):
         CalendarTables(embedded_store).provide(changed)
 
 
 @pytest.mark.parametrize(
     ("expression", "sentence"),
     [
-        ("lookup('stage', 'is_won', 'a') = ''", "there is no reference table 'stage'; put it into tables/stage.csv"),
-        ("lookup('stages', 'won', 'a') = ''", "'won' is no column of the reference table 'stages'; did you mean"),
+        (
+            "lookup('stage', 'is_won', 'a') = ''",
+            "there is no reference table 'stage'; put it into tables/stage.csv",
+        ),
+        (
+            "lookup('stages', 'won', 'a') = ''",
+            "'won' is no column of the reference table 'stages'; did you mean",
+        ),
         ("lookup('stages', 'is_won') = ''", "takes a table and a column, as texts, and the key"),
         ("lookup('limits', 'limit', region) = ''", "the key of 'limits' has 2 column(s), not 1"),
         ("lookup(region, 'limit', 'a') = ''", "a text in single quotes is needed here"),

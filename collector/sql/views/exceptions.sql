@@ -102,7 +102,7 @@ SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 -- Exceptions that fail by the events and were closed by hand, as of a clock: who closed them knew of failures up to SeenUntil. The
 -- first condition spares those without any closing the reading.
-CREATE OR REPLACE VIEW exceptions_closed_at AS
+CREATE OR REPLACE VIEW closed_exception_rows_at AS
 SELECT ExceptionId, SeenUntil
 FROM
 (

@@ -15,7 +15,7 @@
 CREATE OR REPLACE VIEW journey_rows_at AS
 WITH
     (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
-    FROM exceptions_closed_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed,
+    FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed,
     (SELECT groupArray((toString(Process), toString(Name)))
     FROM process_milestones FINAL
     WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0 AND hasAny(Events, (

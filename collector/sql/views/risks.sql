@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW risk_rows_at AS
 WITH
     (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
-    FROM exceptions_closed_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed
+    FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed
 SELECT r.* EXCEPT (Causes, cause), cause.1 AS Kind, cause.2 AS Milestone, cause.3 AS Exception, cause.4 AS Fingerprint,
     cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
 FROM

@@ -220,7 +220,8 @@ LEFT JOIN (
         countIf(Resolved IS NULL) AS open_events,
         countIf(Resolved IS NULL AND Blocking) AS blocking_events,
         minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since,
-        groupArrayIf((sipHash64({tenant:String}, {process:String}, 'event', Event, Subject), Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking) AS blocking_rows
+        groupArrayIf((sipHash64({tenant:String}, {process:String}, 'event', Event, Subject), Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking)
+            AS blocking_rows
     FROM (
         SELECT
             Root, Subject, Event,
