@@ -46,7 +46,9 @@ class MilestoneState(BaseModel):
     due_at: datetime | None
     count: int
     out_of_order: bool = Field(description="met before a milestone that stands earlier in the definition")
-    outlook: Outlook | None = Field(None, description="of one journey, while the clock of a milestone runs")
+    outlook: Outlook | None = Field(
+        None, description="while its clock runs: of one journey, and in lists of `outlook=`"
+    )
 
 
 class JourneyItem(BaseModel):
