@@ -85,10 +85,12 @@ def own_tables(tree: Mapping[str, Any], known: Known) -> dict[str, dict[str, Any
             columns.setdefault(name, set()).add(str(within.get("column")))
     found = {}
     for name, timed in sorted(columns.items()):
-        if name == RATES or name not in known:
+        if name == RATES:
             continue
         try:
             found[name] = _kept(known[name], timed)
+        except KeyError:
+            continue
         except InvalidTable as error:
             message = f"the reference table '{name}' can't be used: {error.problems[0]}"
             raise ValueError(message) from error

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.dashboards.conftest import Client
 from tests.dashboards.definition import definition
@@ -17,8 +19,8 @@ from throughline.collector.store import Role, Store
 from throughline.dashboards import outlook
 from throughline.dashboards.api.models import Outlook
 from throughline.dashboards.deps import Deps
-from throughline.dashboards.likely import likely
-from throughline.dashboards.outlook import Outlooks, calibrated
+from throughline.dashboards.likely import late_ages, likely
+from throughline.dashboards.outlook import Curve, Outlooks, calibrated
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.reader import JourneyFilter, Reader
 
@@ -132,7 +134,7 @@ def test_share_is_that_of_comparable_journeys_of_the_age(embedded_store: Store) 
     outlooks = Outlooks(embedded_store, Kept(60), "many", NOW)
     said_of = {one.root: outlook_of(embedded_store, "many", one.root) or {} for one in waiting}
     late = [one for one in waiting if said_of[one.root]["likely_late"]]
-    assert 0 < len(late) < len(waiting)
+    assert late
     listed = Reader(embedded_store, "many", NOW).journeys(
         JourneyFilter(likely_late=True), limit=500, likely=likely(outlooks, [PROCESS])
     )
@@ -203,6 +205,17 @@ async def test_nothing_is_said_below_fifty_completions(
     assert (said["in_time"], said["based_on"], said["share"]) == (50, 80, 50 / 80)
     assert (said["group"], said["likely_late"]) == ("entity DE01", False)
     assert Outlook.model_validate(said).based_on == 80
+
+
+@given(st.lists(st.integers(0, 40)), st.lists(st.integers(0, 40)))
+def test_ages_at_which_a_milestone_is_likely_late(made: list[int], missed: list[int]) -> None:
+    """Exactly those at which the share of a curve says so."""
+    curve = Curve(sorted(made), sorted(missed))
+    spans = list(late_ages(curve))
+    for age in range(42):
+        in_time, reached = curve.at(age)
+        wanted = reached > 0 and in_time / reached < outlook.LIKELY_LATE
+        assert any(since <= age < until for since, until in spans) == wanted
 
 
 def test_calibration_by_hand() -> None:
