@@ -50,7 +50,8 @@ FROM
     (
         SELECT
             arraySort(arrayConcat(
-                arrayMap(t -> (t.At, t.Fingerprint), arrayFilter((t, n) -> n % 2 = 1, Turns, arrayEnumerate(Turns))),
+                arrayMap(t -> (t.At, t.Fingerprint), arrayFilter(
+                    (t, n) -> n % 2 = 1 AND t.At <= {now:DateTime64(6, 'UTC')}, Turns, arrayEnumerate(Turns))),
                 arrayMap(at -> (at, e.Fingerprint), a.again))) AS starts,
             arrayMap(t -> t.At, arrayFilter((t, n) -> n % 2 = 0, Turns, arrayEnumerate(Turns))) AS recoveries,
             a.closings AS closings
