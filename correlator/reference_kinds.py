@@ -147,10 +147,10 @@ def split_header(table: str, names: Sequence[str]) -> tuple[list[str], list[str]
     """The names of columns and, of a table of no known kind, those of its key: the first, and all marked."""
     if table in KINDS:
         return list(names), []
-    plain = [name.removesuffix(KEY_MARK).strip() for name in names]
-    return plain, [
-        name for place, name in enumerate(plain) if place == 0 or names[place].endswith(KEY_MARK)
-    ]
+    days = {one.name for one in _VALID}
+    plain = [name if name[:-1] in days else name.removesuffix(KEY_MARK).strip() for name in names]
+    marked = (name for place, name in enumerate(plain) if place == 0 or names[place].endswith(KEY_MARK))
+    return plain, list(dict.fromkeys(marked))
 
 
 def key_of(table: str, given: Mapping[str, str], keys: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from throughline.correlator.worker import Correlator
 from throughline.dashboards import looking_back
 from throughline.dashboards.questions import COMPARE, Question
 from throughline.dashboards.surveying import SURVEY, answer
-from throughline.probes.errors import LeaseLost, ThroughlineError
+from throughline.probes.errors import LeaseLost, StoreError, ThroughlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,8 +126,12 @@ class Correlating:
                 return
             for problem in loaded.problems:
                 log.error("%s", problem)
-            for table in loaded.tables:
-                self._reference.keep(table)
+            try:
+                for table in loaded.tables:
+                    self._reference.keep(table)
+            except StoreError:
+                self._definitions.read_again()
+                raise
             self._correlator = Correlator(self._store, loaded.processes, checkpoint=self._check)
             self.processes = loaded.processes
             self._looked_at = None

@@ -69,6 +69,10 @@ class LiveDefinitions:
         self._seen = seen
         return Loaded(tuple(processes), tuple(changed), tuple(problems), tuple(loaded.tables.values()))
 
+    def read_again(self) -> None:
+        """Have the next call read everything: what this one gave could not be used."""
+        self._seen = None
+
     def _activate(self, process: Process, present: Mapping[str, Activation], now: datetime) -> bool:
         """Remember a definition that counts; whether it is a new one."""
         content, last = process.definition_hash, present.get(process.id)
