@@ -47,7 +47,8 @@ SELECT count() > 0 FROM
 SELECT count() FROM event_inbox WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}
 
 -- affected_recent --
--- New events, and every event that ever looked at a span of a trace that has had news: what others have seen since does not count.
+-- New events, and every event that ever looked at a span of a trace that has had news: what was seen of it meanwhile, in other
+-- generations, does not count.
 INSERT INTO @affected
 SELECT DISTINCT EventId, 0
 FROM

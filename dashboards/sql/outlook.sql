@@ -42,8 +42,8 @@ ORDER BY Due DESC, Root
 LIMIT {latest:UInt32} BY Name, Kind, Value
 
 -- likely_late --
--- Journeys of which a milestone is likely late though its due time has not come. Clocks are (process, milestone, what starts it, how),
--- groups those of which something can be said, ages (group, from, before) where less than half were in time.
+-- Journeys of which a milestone is likely late though its due time has not come. Clocks are (process, milestone, what starts it,
+-- how), groups those of which something can be said, ages (group, from, before) where less than half were in time.
 SELECT DISTINCT Root
 FROM
 (
@@ -63,7 +63,8 @@ FROM
     WHERE ClosedAt IS NULL AND clock.1 = Process
 )
 WHERE Stored = 'pending' AND DueAt >= {now:DateTime64(6, 'UTC')} AND StartedAt IS NOT NULL
-    AND arrayExists(a -> (a.1, a.2, a.3, a.4) = (toString(Process), Name, Comparable.1, Comparable.2) AND Age >= a.5 AND Age < a.6,
+    AND arrayExists(a -> (a.1, a.2, a.3, a.4) = (toString(Process), Name, Comparable.1, Comparable.2)
+            AND Age >= a.5 AND Age < a.6,
         {ages:Array(Tuple(String, String, String, String, Int64, Int64))})
 
 -- curves --

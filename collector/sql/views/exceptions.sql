@@ -100,8 +100,8 @@ LEFT ANY JOIN
 ) AS m ON m.Process = e.process AND m.Name = e.milestone
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
--- Exceptions that fail by the events and were closed by hand, as of a clock: who closed them knew of failures up to SeenUntil. The
--- first condition spares those without any closing the reading.
+-- Exceptions that fail by the events and were closed by hand, as of a clock: who closed them knew of failures up to SeenUntil.
+-- The first condition spares those without any closing the reading.
 CREATE OR REPLACE VIEW closed_exception_rows_at AS
 SELECT ExceptionId, SeenUntil
 FROM
