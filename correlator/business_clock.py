@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar, around_the_clock
 from throughline.correlator.business_time import local_instant
+from throughline.correlator.definition_tables import times_of
 from throughline.correlator.durations import Deadline, Duration
 from throughline.correlator.expression_parts import quoted
 from throughline.correlator.sql_text import midnight, told_instant
@@ -73,21 +74,24 @@ def calendars_of(process: Process) -> list[BusinessCalendar]:
 
 def times(process: Process) -> list[Duration | Deadline]:
     """The times of a process that its calendars have to know."""
-    every = (due for one in process.milestones if one.judged for due, _ in one.judged.rules)
+    every = (due for one in _promises(process).values() for due in times_of(process, one))
     return [one for one in every if one.business]
 
 
 def counted(process: Process) -> dict[int, Within]:
-    """What is allowed, of the milestones whose due times need these rows, by their places.
+    """What is allowed, of the milestones and of the grace of checks whose due times need these rows, by their
+    places (`Process.clock_at`).
 
     Plain time that never stops is a sum. Where no calendar ever rests, so is a span of business time.
     """
     rests = set(_names(process)) != {ALWAYS}
-    return {
-        place: one.judged
-        for place, one in enumerate(process.milestones)
-        if one.judged and not _is_sum(one.judged, rests=rests)
-    }
+    return {place: one for place, one in _promises(process).items() if not _is_sum(one, rests=rests)}
+
+
+def _promises(process: Process) -> dict[int, Within]:
+    found = {place: one.judged for place, one in enumerate(process.milestones)}
+    found |= {place: one.waits for place, one in enumerate(process.checks, len(process.milestones))}
+    return {place: within for place, within in found.items() if within}
 
 
 def asked(process: Process, clocks: Mapping[int, Clock]) -> str:
@@ -113,7 +117,7 @@ def due_rows(process: Process, journeys: str) -> str:
     """
     wanted = counted(process).values()
     stops = any(one.paused for one in wanted)
-    kinds = {kind for one in wanted for kind in _kinds(one)}
+    kinds = {kind for one in wanted for kind in _kinds(process, one)}
     rows = (
         "SELECT Root, ask.1 AS place, ask.2 AS since, ask.3 AS kind, ask.4 AS number, ask.5 AS stops,\n"
         f"    if(kind IN ({HOURS}, {DAYS}), calendar, 0) AS axis, if(kind = {DEADLINE}, calendar, 0) AS ended"
@@ -213,7 +217,9 @@ def _is_sum(within: Within, *, rests: bool) -> bool:
     )
 
 
-def _kinds(within: Within) -> set[int]:
+def _kinds(process: Process, within: Within) -> set[int]:
+    if within.table:
+        return {UNTOLD, *(_kind(due) for due in times_of(process, within))}
     if within.time is None:
         return {_UNITS[within.unit][0] if within.attribute else PLAIN, UNTOLD}
     return {_kind(due) for due, _ in within.rules}
@@ -253,6 +259,17 @@ def _told(process: Process, within: Within, told: str) -> tuple[str, str] | None
         kind, unit = _UNITS[within.unit]
         count = f"toInt64OrNull(extract({told}, '^\\\\D*(\\\\d{{1,4}})\\\\D*$'))"
         return f"if(isNull({count}), {UNTOLD}, {kind})", f"ifNull({count}, 0) * {unit}"
+    if within.table:
+        due = times_of(process, within)
+        texts = ", ".join(quoted(one) for one in process.tables[within.table].times[within.column or ""])
+        kinds = ", ".join(str(_kind(one)) for one in due)
+        numbers = ", ".join(str(_number(process, one)) for one in due)
+        if not due:
+            return str(UNTOLD), "0"
+        return (
+            f"transform({told}, [{texts}], [{kinds}], {UNTOLD})",
+            f"transform({told}, [{texts}], CAST([{numbers}], 'Array(Int64)'), toInt64(0))",
+        )
     if not within.until:
         return None
     zones = [one.time_zone for one in calendars_of(process)]
@@ -295,6 +312,18 @@ def _named(process: Process, name: str) -> BusinessCalendar:
 def calendar_number(process: Process) -> str:
     """Which of `calendars_of`, counted from 1, counts for a journey."""
     return _number_by(process, _COLUMNS.get(process.calendar.by or "", ""))
+
+
+def local_day(process: Process, instant: str) -> str:
+    """The day of an instant in the zone of the calendar that counts for the journey (column `calendar`)."""
+    zones = [one.time_zone for one in calendars_of(process)]
+    days = [f"toDate32(fromUnixTimestamp64Micro({instant}, {quoted(zone)}))" for zone in zones]
+    return days[0] if len(set(zones)) == 1 else f"[{', '.join(days)}][calendar]"
+
+
+def told_by(attribute: str) -> str | None:
+    """The column with a dimension's latest value; None for what is no dimension."""
+    return _COLUMNS.get(attribute)
 
 
 def day_begins(process: Process) -> str:

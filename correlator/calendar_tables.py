@@ -9,6 +9,7 @@ from throughline.collector.store import Role, Store
 from throughline.correlator.business_clock import calendars_of, times
 from throughline.correlator.business_time import deadlines
 from throughline.correlator.durations import Deadline
+from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ _DEADLINES = (
     " WHERE Calendar = {calendar:String} AND Deadline = {deadline:String}"
 )
 
+_ROWS = "SELECT uniqExact(Key, ValidFrom) FROM reference_rows WHERE Content = {content:String}"
 _PERIODS = "SELECT count() FROM calendar_periods WHERE Calendar = {calendar:String}"
 
 
@@ -34,9 +36,18 @@ class CalendarTables:
         self._provided: set[str] = set()
 
     def provide(self, process: Process) -> None:
-        """Write what folding this process needs and the store does not hold yet. Raises: StoreError."""
+        """Write what folding this process needs and the store does not hold yet.
+
+        Raises: StoreError; ConfigurationError where a reference table is not in the store.
+        """
         if process.definition_hash in self._provided:
             return
+        for name, table in process.tables.items():
+            if self._count(_ROWS, content=table.content) < table.rows:
+                raise ConfigurationError(
+                    f"The store does not hold the reference table {name} as {process.id} names it: put "
+                    f"tables/{name}.csv into the configuration of the platform, then ask again."
+                )
         wanted = times(process)
         for calendar in calendars_of(process) if wanted else ():
             if not self._count(_INTERVALS, calendar=calendar.content_hash):

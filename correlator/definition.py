@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
 from throughline.correlator.definition_parts import CUT_OFF, Calendar, Check, Cycle, Level, Milestone
+from throughline.correlator.definition_tables import Table, own_tables, table_findings, times_of
 from throughline.correlator.expression_parts import JOURNEY_COLUMNS
 from throughline.correlator.expressions import (
     Expression,
@@ -52,6 +53,7 @@ class Process(Part):
     placeholders: Mapping[Namespace, tuple[Placeholder, ...]] = Field(default_factory=dict)
     calendar: Calendar = Calendar()
     calendars: Mapping[Id, BusinessCalendar | PeriodCalendar] = Field(default_factory=dict)
+    tables: Mapping[Text, Table] = Field(default_factory=dict)
     cycle: Cycle | None = None
     amount_of: Name | None = None
     milestones: Annotated[tuple[Milestone, ...], Field(min_length=1, max_length=200)]
@@ -76,6 +78,14 @@ class Process(Part):
         own = {name: known[name] for name in names if isinstance(name, str) and name in known}
         return {**value, "calendars": own}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_tables(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep what it is that the reference tables say that this definition names."""
+        if not isinstance(value, dict) or "tables" in value or not info.context:
+            return value
+        return {**value, "tables": own_tables(value, info.context.get("tables", {}))}
+
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
         known = info.context["calendars"] if info.context else self.calendars
@@ -87,6 +97,7 @@ class Process(Part):
             *_response_findings(self),
             *_event_findings(self),
             *_expression_findings(self),
+            *table_findings(self, info.context.get("tables", {}) if info.context else self.tables),
         ] or _state_findings(self)
         if findings:
             raise InconsistentError(findings)
@@ -118,12 +129,15 @@ class Process(Part):
     @cached_property
     def wheres(self) -> dict[str, Expression]:
         """The compiled `where` of each milestone that has one, by milestone."""
-        return {one.name: compile_where(one.where) for one in self.milestones if one.where}
+        return {one.name: compile_where(one.where, self.tables) for one in self.milestones if one.where}
 
     @cached_property
     def expectations(self) -> dict[str, Expression]:
         """What each statement of the checks expects, compiled, by statement."""
-        return {one.name: compile_journey(one.expect or "", self.level_names) for one in self.statements}
+        return {
+            one.name: compile_journey(one.expect or "", self.level_names, self.tables)
+            for one in self.statements
+        }
 
     @property
     def periods(self) -> PeriodCalendar | None:
@@ -134,7 +148,7 @@ class Process(Part):
     @cached_property
     def in_scope(self) -> Expression | None:
         """The compiled `scope`."""
-        return compile_journey(self.scope, self.level_names) if self.scope else None
+        return compile_journey(self.scope, self.level_names, self.tables) if self.scope else None
 
     @cached_property
     def attributes_used(self) -> frozenset[str]:
@@ -142,6 +156,7 @@ class Process(Part):
         scope = [self.in_scope] if self.in_scope else []
         compiled = [*self.wheres.values(), *self.expectations.values(), *scope]
         told = {one.within.told_by for one in self.milestones if one.within}
+        told |= {name for one in self.milestones if one.within for name in one.within.by}
         if self.cycle and self.periods:
             told |= {*self.cycle.keys.values(), self.cycle.at, self.periods.periods.told_by}
         if self.amount_of:
@@ -162,7 +177,7 @@ class Process(Part):
         """What a reader of the figures has to know about this definition."""
         found = []
         if self.calendar.default == ALWAYS and any(
-            due.business for one in self.milestones if one.within for due, _ in one.within.rules
+            due.business for one in self.milestones if one.within for due in times_of(self, one.within)
         ):
             found.append("business time counts around the clock where no calendar is chosen")
         if not self.completed_by:
@@ -182,6 +197,14 @@ class Process(Part):
         if milestone.within.milestone is not None:
             return milestone.within.milestone, milestone.within.last
         return self.milestones[self.milestones.index(milestone) - 1].name, False
+
+    def clock_at(self, place: int) -> tuple[str, bool] | None:
+        """The same by the place of a milestone, or, counted on behind them, of a check with `grace`."""
+        behind = place - len(self.milestones)
+        if behind < 0:
+            return self.clock_of(self.milestones[place])
+        after = self.checks[behind].after
+        return (after, False) if after else None
 
 
 def _calendar_findings(process: Process, known: Iterable[str]) -> list[tuple[Path, str]]:
@@ -319,9 +342,9 @@ def _expression_findings(process: Process) -> list[tuple[Path, str]]:
     for path, text in texts:
         try:
             if text and path[-1] == "where":
-                compile_where(text)
+                compile_where(text, process.tables)
             elif text:
-                compile_journey(text, process.level_names)
+                compile_journey(text, process.level_names, process.tables)
         except ExpressionError as error:
             findings.append((path, str(error)))
     return findings

@@ -48,14 +48,18 @@ class Within(Part):
     """How long a milestone may take, and from when; without `of` from the milestone before it in the
     definition.
 
-    Exactly one says how long: a `time`, an `attribute` of the journey that holds a number of `unit`, or
-    `until`, an attribute that holds the due day or time itself.
+    Exactly one says how long: a `time`, an `attribute` of the journey that holds a number of `unit`, `until`,
+    an attribute that holds the due day or time itself, or a reference `table`, whose `column` holds the time
+    in the row that is valid when the clock starts, for what the journey's attributes `by` say.
     """
 
     time: Text | None = None
     attribute: Text | None = None
     unit: Literal["hours", "days", "business hours", "business days"] = "days"
     until: Text | None = None
+    table: Text | None = None
+    column: Text | None = None
+    by: Annotated[tuple[Text, ...], BeforeValidator(several)] = ()
     of: Text | None = None
     paused: Pause | None = None
     was: tuple[Was, ...] = ()
@@ -67,8 +71,10 @@ class Within(Part):
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        if sum(one is not None for one in (self.time, self.attribute, self.until)) != 1:
-            raise ValueError("say how long with exactly one of `time`, `attribute` and `until`")
+        if sum(one is not None for one in (self.time, self.attribute, self.until, self.table)) != 1:
+            raise ValueError("say how long with exactly one of `time`, `attribute`, `until` and `table`")
+        if not bool(self.table) == bool(self.column) == bool(self.by):
+            raise ValueError("`table` goes with its `column` and, `by` which attributes it is looked up")
         if self.until and (self.of or self.paused):
             raise ValueError("`until` is the due time itself: nothing for `of` to start or `paused` to stop")
         if self.was and not self.time:
@@ -101,6 +107,8 @@ class Within(Part):
     @property
     def text(self) -> str:
         """What is allowed, in words."""
+        if self.table:
+            return f"{self.column} of {self.table} by {', '.join(self.by)}"
         return self.time or (f"{self.attribute} {self.unit}" if self.attribute else f"until {self.until}")
 
     @property
@@ -156,7 +164,8 @@ class Milestone(Part):
 
 class Check(Part):
     """A statement about a journey that has to hold, judged once `after` is met: what to `expect`, or the
-    fields `of` the objects of a level on whose values all systems have to `agree`.
+    fields `of` the objects of a level on whose values all systems have to `agree`. What is missing is an
+    exception only once the `grace` since `after` has passed.
     """
 
     name: Name
@@ -164,6 +173,7 @@ class Check(Part):
     agree: Annotated[tuple[Namespace, ...], BeforeValidator(several)] = ()
     of: Namespace | None = None
     after: Name | None = None
+    grace: Text | None = None
     class_: Annotated[Literal["technical", "remote", "business"], Field(alias="class")] = "business"
     severity: Literal["low", "medium", "high", "critical"] = "medium"
     blocking: StrictBool = False
@@ -175,7 +185,16 @@ class Check(Part):
             raise ValueError("say what has to hold: either `expect` or `agree`")
         if bool(self.agree) != bool(self.of):
             raise ValueError("`agree` names fields, `of` the namespace of the objects that they belong to")
+        if self.grace and not self.after:
+            raise ValueError("`grace` runs from a milestone: name it with `after`")
+        if self.grace:
+            parse_time(self.grace)
         return self
+
+    @property
+    def waits(self) -> Within | None:
+        """How long it may not hold before that counts."""
+        return Within(time=self.grace, of=self.after) if self.grace else None
 
     def each(self) -> tuple["Check", ...]:
         """The statements it comes to: itself, or one for each field."""

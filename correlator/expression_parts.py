@@ -67,16 +67,32 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """A look-up in a reference table (`content` is the hash of its rows) under the name by which the
+    expression refers to it: `keys` and `day` are SQL; without a day the last row of the key counts.
+    """
+
+    name: str
+    content: str
+    column: str
+    keys: tuple[str, ...]
+    day: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression: ClickHouse text that is 0 or 1 for every row, never NULL.
 
-    `details` are SQL too: what is said about the fields that it compares, as texts.
+    `details` are SQL too: what is said about the fields that it compares, as texts. `lookups` are needed
+    where it stands, `event_lookups` beside each event, for its terms.
     """
 
     sql: str
     terms: tuple[Term, ...] = ()
     attributes: frozenset[str] = frozenset()
     details: tuple[str, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    event_lookups: tuple[Lookup, ...] = ()
 
 
 def attribute(name: str) -> str:

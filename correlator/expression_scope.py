@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from throughline.correlator.expression_parts import ExpressionError, Term
+from throughline.correlator.expression_parts import OVER, ExpressionError, Lookup, Term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from throughline.correlator.definition_tables import Table
 
 # Arguments of sqlglot nodes that carry no meaning of their own.
 _IGNORED_ARGUMENTS = frozenset({"big_int", "ignore_nulls", "typed", "safe", "binary"})
@@ -25,15 +27,40 @@ class Scope:
 
     columns: Mapping[str, tuple[str, str]]
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
     journey: bool = False
     terms: dict[str, Term] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
     details: list[str] = field(default_factory=list)
+    lookups: dict[str, Lookup] = field(default_factory=dict)
+    event_lookups: dict[str, Lookup] = field(default_factory=dict)
 
     def term(self, sql: str) -> str:
         """The name under which an aggregate is computed, once however often it is asked for."""
         name = f"term_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
         self.terms[name] = Term(name, sql)
+        return name
+
+    def lookup(self, table: str, column: str, keys: tuple[str, ...], *, latest: bool) -> str:
+        """The name of the column that a look-up adds. It is as of the day (UTC) of the event, or of the
+        journey's first; the `latest` row counts on every day. Raises: ExpressionError.
+        """
+        found = self.tables.get(table)
+        if found is None:
+            raise ExpressionError(f"there is no reference table '{table}'; put it into tables/{table}.csv")
+        if column not in found.columns:
+            close = get_close_matches(column, found.columns, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(found.columns)}"
+            raise ExpressionError(f"'{column}' is no column of the reference table '{table}'; {hint}")
+        if len(keys) != found.keys:
+            raise ExpressionError(f"the key of '{table}' has {found.keys} column(s), not {len(keys)}")
+        day = None
+        if not latest:
+            instant = self.term(f"min(Micros){OVER}") if self.journey else ""
+            day = f"toDate32(fromUnixTimestamp64Micro({instant}, 'UTC'))" if instant else "toDate32(Time)"
+        hashed = hashlib.sha256(repr((table, column, keys, day)).encode()).hexdigest()[:12]
+        name = f"found_{hashed}"
+        self.lookups[name] = Lookup(name, found.content, column, keys, day)
         return name
 
     def level(self, namespace: str) -> tuple[str, ...]:

@@ -11,13 +11,15 @@ journey beside the other aggregates.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from throughline.correlator.definition_tables import Table
 from throughline.correlator.expression_parts import (
     AGGREGATES,
     EVENT_COLUMNS,
@@ -62,26 +64,29 @@ _SPELLINGS = {"startswith": "starts_with", "endswith": "ends_with"}
 
 
 
+_NO_TABLES: Mapping[str, Table] = MappingProxyType({})
 _Typed = tuple[str, str]
 
 
-def compile_where(text: str) -> Expression:
-    """Compile a predicate over one event.
+def compile_where(text: str, tables: Mapping[str, Table] = _NO_TABLES) -> Expression:
+    """Compile a predicate over one event; it may look these tables up.
 
     Raises:
         ExpressionError: it is no predicate, or holds something that is not allowed.
     """
-    return _compiled(text, Scope(EVENT_COLUMNS))
+    return _compiled(text, Scope(EVENT_COLUMNS, tables=tables))
 
 
-def compile_journey(text: str, levels: Iterable[Iterable[str]]) -> Expression:
-    """Compile a predicate over a journey; it may name the namespaces of these levels.
+def compile_journey(
+    text: str, levels: Iterable[Iterable[str]], tables: Mapping[str, Table] = _NO_TABLES
+) -> Expression:
+    """Compile a predicate over a journey; it may name the namespaces of these levels, and look tables up.
 
     Raises:
         ExpressionError: it is no predicate, or holds something that is not allowed.
     """
     mates = {name: tuple(level) for level in map(tuple, levels) for name in level}
-    return _compiled(text, Scope(JOURNEY_COLUMNS, mates, journey=True))
+    return _compiled(text, Scope(JOURNEY_COLUMNS, mates, tables, journey=True))
 
 
 def _compiled(text: str, scope: Scope) -> Expression:
@@ -94,7 +99,8 @@ def _compiled(text: str, scope: Scope) -> Expression:
     if kind != TRUTH:
         raise ExpressionError(f"the expression is a {kind}; it must be a statement that is true or false")
     terms, details = tuple(scope.terms.values()), tuple(dict.fromkeys(scope.details))
-    return Expression(f"ifNull({sql}, 0)", terms, frozenset(scope.attributes), details)
+    lookups = tuple(scope.lookups.values()), tuple(scope.event_lookups.values())
+    return Expression(f"ifNull({sql}, 0)", terms, frozenset(scope.attributes), details, *lookups)
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -273,10 +279,12 @@ def _function(node: exp.Func, scope: Scope, depth: int) -> _Typed:
         return _aggregate(name, arguments, scope, depth)
     if name == "attr":
         return TEXT, _attr(arguments, scope)
+    if name in ("lookup", "lookup_latest"):
+        return TEXT, _lookup(name, arguments, scope, depth)
     if name == "keys" or name in STATE_FUNCTIONS:
         return _objects(name, arguments, scope)
     if name not in FUNCTIONS:
-        own = ("attr", "keys", "if", "coalesce", "round", "least", "greatest")
+        own = ("attr", "lookup", "lookup_latest", "keys", "if", "coalesce", "round", "least", "greatest")
         known = [*FUNCTIONS, *own, *STATE_FUNCTIONS, *AGGREGATES]
         close = get_close_matches(name, known, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else f"; allowed are {', '.join(known)}"
@@ -292,6 +300,14 @@ def _attr(arguments: list[exp.Expr], scope: Scope) -> str:
     name = text_of(arguments[0] if len(arguments) == 1 else None)
     scope.attributes.add(name)
     return scope.term(latest_term(name)) if scope.journey else attribute(name)
+
+
+def _lookup(name: str, arguments: list[exp.Expr], scope: Scope, depth: int) -> str:
+    if len(arguments) < 3:  # noqa: PLR2004 - see the sentence
+        raise ExpressionError(f"{name}(…) takes a table and a column, as texts, and the key to look up")
+    table, column, *keys = arguments
+    texts = tuple(_want(one, TEXT, scope, depth) for one in keys)
+    return scope.lookup(text_of(table), text_of(column), texts, latest=name == "lookup_latest")
 
 
 def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
@@ -319,7 +335,7 @@ def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
 def _aggregate(name: str, arguments: list[exp.Expr], scope: Scope, depth: int) -> _Typed:
     if not scope.journey:
         raise ExpressionError(f"{name}(…) needs many events; it can't stand in a statement over one event")
-    inner = Scope(EVENT_COLUMNS)
+    inner = Scope(EVENT_COLUMNS, tables=scope.tables)
     base, condition = name.removesuffix("if"), "1"
     arguments = (
         [one for one in arguments if not isinstance(one, exp.Star)] if base == "count" else list(arguments)
@@ -339,6 +355,7 @@ def _aggregate(name: str, arguments: list[exp.Expr], scope: Scope, depth: int) -
     else:
         sql = numeric_aggregate(base, _want(arguments[0], NUMBER, inner, depth), condition)
     scope.attributes |= inner.attributes
+    scope.event_lookups |= inner.lookups
     return NUMBER, scope.term(sql)
 
 

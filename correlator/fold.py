@@ -21,18 +21,23 @@ Milestone `i` of the definition has columns m<i>_count, m<i>_first and so on.
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
-from throughline.correlator.expression_parts import quoted
+from throughline.correlator.expression_parts import Lookup, quoted
 from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
-from throughline.correlator.fold_exceptions import event_exceptions, exceptions_sql
+from throughline.correlator.fold_exceptions import EXCEPTION_ID, event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take
+from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.fold_transitions import transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
 _NEVER = 2**62
 _STATES = {"pending": 0, "met": 1, "met_late": 2, "skipped": 3, "unknown_start": 4}
+
+
+_EVENT_ID = EXCEPTION_ID.format("'event', Event, Subject")
+_CHECK_ID = EXCEPTION_ID.format("'check', x.1, folded.Root")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,16 @@ WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 def _journeys(process: Process, rows: Rows, tables: Tables) -> str:
     """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer."""
+    states = _states(process)
+    named, judged = states[:2], states[2:]
     steps = nested(
         milestones_sql(process, rows, object_sql(process)),
         [
             *period_steps(process, tables.period),
             *due_steps(process, tables.due),
-            *plain(_states(process)),
+            *plain(named),
+            *lookup_steps(_lookups(process)),
+            *plain(judged),
         ],
     )
     scope = process.in_scope
@@ -124,13 +133,21 @@ LEFT JOIN (
         Root,
         countIf(Resolved IS NULL) AS open_events,
         countIf(Resolved IS NULL AND Blocking) AS blocking_events,
-        minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since
+        minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since,
+        groupArrayIf(({_EVENT_ID}, Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking)
+            AS blocking_rows
     FROM (
 {indented(event_exceptions(process, rows), 8)}
     )
     GROUP BY Root
 ) AS failing ON folded.Root = failing.Root
 SETTINGS query_plan_merge_expressions = 0"""
+
+
+def _lookups(process: Process) -> list[Lookup]:
+    """What is looked up of each journey."""
+    every = [*process.expectations.values(), *([process.in_scope] if process.in_scope else [])]
+    return [one for each in every for one in each.lookups]
 
 
 def _states(process: Process) -> list[list[str]]:
@@ -177,6 +194,13 @@ def _instant(sql: str) -> str:
     return f"fromUnixTimestamp64Micro({sql}, 'UTC')"
 
 
+_BLOCKING_EVENTS = f"arrayMap(x -> (x.1, {_instant('x.2')}, {_instant('x.3')}), blocking_rows)"
+_BLOCKING_CHECKS = (
+    f"arrayMap(x -> ({_CHECK_ID}, {_instant('x.2')}, {_instant('x.2')}), "
+    "arrayFilter(x -> x.3, failing_checks))"
+)
+
+
 def _maybe(condition: str, sql: str) -> str:
     """An instant or NULL; what lies under a NULL is a readable instant too, for clients that look."""
     return f"if({condition}, {_instant(f'if({condition}, {sql}, 0)')}, NULL)"
@@ -201,6 +225,7 @@ def _final(process: Process) -> dict[str, str]:
         "StuckAt": _maybe(f"stuck_at < {_NEVER}", "stuck_at"),
         "LateAt": _maybe(f"late_at < {_NEVER}", "late_at"),
         "BlockedAt": _maybe(f"{blocked} < {_NEVER}", blocked),
+        "Blocking": f"arrayConcat({_BLOCKING_EVENTS}, {_BLOCKING_CHECKS})",
         "Amount": "Amount",
         "Currency": "Currency",
         "AmountObjects": f"arrayMap(x -> (x.1, x.4, x.5), {amounts})" if process.amount_of else "[]",

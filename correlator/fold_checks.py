@@ -6,18 +6,24 @@ from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import Milestone
 from throughline.correlator.expression_parts import Term, quoted
 from throughline.correlator.fold_input import DIMENSIONS, Rows, events, reached
-from throughline.correlator.sql_text import Step, array
+from throughline.correlator.fold_lookup import lookup_steps
+from throughline.correlator.sql_text import Step, array, nested
 
 _SO_FAR = "(PARTITION BY Root ORDER BY Moment ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
 
 
 def failing_checks(process: Process) -> str:
-    """The statements that do not hold: name, since when, whether blocking, whether it fails, what is said."""
+    """The statements that do not hold: name, since when that counts (where there is a grace, when that is
+    over), whether blocking, whether it fails, what is said.
+    """
     names = [one.name for one in process.milestones]
     checks = []
-    for check in process.statements:
+    each = [(place, one) for place, check in enumerate(process.checks, 1) for one in check.each()]
+    for place, check in each:
         after = names.index(check.after) + 1 if check.after else None
         judged, since = (f"met[{after}]", f"met_at[{after}]") if after else ("1", "opened")
+        if check.grace:
+            since = f"ifNull(graces[{place}], {since})"
         expected = process.expectations[check.name]
         told = f"arrayStringConcat({array(expected.details)}, '; ')" if expected.details else "''"
         fails = f"{judged} AND NOT {expected.sql}"
@@ -38,10 +44,11 @@ def green_steps(process: Process, rows: Rows) -> list[Step]:
     if not derived:
         return []
     terms: dict[str, Term] = {}
-    conditions, starts = {}, set()
+    conditions, starts, lookups = {}, set(), []
     for place, one in derived:
         expected = [process.expectations[statement.name] for statement in process.statements_of(one)]
         terms |= {term.name: term for each in expected for term in each.terms}
+        lookups += [one for each in expected for one in each.lookups]
         starts |= set(starts_of(process, one))
         holds = [each.sql for each in expected]
         holds += [f"so_{reached(start)}" for start in starts_of(process, one)]
@@ -55,7 +62,8 @@ def green_steps(process: Process, rows: Rows) -> list[Step]:
         f"countIf({holds}) > 0 AS green{place}, minIf(Micros, {holds}) AS green_at{place}"
         for place, holds in conditions.items()
     )
-    found = f"SELECT Root, {columns} FROM (SELECT *, {renamed} FROM ({at_events})) GROUP BY Root"
+    looked_up = nested(f"SELECT *, {renamed} FROM ({at_events})", lookup_steps(lookups))
+    found = f"SELECT Root, {columns} FROM ({looked_up}) GROUP BY Root"
     added = [f"g.{name}{place} AS {name}{place}" for place in conditions for name in ("green", "green_at")]
     return [(["s.*", *added], f"AS s LEFT ANY JOIN ({found}) AS g ON s.Root = g.Root")]
 

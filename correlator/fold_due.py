@@ -2,14 +2,17 @@
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
+from collections.abc import Mapping
+
 from throughline.correlator import business_clock
 from throughline.correlator.business_clock import NO_STOPS, NOTHING_TOLD, Clock
 from throughline.correlator.definition import Process
-from throughline.correlator.definition_parts import CUT_OFF, Pause
+from throughline.correlator.definition_parts import CUT_OFF, Check, Pause, Within
 from throughline.correlator.durations import Duration
-from throughline.correlator.expression_parts import latest
+from throughline.correlator.expression_parts import Lookup, latest
 from throughline.correlator.fold_cycle import period_steps
 from throughline.correlator.fold_input import Rows, Tables, texts
+from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import milestones_sql
 from throughline.correlator.sql_text import Step, array, nested
 
@@ -21,7 +24,7 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     counted = business_clock.counted(process)
     if not counted:
         return ()
-    first = {place: clock[0] for place in counted if (clock := process.clock_of(process.milestones[place]))}
+    first = {place: clock[0] for place in counted if (clock := process.clock_at(place))}
     first_of = {name: clock[0] for name in first.values() if (clock := _responds_to(process, name))}
     wanted = {*first.values(), *first_of.values()}
     derived = [one for one in process.milestones if one.name in wanted]
@@ -29,15 +32,22 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
     starting = tuple(one for one in process.milestones if one.name in wanted)
     narrow = process.model_copy(update={"milestones": starting or process.milestones[:1]})
     told = {place: one.told_by for place, one in counted.items() if one.told_by}
+    tabled = {place: one for place, one in counted.items() if one.table}
     paused = {place: one.paused for place, one in counted.items() if one.paused}
     more = [f"{latest(name)} AS told{place}" for place, name in told.items()]
+    more += [
+        f"{latest(name)} AS by{place}_{nth}"
+        for place, one in tabled.items()
+        for nth, name in enumerate(one.by)
+        if business_clock.told_by(name) is None
+    ]
     more += [f"{_turns(one)} AS turns{place}" for place, one in paused.items()]
     clocks = {}
     for place, one in counted.items():
         since = f"if(told{place} = '', NULL, toInt64(0))" if one.until else _since(process, narrow, place)
         clocks[place] = Clock(
             since,
-            f"told{place}" if place in told else NOTHING_TOLD,
+            f"told{place}" if place in told or place in tabled else NOTHING_TOLD,
             f"stops{place}" if place in paused else NO_STOPS,
         )
     turns: list[Step] = [
@@ -48,11 +58,25 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
         *(turns if paused else ()),
         *period_steps(process, tables.period),
         (["Root", f"{business_clock.calendar_number(process)} AS calendar", "*"], ""),
+        *lookup_steps(
+            _lookup(process, place, one, f"ifNull({_since(process, narrow, place)}, 0)")
+            for place, one in tabled.items()
+        ),
         (["Root", "calendar", f"{business_clock.asked(process, clocks)} AS asked"], ""),
     ]
     journeys = nested(milestones_sql(narrow, rows, more), steps)
     found = business_clock.due_rows(process, journeys)
     return f"TRUNCATE TABLE {tables.due}", f"INSERT INTO {tables.due} (Root, Place, Due, Why)\n{found}"
+
+
+def _lookup(process: Process, place: int, within: Within, since: str) -> Lookup:
+    """The time that a table says: the row that is valid on the local day on which the clock starts."""
+    columns = (
+        business_clock.told_by(name) or f"by{place}_{nth}" for nth, name in enumerate(within.by)
+    )
+    content = process.tables[within.table or ""].content
+    day = business_clock.local_day(process, since)
+    return Lookup(f"told{place}", content, within.column or "", tuple(columns), day)
 
 
 def _responds_to(process: Process, name: str) -> tuple[str, bool] | None:
@@ -61,8 +85,8 @@ def _responds_to(process: Process, name: str) -> tuple[str, bool] | None:
 
 
 def due_steps(process: Process, due: str) -> list[Step]:
-    """The steps that add `due` (when each milestone is due), `untold` (whether that can't be told) and
-    `stopped` (whether its clock stands still).
+    """The steps that add `due` (when each milestone is due), `untold` (whether that can't be told),
+    `stopped` (whether its clock stands still) and, of checks with `grace`, `graces` (when that is over).
     """
     counted = business_clock.counted(process)
     size = len(process.milestones)
@@ -75,8 +99,8 @@ def due_steps(process: Process, due: str) -> list[Step]:
             start = [other.name for other in process.milestones].index(clock[0]) + 1
             untold[place] = f"met[{start}] AND NOT known[{start}]"
         if place in counted:
-            row = f"arrayFirst(x -> x.1 = {place}, dues)"
-            when[place] = f"if({row}.2 = 0, NULL, {row}.2)"
+            row = _row(place)
+            when[place] = _told_due(place)
             untold[place] = f"{untold[place]} OR {row}.3 = {business_clock.NOT_TOLD}"
             stopped[place] = f"{row}.3 = {business_clock.STOPPED}"
         elif isinstance(one.judged.due, Duration):
@@ -86,6 +110,9 @@ def due_steps(process: Process, due: str) -> list[Step]:
         f"{array(untold)} AS untold",
         f"{array(stopped)} AS stopped",
     ]
+    if any(one.grace for one in process.checks):
+        graces = (_grace(process, place, one, counted) for place, one in enumerate(process.checks, size))
+        columns.append(f"CAST({array(graces)}, 'Array(Nullable(Int64))') AS graces")
     if not counted:
         return [(["*", *columns], "")]
     dues = f"SELECT Root, groupArray((Place, Due, Why)) AS dues FROM {due} GROUP BY Root"
@@ -93,11 +120,28 @@ def due_steps(process: Process, due: str) -> list[Step]:
     return [(["s.*", "d.dues AS dues"], joined), (["*", *columns], "")]
 
 
+def _grace(process: Process, place: int, check: Check, counted: Mapping[int, Within]) -> str:
+    if not check.waits:
+        return "NULL"
+    if place in counted:
+        return _told_due(place)
+    due = check.waits.due
+    return f"{_since(process, process, place)} + {due.seconds * _MICROS if isinstance(due, Duration) else 0}"
+
+
+def _row(place: int) -> str:
+    return f"arrayFirst(x -> x.1 = {place}, dues)"
+
+
+def _told_due(place: int) -> str:
+    return f"if({_row(place)}.2 = 0, NULL, {_row(place)}.2)"
+
+
 def _since(process: Process, narrow: Process, place: int) -> str:
     """The SQL of the instant that starts the clock of a milestone, over the milestones of `narrow`; NULL
     before, or at an unknown time.
     """
-    name, last = process.clock_of(process.milestones[place]) or ("", False)
+    name, last = process.clock_at(place) or ("", False)
     if name == CUT_OFF:
         return "cut_off"
     start = [one.name for one in narrow.milestones].index(name) + 1

@@ -11,6 +11,9 @@ from throughline.correlator.fold_input import DIMENSIONS, Rows
 _OF_JOURNEY = ", ".join(f"journey.{name}" for name in DIMENSIONS)
 """What is known of the journey and routes its exceptions."""
 
+EXCEPTION_ID = "sipHash64({{tenant:String}}, {{process:String}}, {})"
+"""The SQL of the id of an exception, by its kind, what it is called and what it is about."""
+
 _UUID = r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
 # What differs between two messages of one cause, in this order: quoted values, ids, anything with a digit in
 # it.
@@ -87,7 +90,7 @@ def exceptions_sql(process: Process, rows: Rows) -> str:
 )
 SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
-    Root, sipHash64({{tenant:String}}, {{process:String}}, 'event', Event, Subject), Subject, 'event',
+    Root, {EXCEPTION_ID.format("'event', Event, Subject")}, Subject, 'event',
     Event, {_by("Event", names, "")} AS milestone,
     if(latest.4 = '', 'technical', latest.4) AS class, latest.5, latest.6,
     {fingerprinted},
@@ -122,7 +125,8 @@ def _checks(process: Process, rows: Rows) -> str:
     transitions, because a state that is over leaves no event.
 
     A check that changes sides does so at the latest event of its journey. Its first opening moves with the
-    fact that it is judged after.
+    fact that it is judged after. One with grace opens when that is over: if it holds again before, it never
+    has, and a row that is deleted from the beginning says so (`fold_transitions.py`).
     """
     default = process.owner or ""
     checks = process.statements
@@ -132,10 +136,12 @@ def _checks(process: Process, rows: Rows) -> str:
     severities = {one.name: one.severity for one in checks}
     messages = {one.name: f"{one.name} does not hold: {one.expect}" for one in checks}
     blocking = ", ".join(quoted(one.name) for one in checks if one.blocking)
+    graced = ", ".join(quoted(one.name) for one in checks if one.grace)
+    waits = f"check IN ({graced})" if graced else "0"
     names = ", ".join(quoted(one.name) for one in checks)
     columns = f"Amount, Currency, {', '.join(DIMENSIONS)}, LastEventAt, FailedChecks, CheckDetails"
     cause = fingerprint("'check'", _by("check", classes, ""), "check", "''")
-    identity = "sipHash64({tenant:String}, {process:String}, 'check', name, found.Root)"
+    identity = EXCEPTION_ID.format("'check', name, found.Root")
     return f"""SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
     Root, id, Root, 'check',
@@ -148,7 +154,7 @@ def _checks(process: Process, rows: Rows) -> str:
     toDateTime64(turns[-2 + length(turns) % 2], 6, 'UTC') AS opened,
     if(length(turns) % 2 = 1, NULL, toDateTime64(turns[-1], 6, 'UTC')), opened, 1,
     arrayMap((at, n) -> (at, toUInt128(0), if(n % 2 = 1, print, 0)), turns, arrayEnumerate(turns)),
-    toUInt128(0), toUInt128(0), {{version:UInt64}}, 0
+    toUInt128(0), toUInt128(0), {{version:UInt64}}, empty(turns)
 FROM (
     SELECT *,
         one.1 AS check, one.2 AS id, Known[id] AS before, has(FailedChecks.1, check) AS fails,
@@ -158,7 +164,8 @@ FROM (
         multiIf(
             fails AND length(before) < 2, [since],
             fails = length(before) % 2, before,
-            arrayPushBack(before, latest)) AS turns
+            NOT fails AND {waits} AND before[-1] > LastEventAt, arrayPopBack(before),
+            arrayPushBack(before, if(fails AND {waits}, greatest(latest, since), latest))) AS turns
     FROM (
         SELECT *, arrayJoin(arrayFilter(c -> has(FailedChecks.1, c.1) OR mapContains(Known, c.2),
             arrayMap(name -> (name, {identity}), [{names}]))) AS one

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from throughline.correlator import business_clock
 from throughline.correlator.definition import Process
-from throughline.correlator.expression_parts import quoted
+from throughline.correlator.expression_parts import Lookup, quoted
+from throughline.correlator.fold_lookup import lookup_steps
+from throughline.correlator.sql_text import nested
 from throughline.probes.vocabulary import ACCOUNTING_DATE
 
 DIMENSIONS = ("Customer", "Entity", "Region", "ServiceLine")
@@ -147,7 +149,15 @@ def events(process: Process, rows: Rows) -> str:
         found = rows.select("Root", f" AND Event IN ({texts(names)})")
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
-    return f"SELECT\n{listed}\nFROM (\n{rows.select()}\n)"
+    found = nested(rows.select(), lookup_steps(_lookups(process)))
+    return f"SELECT\n{listed}\nFROM (\n{found}\n)"
+
+
+def _lookups(process: Process) -> list[Lookup]:
+    """What is looked up beside each event."""
+    whole = [*process.expectations.values(), *([process.in_scope] if process.in_scope else [])]
+    of_events = [one for each in process.wheres.values() for one in each.lookups]
+    return [*of_events, *(one for each in whole for one in each.event_lookups)]
 
 
 def _day(process: Process) -> str:

@@ -12,19 +12,22 @@ from throughline.correlator.fold_input import Rows
 
 _PROCESS = "Tenant = {tenant:String} AND Process = {process:String}"
 _GENERATION = f"{_PROCESS} AND Generation = {{generation:UInt32}}"
+_KNOWN = "(Deleted = 0 OR Kind = 'check')"
+"""Rows that were written as exceptions; those that take one away are of no kind but the first, `event`."""
 _KEY = "Subject, ExceptionId, Kind, Origin, At, EventId, Act"
 
 
 def transitions_sql(rows: Rows) -> tuple[str, ...]:
     """The statements after a live fold: for the exceptions of the changed journeys.
 
+    A check that held again before its grace was over is a deleted row without turns: all is withdrawn.
     Those that vanished count whatever version removed them: it may have died before it noticed.
     """
     removed = f"SELECT ExceptionId FROM exception_state WHERE {rows.journeys} AND Deleted = 1"
-    touched = f"""SELECT ExceptionId, max(Subject) AS Subject, any(Root) AS Root, max(Deleted = 0) AS Living,
+    touched = f"""SELECT ExceptionId, max(Subject) AS Subject, any(Root) AS Root, max({_KNOWN}) AS Living,
         anyIf(Turns, Deleted = 0) AS Turns
     FROM (
-        SELECT ExceptionId, Subject, Root, Deleted, Turns FROM exception_state WHERE {rows.journeys}
+        SELECT ExceptionId, Subject, Root, Kind, Deleted, Turns FROM exception_state WHERE {rows.journeys}
         ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
     )
     GROUP BY ExceptionId
@@ -49,7 +52,7 @@ def all_transitions_sql() -> tuple[str, ...]:
             SELECT * FROM exception_state WHERE {_GENERATION}
             ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
         )
-        WHERE Deleted = 0
+        WHERE {_KNOWN}
     )"""
     touched = f"""SELECT ExceptionId, max(Subject) AS Subject, any(Root) AS Root, max(Here) AS Living,
         anyIf(Turns, Here) AS Turns

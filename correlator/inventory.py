@@ -156,7 +156,7 @@ def _where(process: Process, attribute: str) -> Path:
     for place, one in enumerate(process.milestones):
         if one.name in process.wheres and attribute in process.wheres[one.name].attributes:
             return ("milestones", place, "where")
-        if one.within and one.within.told_by == attribute:
+        if one.within and attribute in (one.within.told_by, *one.within.by):
             return ("milestones", place, "within")
     for place, check in enumerate(process.checks):
         if any(attribute in process.expectations[one.name].attributes for one in check.each()):

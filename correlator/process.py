@@ -21,9 +21,11 @@ from throughline.correlator.definition_parts import (
     Was,
     Within,
 )
+from throughline.correlator.definition_tables import Known, TableFiles
 from throughline.correlator.parts import Path as Path_
 from throughline.correlator.parts import unknown
 from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
+from throughline.correlator.reference_files import ReferenceTable
 
 __all__ = [
     "Calendar",
@@ -63,11 +65,14 @@ class InvalidProcess(InvalidFile):
 
 @dataclass(frozen=True, slots=True)
 class LoadedProcesses:
-    """The definitions that can be used, what was wrong with the others, and from which file each is."""
+    """The definitions that can be used, what was wrong with the others, from which file each is, and the
+    reference tables that were read for them.
+    """
 
     processes: tuple[Process, ...] = ()
     errors: tuple[InvalidFile, ...] = field(default=())
     files: Mapping[str, Path] = field(default_factory=dict)
+    tables: Mapping[str, ReferenceTable] = field(default_factory=dict)
 
 
 def load_process(
@@ -75,10 +80,11 @@ def load_process(
     *,
     shipped: Path = SHIPPED,
     calendars: Mapping[str, AnyCalendar] | None = None,
+    tables: Known | None = None,
     changes: Sequence[str] = (),
 ) -> Process:
     """Read one definition from a file (`Path`) or from YAML text (`str`) and make `changes` to it
-    (`changes.py`); without `calendars` those that are shipped exist.
+    (`changes.py`); without `calendars` those that are shipped exist, without `tables` none do.
 
     Raises:
         InvalidProcess: with every problem found.
@@ -90,7 +96,7 @@ def load_process(
         raise InvalidProcess([Problem(PLACE, error.number, str(error))]) from error
     known = load_calendars(None).calendars if calendars is None else calendars
     try:
-        return Process.model_validate(tree, context={"calendars": known})
+        return Process.model_validate(tree, context={"calendars": known, "tables": tables or {}})
     except ValidationError as error:
         raise InvalidProcess(problems(error, tree, file, _PARTS)) from error
 
@@ -101,7 +107,7 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     """
     processes: dict[str, Process] = {}
     origin: dict[str, Path] = {}
-    calendars = load_calendars(config_dir)
+    calendars, tables = load_calendars(config_dir), TableFiles(config_dir)
     errors: list[InvalidFile] = [*calendars.errors]
     files = [path for path in files_of("processes", shipped, config_dir) if path.name != CHOICE]
     try:
@@ -114,7 +120,7 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     own_first = sorted(files, key=lambda path: (path.parent == shipped, path.name))
     for path in own_first:
         try:
-            process = load_process(path, shipped=shipped, calendars=calendars.calendars)
+            process = load_process(path, shipped=shipped, calendars=calendars.calendars, tables=tables)
         except InvalidProcess as error:
             errors.append(error)
             continue
@@ -125,7 +131,8 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
             errors.append(InvalidProcess([Problem(str(path), 1, sentence)]))
             continue
         processes[process.id], origin[process.id] = process, path
-    return LoadedProcesses(tuple(processes[one] for one in sorted(processes)), tuple(errors), origin)
+    found = tuple(processes[one] for one in sorted(processes))
+    return LoadedProcesses(found, tuple(errors), origin, tables.read)
 
 
 def _chosen(config_dir: Path | None, shipped: Path) -> set[str] | None:

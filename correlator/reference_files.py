@@ -41,6 +41,10 @@ class ReferenceTable:
 
     name: str
     entries: tuple[Entry, ...]
+    columns: tuple[str, ...] = ()
+    """What can be looked up."""
+    keys: int = 1
+    """How many columns its key has."""
 
     @cached_property
     def content_hash(self) -> str:
@@ -96,7 +100,7 @@ def read_table(name: str, text: str, file: str) -> ReferenceTable:
     entries = reader.entries(text)
     if reader.problems:
         raise InvalidTable(sorted(reader.problems, key=lambda one: one.line)[:_MOST_PROBLEMS])
-    return ReferenceTable(name, tuple(entries))
+    return ReferenceTable(name, tuple(entries), tuple(reader.columns), max(len(reader.keys), 1))
 
 
 class _Reading:
@@ -104,6 +108,8 @@ class _Reading:
 
     def __init__(self, name: str, file: str) -> None:
         self.problems: list[Problem] = []
+        self.columns: list[str] = []
+        self.keys: list[str] = []
         self._name, self._file = name, file
 
     def entries(self, text: str) -> list[Entry]:
@@ -142,8 +148,10 @@ class _Reading:
             if any(cell.strip() for cell in cells):
                 yield line, [cell.strip() for cell in cells]
 
-    def _columns(self, line: int, names: Sequence[str]) -> list[kinds.Column]:
+    def _columns(self, line: int, header: Sequence[str]) -> list[kinds.Column]:
         known = kinds.KINDS.get(self._name)
+        names, self.keys = kinds.split_header(self._name, header)
+        self.columns = [name for name in names if name not in ("valid_from", "valid_to")]
         if known is None and not kinds.NAME.fullmatch(self._name):
             self._say(1, f"'{self._name}' is no name of a table: use letters a-z, digits and _")
             return []
@@ -152,7 +160,7 @@ class _Reading:
             return []
         for sentence in kinds.wrong_columns(self._name, names):
             self._say(line, sentence)
-        by_name = {one.name: one for one in known or kinds.free_columns(names)}
+        by_name = {one.name: one for one in known or kinds.free_columns(names, self.keys)}
         return [by_name.get(name, kinds.Column(name)) for name in names]
 
     def _entry(self, columns: Sequence[kinds.Column], line: int, cells: Sequence[str]) -> Entry:
@@ -169,7 +177,7 @@ class _Reading:
             self._say(line, f"valid_to {end} lies before valid_from {start}")
         if self._name == kinds.RATES and given["from"] and given["from"] == given["to"]:
             self._say(line, f"the rate of {given['from']} to itself is always 1; remove the row")
-        key = kinds.key_of(self._name, given, columns[0].name)
+        key = kinds.key_of(self._name, given, self.keys)
         return Entry(key, date.fromisoformat(start), date.fromisoformat(end), given)
 
     def _overlaps(self, found: Sequence[tuple[int, Entry]]) -> None:

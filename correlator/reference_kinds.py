@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from throughline.correlator.currencies import CURRENCIES
 
 RATES, ENTITIES, OWNERS, CUSTOMERS = "exchange_rates", "entities", "owners", "customers"
+KEY_SEPARATOR, KEY_MARK = "|", "*"
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2299, 12, 31)
 NAME = re.compile("[a-z][a-z0-9_]*")
 _RATE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
@@ -19,6 +20,13 @@ _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0", ""})
 
 
 def _text(cell: str) -> str:
+    return cell
+
+
+def _part(cell: str) -> str:
+    if KEY_SEPARATOR in cell:
+        message = f"'{cell}' holds {KEY_SEPARATOR}, which stands between the columns of a key"
+        raise ValueError(message)
     return cell
 
 
@@ -107,11 +115,13 @@ KINDS: Mapping[str, tuple[Column, ...]] = {
 """The tables whose columns mean something to us. In any other table the first column is the key."""
 
 
-def free_columns(names: Sequence[str]) -> Iterator[Column]:
-    """The columns of a table of no known kind."""
+def free_columns(names: Sequence[str], keys: Sequence[str]) -> Iterator[Column]:
+    """The columns of a table of no known kind; no cell of a key is empty."""
     days = {one.name: one for one in _VALID}
-    for place, name in enumerate(names):
-        yield days.get(name, Column(name, needed=place == 0))
+    for name in names:
+        is_key = name in keys
+        of = _part if is_key and len(keys) > 1 else _text
+        yield days.get(name, Column(name, of, needed=is_key))
 
 
 def wrong_columns(table: str, names: Sequence[str]) -> Iterator[str]:
@@ -133,8 +143,19 @@ def wrong_columns(table: str, names: Sequence[str]) -> Iterator[str]:
         yield "the first column is the key that is looked up; put it before valid_from and valid_to"
 
 
-def key_of(table: str, given: Mapping[str, str], first: str) -> str:
+def split_header(table: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of columns and, of a table of no known kind, those of its key: the first, and all marked."""
+    if table in KINDS:
+        return list(names), []
+    days = {one.name for one in _VALID}
+    plain = [name if name[:-1] in days else name.removesuffix(KEY_MARK).strip() for name in names]
+    marked = (name for place, name in enumerate(plain) if place == 0 or names[place].endswith(KEY_MARK))
+    return plain, list(dict.fromkeys(marked))
+
+
+def key_of(table: str, given: Mapping[str, str], keys: Sequence[str]) -> str:
     """What a row is about: no two rows of one key are valid at once."""
     if table == RATES:
         return f"{given['from']}>{given['to']} {given['source']}"
-    return given[KINDS[table][0].name if table in KINDS else first]
+    names = [KINDS[table][0].name] if table in KINDS else keys
+    return KEY_SEPARATOR.join(given[name] for name in names)

@@ -42,7 +42,7 @@ class ReferenceStore:
         changed = []
         for name, table in loaded.tables.items():
             if name not in before or before[name].content != table.content_hash:
-                self._write(table)
+                self.keep(table)
                 self._count_from(now, name, table.content_hash, len(table.entries))
                 changed.append(name)
         for name in before.keys() - loaded.tables.keys() - loaded.broken:
@@ -69,7 +69,8 @@ class ReferenceStore:
             self._store.command(SQL["quotes"], {"content": rates}, role=Role.CORRELATOR)
         self._store.command(SQL["factors"], asked, role=Role.CORRELATOR)
 
-    def _write(self, table: ReferenceTable) -> None:
+    def keep(self, table: ReferenceTable) -> None:
+        """Have the rows of a table in the store, whether or not it counts. Raises: StoreError."""
         content = table.content_hash
         if self._number("stored", {"content": content}) == len(table.entries):
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -21,8 +20,10 @@ from throughline.correlator.fold import fold_sql
 from throughline.correlator.fold_input import Tables
 from throughline.correlator.fold_transitions import all_transitions_sql
 from throughline.correlator.folder import Folder
+from throughline.correlator.kept_generations import KeptGenerations
 from throughline.correlator.link import AT_ONCE, ancestry_statements
 from throughline.correlator.linker import Linker
+from throughline.correlator.reports import RebuildReport, TickReport
 from throughline.correlator.state import EPOCH, Progress, State, utc
 from throughline.correlator.workspace import Run, Workspace, scratch_columns
 
@@ -43,24 +44,6 @@ IDLE_STEP = timedelta(seconds=1)
 
 IN_MEMORY = 500_000
 """Events up to which a rebuild keeps its working tables in memory."""
-
-
-@dataclass(frozen=True)
-class TickReport:
-    """What one pass did: events taken, journeys folded, whether more wait, until when all is correlated."""
-
-    events: int
-    journeys: int
-    more: bool
-    correlated_until: datetime
-
-
-@dataclass(frozen=True)
-class RebuildReport:
-    """What a rebuild did: events read, and the generation that readers see now."""
-
-    events: int
-    generation: int
 
 
 class Correlator:
@@ -85,6 +68,7 @@ class Correlator:
         self._linkers: dict[tuple[str, ...], Linker] = {}
         self._ancestry = ancestry_statements()
         self._calendars = CalendarTables(store)
+        self._kept = KeptGenerations(store, self._state)
         self._checkpoint = checkpoint
         self._batch = batch
         tag = _schema_tag()
@@ -110,16 +94,26 @@ class Correlator:
             if rebuild or not self._state.ask("has_events", tenant=tenant)[0][0]:
                 self.rebuild(tenant, process_id, now)
         with self._passing:
+            for process_id in outdated:
+                self._kept.leave(tenant, self._processes[process_id])
             return self._pass(tenant, stragglers=False)
 
     def sweep(self, tenant: str) -> TickReport:
-        """Look for events that every pass missed, whatever their time. Slow; what it finds is counted."""
+        """Look for events that every pass missed, whatever their time. Slow; what it finds is counted. Former
+        results that are too old to go back to are dropped.
+        """
+        if self._rebuilding.acquire(blocking=False):
+            try:
+                self._kept.drop_stale(tenant)
+            finally:
+                self._rebuilding.release()
         with self._passing:
             return self._pass(tenant, stragglers=True)
 
     def rebuild(self, tenant: str, process_id: str, now: datetime) -> RebuildReport:
         """Derive everything of one process anew from the stored facts, beside the present result, then swap.
 
+        0. If a former result of a definition that counts again is kept, let that catch up, and swap it back.
         1. Link and fold all facts into a new generation; the live path goes on with the old one.
         2. Keeping the live path out, correlate what came meanwhile.
         3. Note what became of exceptions, then make the generation the active one.
@@ -127,16 +121,17 @@ class Correlator:
         process = self._processes[process_id]
         with self._rebuilding:
             self._prepare()
+            back, why = self._swap_back(tenant, process, now)
+            if back:
+                return back
             started = self._state.clock()
             generation = self._state.next_generation(process_id)
             self._state.drop_generations(process_id, lambda number: number >= generation)
             events = self._derive_all(tenant, process, generation)
             with self._passing:
                 version = self._catch_up(tenant, process_id, generation, started - OVERLAP)
-                self._notice_all(tenant, process_id, generation, version)
-                self._checkpoint("activate")
-                self._state.activate(tenant, process, generation, now)
-        return RebuildReport(events, generation)
+                self._swap(tenant, process, generation, version, now)
+        return RebuildReport(events, generation, why=why)
 
     def compare(self, tenant: str, before: Process, after: Process, period: Period) -> dict[str, Any]:
         """How the stored journeys differ under two definitions of one process (`compare.py`)."""
@@ -176,14 +171,21 @@ class Correlator:
         return Hindsight(self._store, self._state, self._calendars, self._space, self._checkpoint)
 
     def outdated(self, tenant: str) -> list[str]:
-        """Processes without a result of their present definition."""
+        """Processes without a result of their present definition alone."""
         active = self._state.active(tenant)
+        mixed = self._kept.mixed(tenant, active)
         return [
             process_id
             for process_id, process in self._processes.items()
             if process_id not in active
             or active[process_id].definition_hash != process.definition_hash
+            or process_id in mixed
         ]
+
+    def distrust(self, tenant: str) -> None:
+        """Go back to no former result: rows of it may be lost."""
+        with self._rebuilding:
+            self._kept.forget_all(tenant)
 
     def tenants(self) -> list[str]:
         """Tenants that have sent business events."""
@@ -272,6 +274,29 @@ class Correlator:
         folded = self._state.folded(tenant, generations)
         return bool(self._state.ask("unfolded", tenant=tenant, **folded)[0][0])
 
+    def _swap_back(self, tenant: str, process: Process, now: datetime) -> tuple[RebuildReport | None, str]:
+        """Go back to a former result, where that is quicker; else say why not."""
+        with self._passing:
+            if process.id not in self.outdated(tenant):
+                return None, ""
+            self._kept.leave(tenant, process)
+            kept, why = self._kept.usable(tenant, process, self._batch)
+            if kept is None:
+                return None, why
+            since, generation = kept.watermark - OVERLAP, kept.generation
+            events = int(self._state.ask("count_recent", tenant=tenant, since=since)[0][0])
+            version = self._catch_up(tenant, process.id, generation, since, left=kept.left_at)
+            self._swap(tenant, process, generation, version, now)
+        return RebuildReport(events, generation, kept=True), ""
+
+    def _swap(self, tenant: str, process: Process, generation: int, version: int, now: datetime) -> None:
+        """Note what became of exceptions, then let readers see a generation. No pass goes on meanwhile."""
+        self._notice_all(tenant, process.id, generation, version)
+        self._checkpoint("activate")
+        former = self._state.active(tenant).get(process.id)
+        self._state.activate(tenant, process, generation, now)
+        self._kept.settle(tenant, process.id, former, generation)
+
     def _derive_all(self, tenant: str, process: Process, generation: int) -> int:
         """Link and fold all facts into an empty generation; return the number of facts."""
         events = int(self._state.ask("count_events", tenant=tenant)[0][0])
@@ -298,14 +323,22 @@ class Correlator:
     def _space(self, events: int) -> Workspace:
         return self._on_disk if events > IN_MEMORY else self._in_memory
 
-    def _catch_up(self, tenant: str, process_id: str, generation: int, since: datetime) -> int:
+    def _catch_up(
+        self, tenant: str, process_id: str, generation: int, since: datetime, *, left: int | None = None
+    ) -> int:
+        """Take what came since into a generation that readers do not see; fold what other definitions have
+        folded after version `left`. Returns the version used.
+        """
         version = self._state.reserve(tenant, self._state.progress(tenant))
         run = self._begin(tenant)
         run.do("recent", since=since)
-        run.do("affected_new", since=since)
+        run.do("affected_recent", since=since)
         if run.count("affected"):
             passes.find_lineage(run, fresh=False)
             self._link(tenant, {process_id: generation}, version)
+        if left is not None:
+            self._checkpoint("dirty_journeys")
+            run.do("mark_mixed", process=process_id, generation=generation, version=version, left=left)
         self._fold(tenant, {process_id: generation}, version)
         return version
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.reference_store import ReferenceStore
 from throughline.correlator.worker import Correlator
 from throughline.dashboards import looking_back
 from throughline.dashboards.questions import COMPARE, Question
 from throughline.dashboards.surveying import SURVEY, answer
-from throughline.probes.errors import LeaseLost, ThroughlineError
+from throughline.probes.errors import LeaseLost, StoreError, ThroughlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ class Correlating:
         self._definitions = definitions
         self._holder = holder
         self._clock = clock
+        self._reference = ReferenceStore(store)
         self._queries = load_queries("throughline.dashboards", "engine")
         self._correlator: Correlator | None = None
         self._looked_at: datetime | None = None
@@ -124,6 +126,12 @@ class Correlating:
                 return
             for problem in loaded.problems:
                 log.error("%s", problem)
+            try:
+                for table in loaded.tables:
+                    self._reference.keep(table)
+            except StoreError:
+                self._definitions.read_again()
+                raise
             self._correlator = Correlator(self._store, loaded.processes, checkpoint=self._check)
             self.processes = loaded.processes
             self._looked_at = None
@@ -133,6 +141,9 @@ class Correlating:
         """Ask for a rebuild of every process of every tenant; returns how many."""
         self.reload()
         tenants = self._correlator.tenants() if self._correlator else []
+        for tenant in tenants:
+            if self._correlator:
+                self._correlator.distrust(tenant)
         wanted = [(tenant, process.id) for tenant in tenants for process in self.processes]
         for tenant, process in wanted:
             self._control.enqueue_job(REBUILD, tenant, process, self._clock())
@@ -181,8 +192,11 @@ class Correlating:
         if job.kind in looking_back.KINDS:
             return looking_back.do(self._correlator, self._store, job, self._clock())
         report = self._correlator.rebuild(job.tenant, job.process, self._clock())
+        if report.kept:
+            log.info("%s for %s is back: %d events since", job.process, job.tenant, report.events)
+            return f"swapped back to the former result, which caught up with {report.events} events", ""
         log.info("rebuilt %s for %s: %d events", job.process, job.tenant, report.events)
-        return f"{report.events} events", ""
+        return "; ".join(one for one in (f"{report.events} events", report.why) if one), ""
 
     def _tenants_with_news(self, correlator: Correlator, now: datetime) -> list[str]:
         """Tenants with rows since the last look, which overlaps: an insert may commit late.

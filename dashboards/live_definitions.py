@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from throughline.collector.definition_history import DefinitionHistory
 from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 from throughline.correlator.process import SHIPPED, Process, load_processes
+from throughline.correlator.reference_files import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,15 +21,19 @@ if TYPE_CHECKING:
 
     from throughline.collector.control import ControlStore
     from throughline.collector.definition_history import Activation
+    from throughline.correlator.reference_files import ReferenceTable
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one reading gave: processes to use, ids whose content is new, sentences about what is wrong."""
+    """What one reading gave: processes to use, ids whose content is new, sentences about what is wrong, and
+    the reference tables whose rows the processes need in the store.
+    """
 
     processes: tuple[Process, ...]
     changed: tuple[str, ...]
     problems: tuple[str, ...]
+    tables: tuple[ReferenceTable, ...] = ()
 
 
 class LiveDefinitions:
@@ -62,7 +67,11 @@ class LiveDefinitions:
         problems = [str(error) for error in loaded.errors]
         problems += [f"{process.id} stays at version {process.version}" for process in kept]
         self._seen = seen
-        return Loaded(tuple(processes), tuple(changed), tuple(problems))
+        return Loaded(tuple(processes), tuple(changed), tuple(problems), tuple(loaded.tables.values()))
+
+    def read_again(self) -> None:
+        """Have the next call read everything: what this one gave could not be used."""
+        self._seen = None
 
     def _activate(self, process: Process, present: Mapping[str, Activation], now: datetime) -> bool:
         """Remember a definition that counts; whether it is a new one."""
@@ -87,8 +96,10 @@ class LiveDefinitions:
         folders = [SHIPPED, SHIPPED_CALENDARS]
         if self._config is not None:
             folders += [self._config / "processes", self._config / "calendars"]
+        files = [path for folder in folders for path in folder.glob("*.yaml")]
+        files += (self._config / FOLDER).glob("*.csv") if self._config else ()
         found = []
-        for path in (path for folder in folders for path in folder.glob("*.yaml")):
+        for path in files:
             try:
                 status = path.stat()
             except FileNotFoundError:

@@ -105,7 +105,7 @@ class Outlooks:
             return Experience({}, {}, self._now)
 
     def _ask(self, process: Process) -> Experience:
-        clocks = {one.name: _clock(process, one) for one in process.milestones if one.within}
+        clocks = {one.name: clock_of(process, one) for one in process.milestones if one.within}
         given = {
             "tenant": self._tenant,
             "now": f"{self._now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}",
@@ -178,7 +178,7 @@ def _trust(calibration: Row | None, share: float) -> Row | None:
     }
 
 
-def _clock(process: Process, milestone: Milestone) -> tuple[str, str]:
+def clock_of(process: Process, milestone: Milestone) -> tuple[str, str]:
     """The milestone that starts a clock, and whether its first or last occurrence does; or what else."""
     clock = process.clock_of(milestone)
     if clock is None:
@@ -192,7 +192,7 @@ def _started(process: Process, name: str, journey: Row) -> datetime | None:
     milestone = next((one for one in process.milestones if one.name == name), None)
     if milestone is None or milestone.within is None:
         return None
-    start, kind = _clock(process, milestone)
+    start, kind = clock_of(process, milestone)
     found: datetime | None
     if kind == "opened":
         found = journey["OpenedAt"]

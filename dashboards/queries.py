@@ -19,6 +19,7 @@ import pandas as pd
 from throughline.collector.store import Role, Store, load_queries
 from throughline.dashboards.completeness import completeness
 from throughline.dashboards.exception_reader import ExceptionReader
+from throughline.dashboards.likely import Likely
 from throughline.dashboards.money import By, Figures, Money, Reference
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
@@ -150,11 +151,18 @@ class PageQueries:
             lambda: completeness(self._store, self._spool, self._tenant, self.now),
         )
 
-    def journeys(self, wanted: JourneyFilter, *, limit: int, after: Position | None = None) -> list[Row]:
+    def journeys(
+        self,
+        wanted: JourneyFilter,
+        *,
+        limit: int,
+        after: Position | None = None,
+        likely: Likely | None = None,
+    ) -> list[Row]:
         """One page of journeys with their keys, newest first."""
 
         def compute() -> list[Row]:
-            rows = self._reader.journeys(wanted, limit=limit, after=after)
+            rows = self._reader.journeys(wanted, limit=limit, after=after, likely=likely)
             keys = self._reader.keys([row["Root"] for row in rows])
             return [{**row, "keys": keys[row["Root"]]} for row in rows]
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from throughline.correlator.calendar_files import load_calendars
 from throughline.correlator.compare import Period
 from throughline.correlator.definition import Process
+from throughline.correlator.definition_tables import TableFiles
 from throughline.correlator.durations import parse_duration
 from throughline.correlator.process import load_process
 from throughline.probes.errors import ConfigurationError
@@ -94,9 +95,10 @@ def changed(process: Process, changes: Sequence[str], config: Path | None) -> Pr
     Raises:
         InvalidProcess: with every problem found.
     """
-    tree = json.loads(process.model_dump_json(by_alias=True, exclude={"calendars"}))
+    tree = json.loads(process.model_dump_json(by_alias=True, exclude={"calendars", "tables"}))
     known = {**load_calendars(config).calendars, **process.calendars}
-    return load_process(json.dumps(tree), calendars=known, changes=changes)
+    tables = TableFiles(config, process.tables)
+    return load_process(json.dumps(tree), calendars=known, tables=tables, changes=changes)
 
 
 def from_text(text: str, process: Process) -> Process:
@@ -105,7 +107,8 @@ def from_text(text: str, process: Process) -> Process:
     Raises:
         InvalidProcess: with every problem found.
     """
-    return load_process(text, calendars={**load_calendars(None).calendars, **process.calendars})
+    calendars = {**load_calendars(None).calendars, **process.calendars}
+    return load_process(text, calendars=calendars, tables=process.tables)
 
 
 def from_file(path: Path, changes: Sequence[str], config: Path | None) -> Process:
@@ -117,4 +120,5 @@ def from_file(path: Path, changes: Sequence[str], config: Path | None) -> Proces
     calendars = load_calendars(config)
     for error in calendars.errors:
         raise error
-    return load_process(path, calendars=calendars.calendars, changes=changes)
+    tables = TableFiles(config)
+    return load_process(path, calendars=calendars.calendars, tables=tables, changes=changes)

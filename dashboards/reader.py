@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.dashboards.likely import Likely
 from throughline.dashboards.money import ANY, Behind, behind
+from throughline.dashboards.outlook import SQL as OUTLOOK
 
 SQL = load_queries("throughline.dashboards", "journeys") | load_queries("throughline.dashboards", "objects")
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +29,8 @@ _OBJECTS = 25
 @dataclass(frozen=True)
 class JourneyFilter:
     """Which journeys; an empty text means any. `key` is (namespace, value), `cycle` the object of a billing
-    cycle as `namespace:value` and `period` the first day of it.
+    cycle as `namespace:value` and `period` the first day of it. `likely_late` means those that outlooks say
+    so of.
     """
 
     process: str = ""
@@ -40,6 +43,7 @@ class JourneyFilter:
     key: tuple[str, str] | None = None
     since: datetime | None = None
     behind: Behind = ANY
+    likely_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,16 @@ class Reader:
         self._base = {"tenant": tenant, "now": _micro(now)}
         self.now = now
 
-    def journeys(self, wanted: JourneyFilter, *, limit: int, after: Position | None = None) -> list[Row]:
-        """One page of journeys, newest first."""
+    def journeys(
+        self,
+        wanted: JourneyFilter,
+        *,
+        limit: int,
+        after: Position | None = None,
+        likely: Likely | None = None,
+    ) -> list[Row]:
+        """One page of journeys, newest first; `likely` goes with a filter that asks for it."""
+        narrowed = (likely or Likely()) if wanted.likely_late else None
         after = after or Position()
         parameters: dict[str, Any] = {
             "process": wanted.process,
@@ -76,17 +88,32 @@ class Reader:
             "limit": limit,
         }
         if wanted.key is None:
-            roots = [row["Root"] for row in self._page(wanted.behind, parameters)]
+            roots = [row["Root"] for row in self._page(wanted.behind, narrowed, parameters)]
         else:
             roots = self._only(wanted.behind, self.roots_of(*wanted.key), parameters)
+            roots = self._likely(narrowed, roots)
         return self._journeys("by_root", {**parameters, "roots": roots}) if roots else []
 
-    def _page(self, wanted: Behind, parameters: Mapping[str, Any]) -> list[Row]:
-        """The roots of a page, narrowed to the journeys behind a figure of money if one is meant."""
+    def _page(self, wanted: Behind, likely: Likely | None, parameters: Mapping[str, Any]) -> list[Row]:
+        """The roots of a page, narrowed to the journeys behind a figure of money if one is meant, and to
+        those that are likely late.
+        """
+        sql, given = SQL["page"], dict(parameters)
+        if likely is None:
+            sql = sql.replace("AND Root IN (@likely_late)", "")
+        else:
+            sql, given = sql.replace("@likely_late", OUTLOOK["likely_late"]), given | likely.parameters
         if wanted == ANY:
-            return self.rows(SQL["page"].replace("AND Root IN (@behind)", ""), parameters)
+            return self.rows(sql.replace("AND Root IN (@behind)", ""), given)
         condition, more = behind(self._store, self._tenant, self.now, wanted)
-        return self.rows(SQL["page"].replace("@behind", condition), {**parameters, **more})
+        return self.rows(sql.replace("@behind", condition), {**given, **more})
+
+    def _likely(self, likely: Likely | None, roots: list[int]) -> list[int]:
+        """Those of some roots that are likely late, if that is meant."""
+        if likely is None:
+            return roots
+        late = {row["Root"] for row in self.rows(OUTLOOK["likely_late"], likely.parameters)}
+        return [root for root in roots if root in late]
 
     def _only(self, wanted: Behind, roots: list[int], parameters: Mapping[str, Any]) -> list[int]:
         """Those of some roots that are behind a figure, if one is meant."""

@@ -14,9 +14,10 @@ from http.cookies import SimpleCookie
 from throughline.collector.auth import Principal, Scope
 from throughline.correlator.definition import Process
 from throughline.dashboards.deps import Deps
+from throughline.dashboards.likely import Likely, likely, of
 from throughline.dashboards.outlook import Outlooks
 from throughline.dashboards.queries import Kept, PageQueries
-from throughline.dashboards.reader import Row
+from throughline.dashboards.reader import JourneyFilter, Row
 from throughline.probes.errors import Unauthorized
 
 COOKIE = "throughline_token"
@@ -43,6 +44,13 @@ class Session:
         """The outlook of a journey's milestones whose clocks run."""
         outlooks = Outlooks(self.deps.store, self.deps.experience, self.principal.tenant, self.now)
         return outlooks.of(self.processes.get(journey["Process"]), journey)
+
+    def likely(self, wanted: JourneyFilter) -> Likely | None:
+        """What a filter for likely late journeys goes by; None where it is none."""
+        if not wanted.likely_late:
+            return None
+        outlooks = Outlooks(self.deps.store, self.deps.experience, self.principal.tenant, self.now)
+        return likely(outlooks, of(wanted, self.processes.values()))
 
     def title(self, process: str) -> str:
         """What a process is called."""

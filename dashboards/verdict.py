@@ -31,17 +31,20 @@ class Verdict:
     blind: bool = False
 
 
+_HOLDING = ("open", "snoozed")
+
+
 def verdict(journey: Row, process: Process | None) -> Verdict | None:
     """Judge a journey that is open; None for one that is over.
 
-    1. A blocking exception that fails still is the reason, the oldest first, whatever people decided.
+    1. A blocking exception that fails still, and that nobody has closed, is the reason, the oldest first.
     2. Else the milestone that is late is, with the open exception that hit it, if any.
     3. Else nothing is wrong: the next milestone is what it waits for.
     """
     if journey["Status"] in {"completed", "dropped"}:
         return None
     troubles = sorted(
-        (one for one in journey["exceptions"] if one["failing"]),
+        (one for one in journey["exceptions"] if one["failing"] and one["status"] in _HOLDING),
         key=lambda one: (not one["blocking"], one["opened_at"]),
     )
     if troubles and troubles[0]["blocking"]:

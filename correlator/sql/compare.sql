@@ -28,6 +28,8 @@ WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= {now:DateTime64(6, '
 -- The journeys of one generation, with statuses and milestone states as the views journey_rows_at and milestones_at give them.
 -- Sticking are the milestones that make a journey stuck when they are late, unheard those that wait for an event of `unheard`.
 WITH
+    (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
+    FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed,
     (sticks -> arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
             AND has({sticking_$1:Array(String)}, toString(name)) = sticks
             AND NOT has({unheard_$1:Array(String)}, toString(name)), due, NULL),
@@ -36,7 +38,9 @@ SELECT
     Root, OpenedAt,
     multiIf(DroppedAt IS NOT NULL, 'dropped',
             CompletedAt IS NOT NULL, 'completed',
-            BlockedAt IS NOT NULL OR earliest_heard(1) < {now:DateTime64(6, 'UTC')}, 'stuck',
+            arrayExists(b -> b.Since <= {now:DateTime64(6, 'UTC')} AND NOT arrayExists(
+                (id, seen) -> id = b.ExceptionId AND b.LastSeenAt <= seen, Closed.1, Closed.2), Blocking)
+                OR earliest_heard(1) < {now:DateTime64(6, 'UTC')}, 'stuck',
             earliest_heard(0) < {now:DateTime64(6, 'UTC')}, 'late',
             'in_flight') AS Status,
     coalesce(least(DroppedAt, CompletedAt), DroppedAt, CompletedAt) AS ClosedAt,

@@ -18,7 +18,54 @@ GROUP BY Process
 
 -- last_generation --
 -- Generations of one process are numbered across tenants: partitions hold one tenant's each.
-SELECT max(Generation) FROM generations WHERE Process = {process:String}
+SELECT greatest(
+    (SELECT max(Generation) FROM generations WHERE Process = {process:String}),
+    (SELECT max(Generation) FROM kept_generations WHERE Process = {process:String}))
+
+-- left --
+-- The generations of a process that were left and may be gone back to.
+SELECT Generation, DefinitionHash, Watermark, Stragglers, LeftAt, Alike, KeptAt
+FROM
+(
+    SELECT * FROM kept_generations
+    WHERE Tenant = {tenant:String} AND Process = {process:String}
+    ORDER BY Version DESC LIMIT 1 BY Generation
+)
+WHERE Deleted = 0
+ORDER BY Generation
+
+-- changed_since --
+-- Whether anything was linked in a generation after a version.
+SELECT count() > 0 FROM
+(
+    SELECT 1 FROM event_state
+    WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Version > {left:UInt64}
+    LIMIT 1
+)
+
+-- count_recent --
+SELECT count() FROM event_inbox WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')}
+
+-- affected_recent --
+-- New events, and every event that ever looked at a span of a trace that has had news: what was seen of it meanwhile, in other
+-- generations, does not count.
+INSERT INTO @affected
+SELECT DISTINCT EventId, 0
+FROM
+(
+    SELECT EventId FROM @new_events
+    UNION ALL
+    SELECT EventId FROM watched_spans
+    WHERE Tenant = {tenant:String} AND Trace IN (
+        SELECT Trace FROM trace_inbox WHERE Tenant = {tenant:String} AND IngestedAt > {since:DateTime64(6, 'UTC')})
+)
+
+-- mark_mixed --
+-- Journeys of a generation that another definition has folded.
+INSERT INTO dirty_journeys (Tenant, Process, Generation, Version, Root)
+SELECT DISTINCT {tenant:String}, {process:String}, {generation:UInt32}, {version:UInt64}, Root
+FROM journey_state
+WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Version > {left:UInt64}
 
 -- tenants --
 SELECT DISTINCT Tenant FROM business_events

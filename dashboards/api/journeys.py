@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 
@@ -15,6 +15,7 @@ from throughline.dashboards.api.models import JourneyDetail, JourneyPage, Status
 from throughline.dashboards.api.money import behind_of, converted, currency_of
 from throughline.dashboards.api.money_models import Reference
 from throughline.dashboards.api.problems import Problem
+from throughline.dashboards.likely import likely, of
 from throughline.dashboards.money import Internal, Money
 from throughline.dashboards.outlook import Outlooks
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
@@ -35,6 +36,7 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
     at_risk: Annotated[str, Query(max_length=500, description="behind a figure of /risk: by:name")] = "",
     reference: Annotated[Reference, Query(description="reference data of which day, for at_risk")] = "as_was",
     intercompany: Annotated[Internal, Query(description="of customers in the group")] = "",
+    outlook: Annotated[Literal["likely_late"] | None, Query(description="how they are likely to end")] = None,
 ) -> JourneyFilter:
     """Return which journeys the parameters of a request mean."""
     return JourneyFilter(
@@ -48,6 +50,7 @@ async def asked_for(  # noqa: PLR0917 - FastAPI passes them by name
         key=key_of(key) if key else None,
         since=_aware(since),
         behind=behind_of(at_risk, reference, intercompany),
+        likely_late=outlook is not None,
     )
 
 
@@ -102,13 +105,26 @@ def _page(
         place = decode(cursor, tenant=principal.tenant, filters=filters)
         now, after = place.as_of, Position(place.opened_at, int(place.last, 16))
     reader = context.reader(principal, now)
-    rows = reader.journeys(wanted, limit=limit + 1, after=after)
+    outlooks = Outlooks(context.deps.store, context.deps.experience, principal.tenant, now)
+    processes = {one.id: one for one in context.deps.processes()}
+    known = likely(outlooks, of(wanted, processes.values())) if wanted.likely_late else None
+    rows = reader.journeys(wanted, limit=limit + 1, after=after, likely=known)
     page, following = rows[:limit], None
     if len(rows) > limit:
         last = Cursor(now, page[-1]["OpenedAt"], page[-1]["Id"])
         following = encode(last, tenant=principal.tenant, filters=filters)
     keys = reader.keys([row["Root"] for row in page])
-    return {"items": [item(row, keys[row["Root"]]) for row in page], "next": following}
+    items = [item(row, keys[row["Root"]]) for row in page]
+    if wanted.likely_late:
+        for row, one in zip(page, items, strict=True):
+            _add(one, outlooks.of(processes.get(row["Process"]), row))
+    return {"items": items, "next": following}
+
+
+def _add(journey: Row, outlooks: dict[str, Row]) -> None:
+    """Add outlooks to the milestones that they are of."""
+    for name, outlook in outlooks.items():
+        journey["milestones"][name] = {**journey["milestones"][name], "outlook": outlook}
 
 
 def _convert(money: Money, page: Row, currency: str) -> None:
@@ -133,8 +149,7 @@ def _one(reader: Reader, identity: str, look: Callable[[Row], dict[str, Row]], *
     if journey is None:
         raise Problem(404, "Not found", f"There is no journey {identity}.")
     found = detail(reader, journey, limit=limit)
-    for name, outlook in look(journey).items():
-        found["milestones"][name] = {**found["milestones"][name], "outlook": outlook}
+    _add(found, look(journey))
     return Json(found)
 
 

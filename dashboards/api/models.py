@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from throughline.dashboards.api.money_models import Converted
 
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
-ExceptionStatus = Literal["open", "snoozed", "resolved"]
+ExceptionStatus = Literal["open", "pending", "snoozed", "resolved"]
 CycleStatus = Literal["open", "closing", "late", "complete"]
 
 
@@ -46,7 +46,9 @@ class MilestoneState(BaseModel):
     due_at: datetime | None
     count: int
     out_of_order: bool = Field(description="met before a milestone that stands earlier in the definition")
-    outlook: Outlook | None = Field(None, description="of one journey, while the clock of a milestone runs")
+    outlook: Outlook | None = Field(
+        None, description="while its clock runs: of one journey, and in lists of `outlook=`"
+    )
 
 
 class JourneyItem(BaseModel):

@@ -112,7 +112,7 @@ def rollback(
     found = roll_back(EngineSettings.load(), process, to)
     typer.echo(
         f"{process}: version {found.version} ({found.hash[:12]}) counts again. The engine takes it over "
-        "within seconds, or when it starts, and rebuilds beside the present result."
+        "within seconds, or when it starts: by the kept result, or a rebuild beside the present one."
     )
 
 

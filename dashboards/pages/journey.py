@@ -18,7 +18,7 @@ from throughline.dashboards.verdict import verdict
 _ID = re.compile(r"[0-9a-f]{16}")
 _NO_BAR = {"displayModeBar": False}
 _EVENTS_SHOWN = 200
-_COLOURS = {"open": "stuck", "snoozed": "late", "resolved": "completed"}
+_COLOURS = {"open": "stuck", "pending": "in_flight", "snoozed": "late", "resolved": "completed"}
 
 
 def page() -> None:

@@ -28,7 +28,9 @@ _FILTERS = (
     "at_risk",
     "reference",
     "intercompany",
+    "outlook",
 )
+_LIKELY = "likely_late"
 
 
 def page() -> None:
@@ -49,7 +51,7 @@ def page() -> None:
     paging = Paging(session, "/journeys", {"filter": repr(wanted)}, _FILTERS)
     cursor = paging.position()
     after = Position(cursor.opened_at, int(cursor.last, 16)) if cursor else None
-    rows = session.ask.journeys(wanted, limit=_PAGE + 1, after=after)
+    rows = session.ask.journeys(wanted, limit=_PAGE + 1, after=after, likely=session.likely(wanted))
     if not rows:
         _nothing(wanted)
         return
@@ -60,7 +62,7 @@ def page() -> None:
 
 def _filters(session: Session) -> JourneyFilter:
     known = session.ask.dimensions()
-    left, *middle, right = st.columns([2.2, 1.3, 1.1, 1.1, 3], vertical_alignment="bottom")
+    left, *middle, right = st.columns([2.2, 1.3, 1.1, 1.1, 1.3, 2.6], vertical_alignment="bottom")
     process = address.choose(
         left,
         "Process",
@@ -81,6 +83,9 @@ def _filters(session: Session) -> JourneyFilter:
     entity = address.choose(
         middle[2], "Entity", known.get("entities", []), "entity", shown=lambda one: one or "Any"
     )
+    outlook = address.choose(
+        middle[3], "Outlook", [_LIKELY], "outlook", shown=lambda one: "Likely late" if one else "Any"
+    )
     key = address.search(right, "Key", "key", hint="salesforce.opportunity:00D5e…/006…")
     cycle, period = (st.query_params.get(name, "") for name in ("cycle", "period"))
     if cycle:
@@ -93,6 +98,7 @@ def _filters(session: Session) -> JourneyFilter:
         cycle=cycle,
         period=period,
         key=_key(key),
+        likely_late=outlook == _LIKELY,
     )
 
 
@@ -162,8 +168,14 @@ def _row(session: Session, row: Row, *, several: bool) -> list[str]:
 
 def _outlook(session: Session, row: Row) -> str:
     """Which milestone is likely late though its due time has not come."""
-    found = [name for name, one in session.outlook(row).items() if one["likely_late"]]
-    return parts.soft(f"likely late: {parts.words(found[0])}") if found else ""
+    late = [(name, one) for name, one in session.outlook(row).items() if one["likely_late"]]
+    if not late:
+        return ""
+    name, one = late[0]
+    said = f"likely late: {parts.words(name)}, {one['in_time']:,} of {one['based_on']:,} made it in time"
+    held = one["calibrated"]
+    turned_out = f"; of {held['predictions']:,} told so, {held['observed']:.0%} did" if held else ""
+    return parts.soft(said + turned_out)
 
 
 if __name__ == "__main__":

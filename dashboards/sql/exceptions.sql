@@ -8,7 +8,7 @@ SELECT any(Subject) AS Subject FROM exception_state
 WHERE Tenant = {tenant:String} AND ExceptionId = {number:UInt64} AND Deleted = 0
 
 -- history --
--- What became of some exceptions, in the order in which it happened, as it is known now.
+-- What became of some exceptions, in the order in which it happened, as it is known now. A pending one has not opened yet.
 SELECT leftPad(lower(hex(ExceptionId)), 16, '0') AS exception, Kind AS kind, toDateTime64(At, 6, 'UTC') AS at,
     NoticedAt AS noticed_at, Actor AS by, Owner AS owner, Assignee AS assignee, Reason AS resolution, Note AS note,
     if(Kind = 'snoozed', Until, NULL) AS until, if(EventId = 0, '', leftPad(lower(hex(EventId)), 32, '0')) AS event
@@ -19,7 +19,7 @@ FROM
     ORDER BY Version DESC
     LIMIT 1 BY Process, Subject, ExceptionId, Kind, Origin, At, EventId, Act
 )
-WHERE Withdrawn = 0
+WHERE Withdrawn = 0 AND (Origin != 'fact' OR At <= {now:DateTime64(6, 'UTC')})
 ORDER BY exception, At, NoticedAt, Version
 
 -- memory --
@@ -50,7 +50,8 @@ FROM
     (
         SELECT
             arraySort(arrayConcat(
-                arrayMap(t -> (t.At, t.Fingerprint), arrayFilter((t, n) -> n % 2 = 1, Turns, arrayEnumerate(Turns))),
+                arrayMap(t -> (t.At, t.Fingerprint), arrayFilter(
+                    (t, n) -> n % 2 = 1 AND t.At <= {now:DateTime64(6, 'UTC')}, Turns, arrayEnumerate(Turns))),
                 arrayMap(at -> (at, e.Fingerprint), a.again))) AS starts,
             arrayMap(t -> t.At, arrayFilter((t, n) -> n % 2 = 0, Turns, arrayEnumerate(Turns))) AS recoveries,
             a.closings AS closings

@@ -1,6 +1,6 @@
 -- page --
 -- The roots of one page of journeys, newest first, after the cursor's position. Empty text means "any". Behind: the journeys
--- behind a figure of money (money.sql); without one the condition is left out.
+-- behind a figure of money (money.sql); likely late: those that outlook.sql finds. Without them the conditions are left out.
 -- Few columns: reading whole rows of a million journeys takes four times as long; by_root fetches them.
 SELECT Root
 FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
@@ -14,6 +14,7 @@ WHERE ({process:String} = '' OR Process = {process:String})
     AND OpenedAt >= {since:DateTime64(6, 'UTC')}
     AND (OpenedAt, Root) < ({after_opened:DateTime64(6, 'UTC')}, {after_root:UInt64})
     AND Root IN (@behind)
+    AND Root IN (@likely_late)
 ORDER BY OpenedAt DESC, Root DESC
 LIMIT {limit:UInt32}
 
@@ -160,7 +161,7 @@ GROUP BY e.Child, e.Parent
 ORDER BY e.Child, e.Parent
 
 -- exceptions --
--- Exceptions, newest first. Empty text means "any"; status is open, snoozed, resolved or empty.
+-- Exceptions, newest first. Empty text means "any"; status is open, pending, snoozed, resolved or empty.
 SELECT * FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
 WHERE ({process:String} = '' OR process = {process:String})
     AND ({status:String} = '' OR status = {status:String})

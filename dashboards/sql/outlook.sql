@@ -41,6 +41,32 @@ WHERE Preference = 3 OR Value != ''
 ORDER BY Due DESC, Root
 LIMIT {latest:UInt32} BY Name, Kind, Value
 
+-- likely_late --
+-- Journeys of which a milestone is likely late though its due time has not come. Clocks are (process, milestone, what starts it,
+-- how), groups those of which something can be said, ages (group, from, before) where less than half were in time.
+SELECT DISTINCT Root
+FROM
+(
+    SELECT Process, Root, clock.2 AS Name, MilestoneStored[indexOf(MilestoneNames, Name)] AS Stored,
+        MilestoneDueAt[indexOf(MilestoneNames, Name)] AS DueAt,
+        multiIf(clock.4 = 'opened', OpenedAt, clock.4 = 'cut_off', CutOffAt,
+            if(clock.4 = 'last', MilestoneLastAt, MilestoneMetAt)[indexOf(MilestoneNames, clock.3)]) AS StartedAt,
+        toUnixTimestamp64Micro({now:DateTime64(6, 'UTC')}) - toUnixTimestamp64Micro(assumeNotNull(StartedAt)) AS Age,
+        multiIf(
+            has({groups:Array(Tuple(String, String, String, String))}, (toString(Process), Name, 'entity', toString(Entity))),
+                ('entity', toString(Entity)),
+            has({groups:Array(Tuple(String, String, String, String))}, (toString(Process), Name, 'region', toString(Region))),
+                ('region', toString(Region)),
+            ('process', '')) AS Comparable
+    FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+    ARRAY JOIN {clocks:Array(Tuple(String, String, String, String))} AS clock
+    WHERE ClosedAt IS NULL AND clock.1 = Process
+)
+WHERE Stored = 'pending' AND DueAt >= {now:DateTime64(6, 'UTC')} AND StartedAt IS NOT NULL
+    AND arrayExists(a -> (a.1, a.2, a.3, a.4) = (toString(Process), Name, Comparable.1, Comparable.2)
+            AND Age >= a.5 AND Age < a.6,
+        {ages:Array(Tuple(String, String, String, String, Int64, Int64))})
+
 -- curves --
 -- How long those in time took, and how long the others did or were waited for.
 SELECT Name, Kind, Value, arraySort(groupArrayIf(Took, InTime)) AS Made, arraySort(groupArrayIf(Took, NOT InTime)) AS Missed

@@ -52,7 +52,7 @@ FROM
     SELECT toDate(moment) AS day, kind
     FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
     ARRAY JOIN [opened_at, assumeNotNull(resolved_at)] AS moment, ['opened', if(resolved_at IS NULL, '', 'resolved')] AS kind
-    WHERE {process:String} = '' OR process = {process:String}
+    WHERE status != 'pending' AND ({process:String} = '' OR process = {process:String})
 )
 WHERE kind != '' AND day > toDate({now:DateTime64(6, 'UTC')}) - 42
 GROUP BY day

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from tests.correlator.calendar_reference import MINUTE, MinuteByMinute
 from throughline.correlator.business_calendar import BusinessCalendar
-from throughline.correlator.durations import Deadline, Duration, parse_duration
+from throughline.correlator.durations import Deadline, Duration, parse_duration, parse_time
+from throughline.correlator.reference_files import ReferenceTable
 
 if TYPE_CHECKING:
     from tests.correlator.fold_reference import Event
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 LONGEST = timedelta(days=60)
+TABLES: dict[str, ReferenceTable] = {}
+"""Reference tables by the hash of what they say."""
 Due = tuple[datetime | None, bool, bool]
 """When it is due, whether the clock stands still, whether nobody can tell."""
 
@@ -32,7 +35,10 @@ def due(process: Process, within: Within, since: datetime | None, events: Sequen
         return found, False, bool(told) and found is None
     if since is None:
         return None, False, False
-    allowed = _allowed(within, told, since, calendar)
+    if within.table:
+        allowed = _tabled(process, within, since, calendar, events)
+    else:
+        allowed = _allowed(within, told, since, calendar)
     if allowed is None:
         return None, False, True
     if isinstance(allowed, Deadline) or not within.paused:
@@ -40,6 +46,33 @@ def due(process: Process, within: Within, since: datetime | None, events: Sequen
     pauses = _pauses(within, events)
     found = _walked(allowed, since, calendar, lambda minute: any(a <= minute < b for a, b in pauses))
     return found, found is None, False
+
+
+def _tabled(
+    process: Process,
+    within: Within,
+    since: datetime,
+    calendar: MinuteByMinute | None,
+    events: Sequence[Event],
+) -> Duration | Deadline | None:
+    """What the row says that is valid on the local day of the start, for what the journey says last."""
+    table = TABLES[process.tables[within.table or ""].content]
+    key = [
+        next((text for one in reversed(events) if (text := _said(one, name))), "") for name in within.by
+    ]
+    names = table.columns[: table.keys]
+    day = since.astimezone(calendar.zone if calendar else UTC).date()
+    rows = [one for one in table.entries if [one.values[name] for name in names] == key]
+    begun = [one for one in rows if one.valid_from <= day]
+    row = max(begun, key=lambda one: one.valid_from, default=None)
+    if row is None or row.valid_to < day or not (cell := row.values[within.column or ""]):
+        return None
+    return parse_time(cell)
+
+
+def _said(event: Event, name: str) -> str:
+    of = name.removeprefix("business.")
+    return str(getattr(event, of)) if of != name else event.attributes.get(name, "")
 
 
 def _allowed(

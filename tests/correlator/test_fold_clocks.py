@@ -12,12 +12,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.correlator.clock_reference import TABLES
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at, expected
 from throughline.collector.store import Store
 from throughline.correlator.calendar_files import load_calendar
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.process import InvalidProcess, load_process
+from throughline.correlator.reference_files import read_table
+from throughline.correlator.reference_store import ReferenceStore
 
 EXAMPLES = int(os.environ.get("THROUGHLINE_FOLD_EXAMPLES", "1"))
 JOURNEYS = 50
@@ -29,6 +32,19 @@ hours: {mon-thu: ["09:00-12:00", "13:00-18:00"], fri: "09:00-15:00"}
 holidays: {also: [2026-03-04]}
 """)
 NIGHTS = load_calendar("{calendar: nights, time_zone: Asia/Kolkata, hours: {mon-sat: '22:00-06:00'}}")
+LEVELS = read_table(
+    "levels",
+    """region*,tier*,activation,valid_from,valid_to
+EU,gold,3 business hours,,2026-03-04
+EU,gold,by 12:00 next business day,2026-03-05,2026-03-06
+EU,gold,2 business days,2026-03-08,
+EU,silver,20h,,
+IN,gold,2 business hours,2026-03-04,
+IN,silver,,,
+""",
+    "levels.csv",
+)
+TABLES[LEVELS.content_hash] = LEVELS
 PROCESS = load_process(
     """
 process: clocks
@@ -52,13 +68,18 @@ milestones:
       time: 2 business days
       of: won
       was: [{before: 2026-03-03, time: 3h}, {before: 2026-03-05, time: by next business day}]
+  - name: activated
+    event: activated
+    within: {table: levels, column: activation, by: [business.region, tier], of: won.last}
 completed_by: closed
 """,
     calendars={"office": OFFICE, "nights": NIGHTS},
+    tables={"levels": LEVELS},
 )
 REACHING = [event for one in PROCESS.milestones for event in one.events]
 NAMES = [*REACHING, "lost", "held", "asked", "resumed", "answered", "won"]
 TOLD = {
+    "tier": ["gold", "silver", "silver", "go|ld"],
     "terms": ["", "0", "3", "Net 2", "2 of 10", "soon", "31"],
     "due_date": ["", "2026-03-04", "2026-13-44", "2026-03-03T10:30:00+01:00", "2026-03-05T08:00:00", "soon"],
 }
@@ -71,7 +92,7 @@ def _event(draw: Random) -> Event:
         event=draw.choice(NAMES),
         time=at(hours=draw.randrange(160) / 2),
         failed=draw.random() < 0.1,
-        region=draw.choice(["", "", "", "IN"]),
+        region=draw.choice(["", "EU", "EU", "IN"]),
         precision=draw.choice(["exact"] * 6 + ["unknown"]),
         attributes={name: draw.choice(TOLD[name]) for name in names},
     )
@@ -84,6 +105,7 @@ def _event(draw: Random) -> Event:
 def test_clocks_equal_the_reference(embedded_store: Store, seed: int) -> None:
     """Live and fresh, for any events."""
     draw = Random(seed)
+    ReferenceStore(embedded_store).keep(LEVELS)
     CalendarTables(embedded_store).provide(PROCESS)
     folding = Folding(embedded_store, PROCESS, f"clocks-{next(TENANTS)}")
     journeys = {
@@ -212,8 +234,8 @@ def test_paused_business_days_by_hand(embedded_store: Store) -> None:
 @pytest.mark.parametrize(
     ("within", "sentence"),
     [
-        ("{time: 2d, attribute: terms}", "exactly one of `time`, `attribute` and `until`"),
-        ("{of: won}", "exactly one of `time`, `attribute` and `until`"),
+        ("{time: 2d, attribute: terms}", "exactly one of `time`, `attribute`, `until` and `table`"),
+        ("{of: won}", "exactly one of `time`, `attribute`, `until` and `table`"),
         ("{until: due_date, of: won}", "`until` is the due time itself"),
         ("{attribute: terms, was: [{before: 2026-01-01, time: 2d}]}", "`was` goes with a `time`"),
         (
@@ -230,6 +252,15 @@ def test_paused_business_days_by_hand(embedded_store: Store) -> None:
         ),
         ("{time: 2d, paused: {by: asked, untill: x}}", "unknown field 'untill'"),
         ("{time: 2d, was: [{before: soon, time: 3d}]}", "within.was[1].before"),
+        ("{table: levels, of: won}", "`table` goes with its `column` and"),
+        ("{table: level, column: activation, by: tier}", "did you mean 'levels'?"),
+        ("{table: levels, column: activations, by: [a, b]}", "did you mean 'activation'?"),
+        ("{table: levels, column: activation, by: tier}", "'levels' has 2 column(s), `by` names 1"),
+        ("{table: levels, column: tier, by: [a, b]}", "the table 'levels': 'gold' is no time span"),
+        (
+            "{table: levels, column: activation, by: [a, b], paused: {by: asked, until: answered}}",
+            "'by 12:00 next business day' is a deadline",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(within: str, sentence: str) -> None:
@@ -239,5 +270,5 @@ def test_what_is_wrong_is_said(within: str, sentence: str) -> None:
         f"  - {{name: done, event: done, within: {within}}}\n"
     )
     with pytest.raises(InvalidProcess) as error:
-        load_process(text)
+        load_process(text, tables={"levels": LEVELS})
     assert sentence in str(error.value)

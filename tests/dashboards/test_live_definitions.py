@@ -229,3 +229,35 @@ def test_versions_are_listed(
     assert [line.split()[0] for line in listed.splitlines()] == ["version", "1", "2", "1"]
     assert "(rolled back)" in listed.splitlines()[1]
     assert "files" in listed.splitlines()[2]
+
+
+def test_a_table_that_changes_is_a_definition_that_changes(config: Path, control: ControlStore) -> None:
+    """Its rows come with the definition; a table that breaks, or is taken away, leaves all as it was."""
+    file = config / "tables" / "levels.csv"
+    file.parent.mkdir()
+    file.write_text("region,paid\nEMEA,2d\n")
+    write(config, "orders", version=1, within="{table: levels, column: paid, by: business.region}")
+    live = LiveDefinitions(config, control)
+    first = live.reload(NOW)
+    assert first is not None
+    assert [one.name for one in first.tables] == ["levels"]
+    file.write_text("region,paid\nEMEA,3d\nAMER,4h\n")
+    second = live.reload(NOW + timedelta(seconds=1))
+    assert second is not None
+    assert second.changed == ("orders",)
+    present = next(one for one in second.processes if one.id == "orders")
+    assert present.tables["levels"].times == {"paid": ("3d", "4h")}
+    file.write_text("region,paid\nEMEA,3 dayss\n")
+    broken = live.reload(NOW + timedelta(seconds=2))
+    assert broken is not None
+    assert "the table 'levels': '3 dayss' is no time span" in " ".join(broken.problems)
+    file.write_text("region,paid\nEMEA,3d,\n")
+    unread = live.reload(NOW + timedelta(seconds=3))
+    assert unread is not None
+    assert "the reference table 'levels' can't be used" in " ".join(unread.problems)
+    file.unlink()
+    gone = live.reload(NOW + timedelta(seconds=4))
+    assert gone is not None
+    for later in (broken, unread, gone):
+        assert later.changed == ()
+        assert present in later.processes

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.dashboards.conftest import Client
 from tests.dashboards.definition import definition
@@ -17,9 +19,10 @@ from throughline.collector.store import Role, Store
 from throughline.dashboards import outlook
 from throughline.dashboards.api.models import Outlook
 from throughline.dashboards.deps import Deps
-from throughline.dashboards.outlook import Outlooks, calibrated
+from throughline.dashboards.likely import late_ages, likely
+from throughline.dashboards.outlook import Curve, Outlooks, calibrated
 from throughline.dashboards.queries import Kept
-from throughline.dashboards.reader import Reader
+from throughline.dashboards.reader import JourneyFilter, Reader
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ALLOWED = timedelta(hours=10)
@@ -128,6 +131,15 @@ def test_share_is_that_of_comparable_journeys_of_the_age(embedded_store: Store) 
         assert said["likely_late"] == (made / len(reached) < 0.5)
         check_trust(said, predictions)
     assert outlook_of(embedded_store, "many", journeys[0].root) is None
+    outlooks = Outlooks(embedded_store, Kept(60), "many", NOW)
+    said_of = {one.root: outlook_of(embedded_store, "many", one.root) or {} for one in waiting}
+    late = [one for one in waiting if said_of[one.root]["likely_late"]]
+    assert late
+    listed = Reader(embedded_store, "many", NOW).journeys(
+        JourneyFilter(likely_late=True), limit=500, likely=likely(outlooks, [PROCESS])
+    )
+    newest = sorted(late, key=lambda one: one.won, reverse=True)
+    assert [row["Root"] for row in listed] == [one.root for one in newest]
 
 
 def walked(journeys: list[Past]) -> list[tuple[float, bool]]:
@@ -176,18 +188,34 @@ async def test_nothing_is_said_below_fifty_completions(
         ]
         never = [Past(500 + number, "DE01", "EMEA", NOW - timedelta(days=9), None) for number in range(30)]
         waiting = Past(900, "DE01", "EMEA", NOW - timedelta(hours=2), None)
-        write(embedded_store, tenant, [*done, *never, waiting])
+        older = Past(901, "DE01", "EMEA", NOW - timedelta(hours=8), None)
+        write(embedded_store, tenant, [*done, *never, waiting, older])
     assert outlook_of(embedded_store, "few", 900) is None
     deps = Deps(
         store=embedded_store, access=Access, spool=tmp_path, processes=lambda: (PROCESS,), clock=lambda: NOW
     )
     async with client(deps, None) as http:
         milestones = (await http.get(f"/v1/journeys/{900:016x}")).json()["milestones"]
+        listed = (await http.get("/v1/journeys?outlook=likely_late")).json()["items"]
+    assert [one["id"] for one in listed] == [f"{901:016x}"]  # whoever had waited so long never made it
+    late = listed[0]["milestones"]["project_created"]["outlook"]
+    assert (late["in_time"], late["based_on"], late["likely_late"]) == (0, 30, True)
     assert milestones["closed_won"].get("outlook") is None
     said = milestones["project_created"]["outlook"]
     assert (said["in_time"], said["based_on"], said["share"]) == (50, 80, 50 / 80)
     assert (said["group"], said["likely_late"]) == ("entity DE01", False)
     assert Outlook.model_validate(said).based_on == 80
+
+
+@given(st.lists(st.integers(0, 40)), st.lists(st.integers(0, 40)))
+def test_ages_at_which_a_milestone_is_likely_late(made: list[int], missed: list[int]) -> None:
+    """Exactly those at which the share of a curve says so."""
+    curve = Curve(sorted(made), sorted(missed))
+    spans = list(late_ages(curve))
+    for age in range(42):
+        in_time, reached = curve.at(age)
+        wanted = reached > 0 and in_time / reached < outlook.LIKELY_LATE
+        assert any(since <= age < until for since, until in spans) == wanted
 
 
 def test_calibration_by_hand() -> None:

@@ -100,3 +100,14 @@ def test_process_without_definition_still_tells_what() -> None:
     found = verdict(journey("late", paid=("late", NOW - HOUR)), None)
     assert found is not None
     assert (found.milestone, found.owner, found.promise) == ("paid", "", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "holds"), [("open", True), ("snoozed", True), ("resolved", False), ("pending", False)]
+)
+def test_what_is_closed_by_hand_or_pending_holds_nothing(status: str, holds: bool) -> None:
+    """Though it fails still; a snooze only hides it."""
+    blocked = trouble(status=status, failing=True, blocking=1, code="NO-PLAN")
+    found = verdict(journey("stuck", blocked, project_created=("due", NOW + HOUR)), definition())
+    assert found is not None
+    assert (found.code == "NO-PLAN") == holds

@@ -2,7 +2,7 @@
 --
 -- Facts come from folding, decisions from people, the owner from both and from routing: whoever it was assigned to, else the
 -- first rule that matches, else the milestone's owner. Whoever closed it knew of failures up to SeenUntil; a later one opens it
--- again. A snooze hides it until its end, whatever happens meanwhile.
+-- again. A snooze hides it until its end, whatever happens meanwhile. One is pending until the grace of its check has passed.
 CREATE OR REPLACE VIEW exceptions_at AS
 WITH
     (SELECT groupArrayArray(Rules) FROM exception_routing FINAL WHERE Tenant = '') AS Rules,
@@ -25,6 +25,7 @@ SELECT
     e.journeys AS journeys,
     e.process AS process,
     multiIf(NOT e.failing OR closed, 'resolved',
+            e.opened_at > {now:DateTime64(6, 'UTC')}, 'pending',
             ifNull(h.SnoozedUntil > {now:DateTime64(6, 'UTC')}, 0), 'snoozed',
             'open') AS status,
     e.class AS class,
@@ -98,3 +99,30 @@ LEFT ANY JOIN
     SELECT Process, Name, Runbook FROM process_milestones FINAL WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0
 ) AS m ON m.Process = e.process AND m.Name = e.milestone
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- Exceptions that fail by the events and were closed by hand, as of a clock: who closed them knew of failures up to SeenUntil.
+-- The first condition spares those without any closing the reading.
+CREATE OR REPLACE VIEW closed_exception_rows_at AS
+SELECT ExceptionId, SeenUntil
+FROM
+(
+    SELECT ExceptionId,
+        argMaxIf(Kind, Version, Origin = 'person') AS Last,
+        argMaxIf(assumeNotNull(Until), Version, Origin = 'person') AS SeenUntil,
+        maxIf(At, Origin = 'fact' AND Kind != 'resolved') AS LastOpened,
+        maxIf(At, Origin = 'fact' AND Kind = 'resolved') AS LastResolved
+    FROM
+    (
+        SELECT ExceptionId, Kind, Origin, At, Until, Version, Withdrawn
+        FROM exception_transitions
+        WHERE (SELECT count() FROM exception_handling WHERE Tenant = {tenant:String}) > 0
+            AND Tenant = {tenant:String} AND At <= {now:DateTime64(6, 'UTC')} AND Origin IN ('fact', 'person')
+            AND Kind IN ('opened', 'resolved', 'closed', 'reopened')
+            AND ExceptionId IN (SELECT ExceptionId FROM exception_handling WHERE Tenant = {tenant:String})
+        ORDER BY Version DESC
+        LIMIT 1 BY Process, Subject, ExceptionId, Kind, Origin, At, EventId, Act
+    )
+    WHERE Withdrawn = 0
+    GROUP BY ExceptionId
+)
+WHERE Last = 'closed' AND toDateTime64(LastOpened, 6, 'UTC') <= SeenUntil AND LastResolved <= LastOpened;

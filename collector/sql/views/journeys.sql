@@ -10,9 +10,12 @@
 -- because the engine then ignores the one written here.
 
 -- Journeys as stored, with id and status: the base of the documented views and of the page queries. Unheard are the milestones
--- that wait for an event that cannot be heard now: journeys are not late or stuck for their sake.
+-- that wait for an event that cannot be heard now: journeys are not late or stuck for their sake. What blocks a journey counts
+-- once the grace of its check has passed, and no longer when somebody has closed it, until it happens again.
 CREATE OR REPLACE VIEW journey_rows_at AS
 WITH
+    (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
+    FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed,
     (SELECT groupArray((toString(Process), toString(Name)))
     FROM process_milestones FINAL
     WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0 AND hasAny(Events, (
@@ -25,7 +28,9 @@ WITH
     (sticks -> arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
             AND has(Sticking, (toString(Process), toString(name))) = sticks
             AND NOT has(Unheard, (toString(Process), toString(name))), due, NULL),
-        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS earliest_heard
+        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS earliest_heard,
+    arrayReduce('min', arrayMap(b -> toNullable(b.Since), arrayFilter(b -> b.Since <= {now:DateTime64(6, 'UTC')}
+        AND NOT arrayExists((id, seen) -> id = b.ExceptionId AND b.LastSeenAt <= seen, Closed.1, Closed.2), Blocking))) AS Halted
 SELECT
     Process,
     Generation,
@@ -33,7 +38,7 @@ SELECT
     leftPad(lower(hex(Root)), 16, '0') AS Id,
     multiIf(DroppedAt IS NOT NULL, 'dropped',
             CompletedAt IS NOT NULL, 'completed',
-            BlockedAt IS NOT NULL OR StuckAt < {now:DateTime64(6, 'UTC')}, 'stuck',
+            Halted IS NOT NULL OR StuckAt < {now:DateTime64(6, 'UTC')}, 'stuck',
             LateAt < {now:DateTime64(6, 'UTC')}, 'late',
             'in_flight') AS Status,
     RootLevel,
@@ -46,7 +51,7 @@ SELECT
     coalesce(least(DroppedAt, CompletedAt), DroppedAt, CompletedAt) AS ClosedAt,
     if(empty(Unheard), s.StuckAt, earliest_heard(1)) AS StuckAt,
     if(empty(Unheard), s.LateAt, earliest_heard(0)) AS LateAt,
-    BlockedAt,
+    Halted AS BlockedAt,
     Amount,
     Currency,
     AmountObjects,
@@ -60,7 +65,7 @@ SELECT
     PeriodLast,
     CutOffAt,
     Events,
-    OpenExceptions,
+    s.OpenExceptions - length(arrayFilter(c -> c.Since > {now:DateTime64(6, 'UTC')}, FailedChecks)) AS OpenExceptions,
     `Milestones.Name` AS MilestoneNames,
     `Milestones.State` AS MilestoneStored,
     `Milestones.MetAt` AS MilestoneMetAt,

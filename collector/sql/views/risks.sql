@@ -1,5 +1,8 @@
 -- What keeps late and stuck journeys: a milestone past its due time, or an open exception that blocks. One row per journey and cause.
 CREATE OR REPLACE VIEW risk_rows_at AS
+WITH
+    (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
+    FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed
 SELECT r.* EXCEPT (Causes, cause), cause.1 AS Kind, cause.2 AS Milestone, cause.3 AS Exception, cause.4 AS Fingerprint,
     cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
 FROM
@@ -21,6 +24,8 @@ FROM
             leftPad(lower(hex(Fingerprint)), 16, '0'), Code, Message, toString(Owner), OpenedAt)) AS Blocked
         FROM exception_state FINAL
         WHERE Tenant = {tenant:String} AND Deleted = 0 AND Blocking = 1 AND ResolvedAt IS NULL
+            AND OpenedAt <= {now:DateTime64(6, 'UTC')}
+            AND NOT arrayExists((id, seen) -> id = ExceptionId AND LastSeenAt <= seen, Closed.1, Closed.2)
             AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
         GROUP BY Process, Root
     ) AS x ON x.Process = j.Process AND x.Root = j.Root

@@ -11,6 +11,7 @@ INSERT INTO journey_state (
     `StuckAt`,
     `LateAt`,
     `BlockedAt`,
+    `Blocking`,
     `Amount`,
     `Currency`,
     `AmountObjects`,
@@ -51,6 +52,7 @@ SELECT
     if(stuck_at < 4611686018427387904, fromUnixTimestamp64Micro(if(stuck_at < 4611686018427387904, stuck_at, 0), 'UTC'), NULL) AS out_StuckAt,
     if(late_at < 4611686018427387904, fromUnixTimestamp64Micro(if(late_at < 4611686018427387904, late_at, 0), 'UTC'), NULL) AS out_LateAt,
     if(least(if(empty(failing_checks), 4611686018427387904, check_blocked), if(blocking_events > 0, blocked_since, 4611686018427387904)) < 4611686018427387904, fromUnixTimestamp64Micro(if(least(if(empty(failing_checks), 4611686018427387904, check_blocked), if(blocking_events > 0, blocked_since, 4611686018427387904)) < 4611686018427387904, least(if(empty(failing_checks), 4611686018427387904, check_blocked), if(blocking_events > 0, blocked_since, 4611686018427387904)), 0), 'UTC'), NULL) AS out_BlockedAt,
+    arrayConcat(arrayMap(x -> (x.1, fromUnixTimestamp64Micro(x.2, 'UTC'), fromUnixTimestamp64Micro(x.3, 'UTC')), blocking_rows), arrayMap(x -> (sipHash64({tenant:String}, {process:String}, 'check', x.1, folded.Root), fromUnixTimestamp64Micro(x.2, 'UTC'), fromUnixTimestamp64Micro(x.2, 'UTC')), arrayFilter(x -> x.3, failing_checks))) AS out_Blocking,
     Amount AS out_Amount,
     Currency AS out_Currency,
     arrayMap(x -> (x.1, x.4, x.5), latest[1]) AS out_AmountObjects,
@@ -207,7 +209,9 @@ LEFT JOIN (
         Root,
         countIf(Resolved IS NULL) AS open_events,
         countIf(Resolved IS NULL AND Blocking) AS blocking_events,
-        minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since
+        minIf(Opened, Resolved IS NULL AND Blocking) AS blocked_since,
+        groupArrayIf((sipHash64({tenant:String}, {process:String}, 'event', Event, Subject), Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking)
+            AS blocking_rows
     FROM (
         SELECT
             Root, Subject, Event,
@@ -295,7 +299,7 @@ SELECT
     toDateTime64(turns[-2 + length(turns) % 2], 6, 'UTC') AS opened,
     if(length(turns) % 2 = 1, NULL, toDateTime64(turns[-1], 6, 'UTC')), opened, 1,
     arrayMap((at, n) -> (at, toUInt128(0), if(n % 2 = 1, print, 0)), turns, arrayEnumerate(turns)),
-    toUInt128(0), toUInt128(0), {version:UInt64}, 0
+    toUInt128(0), toUInt128(0), {version:UInt64}, empty(turns)
 FROM (
     SELECT *,
         one.1 AS check, one.2 AS id, Known[id] AS before, has(FailedChecks.1, check) AS fails,
@@ -305,7 +309,8 @@ FROM (
         multiIf(
             fails AND length(before) < 2, [since],
             fails = length(before) % 2, before,
-            arrayPushBack(before, latest)) AS turns
+            NOT fails AND 0 AND before[-1] > LastEventAt, arrayPopBack(before),
+            arrayPushBack(before, if(fails AND 0, greatest(latest, since), latest))) AS turns
     FROM (
         SELECT *, arrayJoin(arrayFilter(c -> has(FailedChecks.1, c.1) OR mapContains(Known, c.2),
             arrayMap(name -> (name, sipHash64({tenant:String}, {process:String}, 'check', name, found.Root)), ['has-plan']))) AS one
