@@ -141,7 +141,11 @@ class Process(Part):
     @cached_property
     def entitled(self) -> dict[str, str]:
         """The rows of each entitlement, as aggregates over a journey's events."""
-        return {one.name: one.sql for one in self.entitlements}
+        found = {}
+        for one in self.entitlements:
+            levels = [self.levels[self.namespaces[name][0]] for name in one.used.of if name in self.namespaces]
+            found[one.name] = one.sql([name for level in levels for name in level.namespaces])
+        return found
 
     def _compiled(self, text: str) -> Expression:
         return compile_journey(text, self.level_names, self.entitled)
@@ -232,6 +236,12 @@ def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
         (("placeholders", namespace), f"'{namespace}' is no namespace of `keys`")
         for namespace in process.placeholders
         if namespace not in seen
+    )
+    findings.extend(
+        (("entitlements", index, "used", "of"), unknown(name, seen, "namespace"))
+        for index, one in enumerate(process.entitlements)
+        for name in one.used.of
+        if name not in seen
     )
     return findings
 

@@ -4,18 +4,21 @@ Events of the journey grant a quantity from a first to a last day; others use it
 one expression over the journey's events, for the column `Entitlements` and for what checks say about it:
 
 1. Grants of the same days are one period; its quantity is their sum, its rate the last one said.
-2. Of each object the last event counts: a use, or one that undoes it.
+2. Of each object the last event counts: a use, or one that undoes it. An event about several objects counts
+   once, for the first of them.
 3. A use belongs to the period that covers its day; of several to the one that ends first, then began first.
    Uses outside of all periods make a row of their own, with nothing granted.
 4. With `carry_over` what is left of a period is added to the next one, in the order of their ends.
 """
 
+from collections.abc import Collection
 from typing import Annotated
 
-from pydantic import Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 
 from throughline.correlator.expression_parts import OVER, attribute, quoted
-from throughline.correlator.parts import Events, Name, Part, Text
+from throughline.correlator.journey_terms import objects_of
+from throughline.correlator.parts import Events, Name, Namespace, Part, Text, several
 
 ROW = (
     "First Date32, Last Date32, Granted Decimal(38, 6), Carried Decimal(38, 6), Used Decimal(38, 6), "
@@ -47,12 +50,13 @@ class Grant(Part):
 
 class Use(Part):
     """Events that use it up, with the attributes that hold how much, and the day; without `on` the UTC day on
-    which they happened.
+    which they happened. The last event counts of each object of these namespaces (`of`), else of each subject.
     """
 
     events: Annotated[Events, Field(alias="event", min_length=1)]
     quantity: Text
     on: Text | None = None
+    of: Annotated[tuple[Namespace, ...], BeforeValidator(several)] = ()
     undone_by: Events = ()
 
 
@@ -70,18 +74,18 @@ class Entitlement(Part):
         named = (*self.granted.model_dump(exclude={"events"}).values(), self.used.quantity, self.used.on)
         return frozenset(name for name in named if name)
 
-    @property
-    def sql(self) -> str:
-        """The rows of its periods, as an aggregate over the events of a journey."""
+    def sql(self, namespaces: Collection[str]) -> str:
+        """The rows of its periods, as an aggregate over the events of a journey; `namespaces` are those of the
+        objects that are used up.
+        """
         carried = "arrayPopBack(arrayPushFront(arrayCumSumNonNegative(arrayMap((a, b) -> a - b, ga, ua)), 0))"
         if not self.carry_over:
             carried = f"arrayMap(a -> {_ZERO}, ga)"
         rows = _let({"ca": carried}, f"arrayConcat({_ROWS}, {_OUTSIDE})")
         sums = _let({"ga": _GRANTED, "ra": _RATES, "ua": _USED}, rows)
         text = _let({"p": _PERIODS, "s": "arrayReverseSort(x -> x.2, u)"}, _let({"w": _COUNTED}, sums))
-        return f"CAST({_let({'g': self._grants, 'u': self._uses}, text)}, 'Array(Tuple({ROW}))')"
+        return f"CAST({_let({'g': self._grants(), 'u': self._uses(namespaces)}, text)}, 'Array(Tuple({ROW}))')"
 
-    @property
     def _grants(self) -> str:
         first, last, quantity = _day(self.granted.first), _day(self.granted.last), _number(self.granted.quantity)
         rate = _number(self.granted.rate) if self.granted.rate else "toDecimal64OrNull('', 6)"
@@ -90,11 +94,14 @@ class Entitlement(Part):
         found = f"({said}, {rate}, toString(Currency), Moment)"
         return f"groupArrayIf({found}, {_happened(self.granted.events)} AND {readable}){OVER}"
 
-    @property
-    def _uses(self) -> str:
+    def _uses(self, namespaces: Collection[str]) -> str:
+        whose = "Owner"
+        if namespaces:
+            named = objects_of(namespaces)
+            whose = f"if(empty({named}), Owner, arrayMin({named}))"
         undone = f"Event IN ({_texts(self.used.undone_by)})" if self.used.undone_by else "0"
         day = f"ifNull({_day(self.used.on)}, toDate32(Time))" if self.used.on else "toDate32(Time)"
-        found = f"(Owner, Moment, {undone}, {day}, ifNull({_number(self.used.quantity)}, 0))"
+        found = f"({whose}, Moment, {undone}, {day}, ifNull({_number(self.used.quantity)}, 0))"
         return f"groupArrayIf({found}, {_happened((*self.used.events, *self.used.undone_by))}){OVER}"
 
 

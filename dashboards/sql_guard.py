@@ -35,6 +35,7 @@ VIEWS = (
     "risks",
     "reference",
     "relations",
+    "entitlements",
 )
 RAW_TABLES = (
     "otel_traces",

@@ -22,7 +22,7 @@ from throughline.correlator.process import InvalidProcess, load_process
 
 TEXT = """
 process: service
-keys: [contract, card]
+keys: [contract, [card, sheet]]
 milestones: [{name: granted, event: granted, repeats: true}]
 entitlements:
   - name: lapsing
@@ -30,7 +30,7 @@ entitlements:
     used: {event: approved, quantity: hours, on: day, undone_by: [unapproved]}
   - name: kept
     granted: {event: granted, quantity: hours, rate: rate}
-    used: {event: approved, quantity: hours, on: day, undone_by: [unapproved]}
+    used: {event: approved, quantity: hours, on: day, of: sheet, undone_by: [unapproved]}
     carry_over: true
 checks:
   - {name: within-entitlement, after: granted, expect: "overdrawn('kept') = 0"}
@@ -85,7 +85,8 @@ def rows_of(entitlement: Entitlement, events: Sequence[Event]) -> list[Row]:
             if rate is not None:
                 rates[end, first] = rate, one.currency
         elif one.event in ("approved", "unapproved"):
-            last[min(one.subjects)] = one
+            named = [number for namespace, number in one.objects if namespace in ("card", "sheet")]
+            last[min(named if entitlement.used.of and named else one.subjects)] = one
     used = dict.fromkeys(periods, Decimal(0))
     outside: list[tuple[date, Decimal]] = []
     for one in last.values():
@@ -192,6 +193,7 @@ def some_event(draw: Random) -> Event:
         time=datetime(2026, draw.randrange(1, 5), draw.randrange(1, 28), tzinfo=UTC),
         failed=draw.random() < 0.1,
         subjects=tuple(draw.sample([1, 2, 3, 4], draw.choice([1, 1, 1, 2]))),
+        objects=draw.choice([(), (("card", 7),), (("sheet", 8), ("card", 9)), (("contract", 1),)]),
         currency=draw.choice(["EUR", "USD"]),
         attributes=told,
     )
@@ -229,6 +231,7 @@ def test_any_journey_as_in_the_reference(embedded_store: Store, seed: int) -> No
         ("expect: \"overdrawn('kept') = 0\"", "expect: \"overdrawn('kep') = 0\"", "did you mean 'kept'"),
         ("- name: kept", "- name: lapsing", "given twice in `entitlements`"),
         ("carry_over: true", "carry: true", "carry"),
+        ("of: sheet", "of: shet", "did you mean 'sheet'"),
         ("{event: granted, quantity: hours, rate: rate}", "{event: granted, rate: rate}", "quantity"),
     ],
 )
