@@ -143,8 +143,8 @@ class Process(Part):
         """The rows of each entitlement, as aggregates over a journey's events."""
         found = {}
         for one in self.entitlements:
-            levels = [self.levels[self.namespaces[name][0]] for name in one.used.of if name in self.namespaces]
-            found[one.name] = one.sql([name for level in levels for name in level.namespaces])
+            known = [self.namespaces[name][0] for name in one.used.of if name in self.namespaces]
+            found[one.name] = one.sql([name for level in known for name in self.levels[level].namespaces])
         return found
 
     def _compiled(self, text: str) -> Expression:

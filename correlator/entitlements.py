@@ -49,8 +49,8 @@ class Grant(Part):
 
 
 class Use(Part):
-    """Events that use it up, with the attributes that hold how much, and the day; without `on` the UTC day on
-    which they happened. The last event counts of each object of these namespaces (`of`), else of each subject.
+    """Events that use it up, with the attributes that hold how much, and the day; without `on` the UTC day of
+    the event. The last event counts of each object of these namespaces (`of`), else of each subject.
     """
 
     events: Annotated[Events, Field(alias="event", min_length=1)]
@@ -75,8 +75,8 @@ class Entitlement(Part):
         return frozenset(name for name in named if name)
 
     def sql(self, namespaces: Collection[str]) -> str:
-        """The rows of its periods, as an aggregate over the events of a journey; `namespaces` are those of the
-        objects that are used up.
+        """The rows of its periods, as an aggregate over the events of a journey; `namespaces` are those of
+        the objects that are used up.
         """
         carried = "arrayPopBack(arrayPushFront(arrayCumSumNonNegative(arrayMap((a, b) -> a - b, ga, ua)), 0))"
         if not self.carry_over:
@@ -84,10 +84,12 @@ class Entitlement(Part):
         rows = _let({"ca": carried}, f"arrayConcat({_ROWS}, {_OUTSIDE})")
         sums = _let({"ga": _GRANTED, "ra": _RATES, "ua": _USED}, rows)
         text = _let({"p": _PERIODS, "s": "arrayReverseSort(x -> x.2, u)"}, _let({"w": _COUNTED}, sums))
-        return f"CAST({_let({'g': self._grants(), 'u': self._uses(namespaces)}, text)}, 'Array(Tuple({ROW}))')"
+        rows = _let({"g": self._grants(), "u": self._uses(namespaces)}, text)
+        return f"CAST({rows}, 'Array(Tuple({ROW}))')"
 
     def _grants(self) -> str:
-        first, last, quantity = _day(self.granted.first), _day(self.granted.last), _number(self.granted.quantity)
+        first, last = _day(self.granted.first), _day(self.granted.last)
+        quantity = _number(self.granted.quantity)
         rate = _number(self.granted.rate) if self.granted.rate else "toDecimal64OrNull('', 6)"
         said = ", ".join(f"assumeNotNull({one})" for one in (first, last, quantity))
         readable = f"ifNull({first} <= {last} AND isNotNull({quantity}), 0)"
@@ -108,8 +110,9 @@ class Entitlement(Part):
 def told(name: str, rows: str) -> str:
     """The periods that are overdrawn, in words."""
     words = (
-        "concat(toString(x.1), ' to ', toString(x.2), ' ', toString(x.5), ' used of ', toString(x.3 + x.4), ', ', "
-        "toString(x.7), ' overdrawn', if(isNull(x.8), '', concat(' = ', toString(assumeNotNull(x.8)), ' ', x.9)))"
+        "concat(toString(x.1), ' to ', toString(x.2), ' ', toString(x.5), ' used of ', toString(x.3 + x.4), "
+        "', ', toString(x.7), ' overdrawn', "
+        "if(isNull(x.8), '', concat(' = ', toString(assumeNotNull(x.8)), ' ', x.9)))"
     )
     over = f"arrayMap(x -> {words}, arrayFilter(x -> x.7 > 0, {rows}))"
     return f"concat({quoted(f'{name}: ')}, arrayStringConcat({over}, ', '))"

@@ -21,8 +21,8 @@ _IGNORED_ARGUMENTS = frozenset({"big_int", "ignore_nulls", "typed", "safe", "bin
 
 @dataclass(slots=True)
 class Scope:
-    """`columns` are the names, `levels` each namespace with all of its level, empty over one event; `entitled`
-    the rows of each entitlement.
+    """`columns` are the names, `levels` each namespace with all of its level, empty over one event;
+    `entitled` the rows of each entitlement.
     """
 
     columns: Mapping[str, tuple[str, str]]

@@ -263,20 +263,22 @@ def _entitlements(drawing: Drawing, entitlements: Iterable[Entitlement]) -> None
     for one in rows:
         granted, used = one.granted, one.used
         price = f", {granted.rate} for each one more" if granted.rate else ""
+        days = f"from {granted.first} to {granted.last}"
         lines = [
-            f"granted: {granted.quantity} by {' or '.join(granted.events)}, from {granted.first} to {granted.last}{price}",
+            f"granted: {granted.quantity} by {' or '.join(granted.events)}, {days}{price}",
             f"used: {used.quantity} by {' or '.join(used.events)}"
             + (f", on {used.on}" if used.on else "")
             + (f"; taken back by {', '.join(used.undone_by)}" if used.undone_by else ""),
         ]
-        wrapped_lines = [part for line in lines for part in wrapped(line, _WIDTH - 2 * _MARGIN - 28, 11, mono=True)]
-        height = 30 + _LINE * len(wrapped_lines) + 2
-        drawing.box(_MARGIN, drawing.y, _WIDTH - 2 * _MARGIN, height)
+        width = _WIDTH - 2 * _MARGIN
+        shown = [part for line in lines for part in wrapped(line, width - 28, 11, mono=True)]
+        height = 30 + _LINE * len(shown) + 2
+        drawing.box(_MARGIN, drawing.y, width, height)
         drawing.text(_MARGIN + 14, drawing.y + 20, one.name, size=12.5, bold=True)
         rule = "what is left passes on to the next period" if one.carry_over else "what is left lapses"
         x = _MARGIN + 34 + width_of(one.name, 12.5)
         drawing.text(x, drawing.y + 20, rule, size=11.5, colour=theme.MUTED)
-        for place, line in enumerate(wrapped_lines):
+        for place, line in enumerate(shown):
             at = drawing.y + 38 + _LINE * place
             drawing.text(_MARGIN + 14, at, line, size=11, colour=theme.MUTED, mono=True)
         drawing.y += height + 8

@@ -159,8 +159,8 @@ class Facts:
             yield self._evidence(f"objects/{name}/{since or 0}", since or 0, first, attributes)
 
     def _links(self, first: int) -> Iterator[Fact]:
-        """Evidence of relations between objects, both ways: the process says which of the two is above. Of two
-        of one type the one that the log names first is: both ways would be a loop.
+        """Evidence of relations between objects, both ways: the process says which of the two is above. Of
+        two of one type the one that the log names first is: both ways would be a loop.
         """
         for source, group in groupby(self._log.rows("links"), key=lambda row: row[0]):
             rows = list(group)

@@ -265,7 +265,7 @@ def cut_pairs(statements: Iterable[tuple[int, int, set[Pair], set[Pair]]]) -> se
 
 
 def depths(process: Process, objects: Iterable[Key], edges: set[Pair]) -> dict[Key, int]:
-    """Rule 5: the longest way up from each object within its level; endless if it is a loop, or longer than 64.
+    """Rule 5: the longest way up from each object within its level; endless in a loop, or if longer than 64.
 
     After n rounds the number of an object is the longest such way, cut at n steps.
     """

@@ -40,7 +40,8 @@ def line(name: str, one: Row) -> str:
 
 def entitled(store: Store, tenant: str) -> dict[str, list[str]]:
     """What each journey is entitled to, in words."""
-    sql = "SELECT * FROM entitlements_at(tenant = {t:String}, now = {n:DateTime64(6, 'UTC')}) ORDER BY first_day"
+    clock = "tenant = {t:String}, now = {n:DateTime64(6, 'UTC')}"
+    sql = f"SELECT * FROM entitlements_at({clock}) ORDER BY first_day"
     parameters = {"t": tenant, "n": NOW.strftime("%Y-%m-%d %H:%M:%S")}
     found: dict[str, list[str]] = {}
     for one in store.query(sql, parameters, role=Role.PAGES).named_results():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.correlator.cases import Case, CaseFunction, case, play, say
@@ -24,7 +26,8 @@ def renewal(name: str, of: str, deal: str, time: int = 0) -> Said:
 
 def projects(*pairs: str) -> tuple[str, ...]:
     """`p>q`: project q is a sub-project of p."""
-    return tuple(f"psa.project:{parent}>psa.project:{child}" for parent, child in (p.split(">") for p in pairs))
+    named = (pair.split(">") for pair in pairs)
+    return tuple(f"psa.project:{parent}>psa.project:{child}" for parent, child in named)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +132,7 @@ def two_say_they_renew_each_other() -> Case:
 def a_line_has_an_end() -> Case:
     """An object with more than 64 above it gives nothing on, until the line is cut."""
     names = [f"n{number}" for number in range(MAX_LINE + 4)]
-    pairs = [f"{parent}>{child}" for parent, child in zip(names, names[1:], strict=False)]
+    pairs = [f"{parent}>{child}" for parent, child in pairwise(names)]
     long = yield say(
         Said("all", event="", links=projects(*pairs)),
         Said("last", keys=(f"psa.project:{names[-1]}",)),
@@ -160,7 +163,8 @@ def a_hub_gives_its_sub_projects_nothing() -> Case:
 @case(CASES)
 def renewals_are_children_of_what_they_renew() -> Case:
     """Too many quarantine it, loop or not."""
-    crowded = yield say(*(renewal(str(n), "d", f"r{n}") for n in (1, 2, 3)), Said("p", keys=("crm.deal:d", "psa.project:p")))
+    renewals = [renewal(str(n), "d", f"r{n}") for n in (1, 2, 3)]
+    crowded = yield say(*renewals, Said("p", keys=("crm.deal:d", "psa.project:p")))
     assert crowded.named("crowded") == {"crm.deal:d"}
     assert crowded.named("detached") == {"crm.deal:r1", "crm.deal:r2", "crm.deal:r3", "psa.project:p"}
     loop = yield say(Said("loop", event="", links=("crm.deal:r1>crm.deal:d",)))
@@ -171,7 +175,8 @@ def renewals_are_children_of_what_they_renew() -> Case:
 @case(CASES)
 def the_last_word_on_a_link_counts() -> Case:
     """A newer version of the only event that said it takes it back, with what hung on it."""
-    yield say(renewal("r", "d", "r"), Said("d", keys=("crm.deal:d",)), Said("x", keys=("crm.deal:r", "psa.project:x")))
+    below = Said("x", keys=("crm.deal:r", "psa.project:x"))
+    yield say(renewal("r", "d", "r"), Said("d", keys=("crm.deal:d",)), below)
     result = yield say(Said("r", time=1, keys=("crm.deal:r",)))
     assert result.journeys == {"crm.deal:d": {"d"}, "crm.deal:r": {"r", "x"}}
 
@@ -191,8 +196,8 @@ def test_the_view_says_which_links_are_in_force(embedded_store: Store) -> None:
         Said("p", event="", keys=("crm.deal:r", "psa.project:p"), links=projects("p>q", "p>o")),
         Said("cut", event="", time=1, cuts=projects("p>o")),
     )
-    columns = "parent, child, in_force, statements"
-    sql = f"SELECT {columns} FROM relations_at(tenant = {{t:String}}, now = {{n:DateTime64(6, 'UTC')}}) ORDER BY ALL"
+    clock = "tenant = {t:String}, now = {n:DateTime64(6, 'UTC')}"
+    sql = f"SELECT parent, child, in_force, statements FROM relations_at({clock}) ORDER BY ALL"
     parameters = {"t": world.tenant, "n": world.now.strftime("%Y-%m-%d %H:%M:%S.%f")}
     assert embedded_store.query(sql, parameters, role=Role.PAGES).result_rows == [
         ("crm.deal:a", "crm.deal:b", 0, 1),
