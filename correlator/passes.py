@@ -244,10 +244,13 @@ def _lines(run: Run, *, fresh: bool) -> None:
         run.do("lines_all")
     else:
         run.do("lines")
+        if not run.count("lines"):
+            run.do("depths_before")
+            return
         for below in range(MAX_LINE + 1):
-            if not run.count("lines", "Round = {round:UInt16}", round=below):
-                break
             run.do("lines_below", round=below)
+            if not run.count("lines", "Round = {round:UInt16} + 1", round=below):
+                break
         run.do("dirty_lines")
         run.do("upward", "objects_before_upward", round=1)
     peeled, before = 0, -1
