@@ -16,6 +16,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
 from throughline.correlator.definition_parts import CUT_OFF, Calendar, Check, Cycle, Level, Milestone
 from throughline.correlator.definition_tables import Table, own_tables, table_findings, times_of
+from throughline.correlator.entitlements import Entitlement
 from throughline.correlator.expression_parts import JOURNEY_COLUMNS
 from throughline.correlator.expressions import (
     Expression,
@@ -60,6 +61,7 @@ class Process(Part):
     completed_by: Names = ()
     dropped_by: Events = ()
     checks: tuple[Check, ...] = ()
+    entitlements: tuple[Entitlement, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -134,10 +136,7 @@ class Process(Part):
     @cached_property
     def expectations(self) -> dict[str, Expression]:
         """What each statement of the checks expects, compiled, by statement."""
-        return {
-            one.name: compile_journey(one.expect or "", self.level_names, self.tables)
-            for one in self.statements
-        }
+        return {one.name: self._compiled(one.expect or "") for one in self.statements}
 
     @property
     def periods(self) -> PeriodCalendar | None:
@@ -148,7 +147,19 @@ class Process(Part):
     @cached_property
     def in_scope(self) -> Expression | None:
         """The compiled `scope`."""
-        return compile_journey(self.scope, self.level_names, self.tables) if self.scope else None
+        return self._compiled(self.scope) if self.scope else None
+
+    @cached_property
+    def entitled(self) -> dict[str, str]:
+        """The rows of each entitlement, as aggregates over a journey's events."""
+        found = {}
+        for one in self.entitlements:
+            known = [self.namespaces[name][0] for name in one.used.of if name in self.namespaces]
+            found[one.name] = one.sql([name for level in known for name in self.levels[level].namespaces])
+        return found
+
+    def _compiled(self, text: str) -> Expression:
+        return compile_journey(text, self.level_names, self.tables, self.entitled)
 
     @cached_property
     def attributes_used(self) -> frozenset[str]:
@@ -161,6 +172,7 @@ class Process(Part):
             told |= {*self.cycle.keys.values(), self.cycle.at, self.periods.periods.told_by}
         if self.amount_of:
             told.add(ACCOUNTING_DATE)
+        told = told.union(*(one.attributes for one in self.entitlements))
         named = (name for name in told if name)
         return frozenset(named).union(*(one.attributes for one in compiled))
 
@@ -245,14 +257,21 @@ def _namespace_findings(process: Process) -> list[tuple[Path, str]]:
         for namespace in process.placeholders
         if namespace not in seen
     )
+    findings.extend(
+        (("entitlements", index, "used", "of"), unknown(name, seen, "namespace"))
+        for index, one in enumerate(process.entitlements)
+        for name in one.used.of
+        if name not in seen
+    )
     return findings
 
 
 def _name_findings(process: Process) -> list[tuple[Path, str]]:
     findings: list[tuple[Path, str]] = []
-    named: dict[str, tuple[Milestone | Check, ...]] = {
+    named: dict[str, tuple[Milestone | Check | Entitlement, ...]] = {
         "milestones": process.milestones,
         "checks": process.checks,
+        "entitlements": process.entitlements,
     }
     for field, parts in named.items():
         repeated = Counter(part.name for part in parts)
@@ -344,7 +363,7 @@ def _expression_findings(process: Process) -> list[tuple[Path, str]]:
             if text and path[-1] == "where":
                 compile_where(text, process.tables)
             elif text:
-                compile_journey(text, process.level_names, process.tables)
+                compile_journey(text, process.level_names, process.tables, process.entitled)
         except ExpressionError as error:
             findings.append((path, str(error)))
     return findings

@@ -23,11 +23,14 @@ _IGNORED_ARGUMENTS = frozenset({"big_int", "ignore_nulls", "typed", "safe", "bin
 
 @dataclass(slots=True)
 class Scope:
-    """`columns` are the names, `levels` each namespace with all of its level, empty over one event."""
+    """`columns` are the names, `levels` each namespace with all of its level, empty over one event;
+    `entitled` the rows of each entitlement.
+    """
 
     columns: Mapping[str, tuple[str, str]]
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
+    entitled: Mapping[str, str] = field(default_factory=dict)
     journey: bool = False
     terms: dict[str, Term] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
@@ -37,7 +40,7 @@ class Scope:
 
     def term(self, sql: str) -> str:
         """The name under which an aggregate is computed, once however often it is asked for."""
-        name = f"term_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
+        name = term_name(sql)
         self.terms[name] = Term(name, sql)
         return name
 
@@ -70,6 +73,11 @@ class Scope:
             hint = f"; did you mean '{close[0]}'?" if close else ""
             raise ExpressionError(f"'{namespace}' is no namespace of `keys`{hint}")
         return self.levels[namespace]
+
+
+def term_name(sql: str) -> str:
+    """The name of an aggregate."""
+    return f"term_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
 
 
 def only(node: exp.Expr, *names: str) -> None:

@@ -20,6 +20,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from throughline.correlator.definition_tables import Table
+from throughline.correlator.entitlements import FUNCTIONS as ENTITLEMENT_FUNCTIONS
+from throughline.correlator.entitlements import told as told_entitlement
 from throughline.correlator.expression_parts import (
     AGGREGATES,
     EVENT_COLUMNS,
@@ -44,6 +46,7 @@ from throughline.correlator.journey_terms import (
     said,
     told,
 )
+from throughline.correlator.parts import unknown
 
 __all__ = ["Expression", "ExpressionError", "Term", "compile_journey", "compile_where"]
 
@@ -78,15 +81,19 @@ def compile_where(text: str, tables: Mapping[str, Table] = _NO_TABLES) -> Expres
 
 
 def compile_journey(
-    text: str, levels: Iterable[Iterable[str]], tables: Mapping[str, Table] = _NO_TABLES
+    text: str,
+    levels: Iterable[Iterable[str]],
+    tables: Mapping[str, Table] = _NO_TABLES,
+    entitled: Mapping[str, str] | None = None,
 ) -> Expression:
-    """Compile a predicate over a journey; it may name the namespaces of these levels, and look tables up.
+    """Compile a predicate over a journey; it may name the namespaces of these levels, look tables up, and
+    name entitlements, of which `entitled` holds the rows.
 
     Raises:
         ExpressionError: it is no predicate, or holds something that is not allowed.
     """
     mates = {name: tuple(level) for level in map(tuple, levels) for name in level}
-    return _compiled(text, Scope(JOURNEY_COLUMNS, mates, tables, journey=True))
+    return _compiled(text, Scope(JOURNEY_COLUMNS, mates, tables, entitled or {}, journey=True))
 
 
 def _compiled(text: str, scope: Scope) -> Expression:
@@ -283,9 +290,11 @@ def _function(node: exp.Func, scope: Scope, depth: int) -> _Typed:
         return TEXT, _lookup(name, arguments, scope, depth)
     if name == "keys" or name in STATE_FUNCTIONS:
         return _objects(name, arguments, scope)
+    if name in ENTITLEMENT_FUNCTIONS:
+        return NUMBER, _entitled(name, arguments, scope)
     if name not in FUNCTIONS:
         own = ("attr", "lookup", "lookup_latest", "keys", "if", "coalesce", "round", "least", "greatest")
-        known = [*FUNCTIONS, *own, *STATE_FUNCTIONS, *AGGREGATES]
+        known = [*FUNCTIONS, *own, *STATE_FUNCTIONS, *ENTITLEMENT_FUNCTIONS, *AGGREGATES]
         close = get_close_matches(name, known, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else f"; allowed are {', '.join(known)}"
         raise ExpressionError(f"the function '{name}' is not allowed{hint}")
@@ -330,6 +339,16 @@ def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
     function = STATE_FUNCTIONS[name]
     counted = scope.term(count_objects(level)) if "{1}" in function.sql else ""
     return function.result, function.sql.format(term, counted)
+
+
+def _entitled(name: str, arguments: list[exp.Expr], scope: Scope) -> str:
+    """A function over the periods of an entitlement."""
+    entitlement = text_of(arguments[0] if len(arguments) == 1 else None)
+    if entitlement not in scope.entitled:
+        raise ExpressionError(unknown(entitlement, scope.entitled, "entitlement"))
+    rows = scope.term(scope.entitled[entitlement])
+    scope.details.append(told_entitlement(entitlement, rows))
+    return ENTITLEMENT_FUNCTIONS[name].format(rows)
 
 
 def _aggregate(name: str, arguments: list[exp.Expr], scope: Scope, depth: int) -> _Typed:

@@ -28,7 +28,7 @@ from throughline.correlator.fold_due import due_sql, due_steps
 from throughline.correlator.fold_exceptions import EXCEPTION_ID, event_exceptions, exceptions_sql
 from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take
 from throughline.correlator.fold_lookup import lookup_steps
-from throughline.correlator.fold_milestones import milestones_sql
+from throughline.correlator.fold_milestones import entitled, milestones_sql
 from throughline.correlator.fold_transitions import transitions_sql
 from throughline.correlator.sql_text import array, indented, listed, nested, plain
 
@@ -190,6 +190,15 @@ def _states(process: Process) -> list[list[str]]:
     ]
 
 
+def _entitlements(process: Process) -> dict[str, str]:
+    """The column of what is granted and used, where the process has such."""
+    rows = [
+        f"arrayMap(x -> ({quoted(name)}, {', '.join(f'x.{part}' for part in range(1, 10))}), {term.name})"
+        for name, term in entitled(process).items()
+    ]
+    return {"Entitlements": f"arrayConcat({', '.join(rows)})"} if rows else {}
+
+
 def _instant(sql: str) -> str:
     return f"fromUnixTimestamp64Micro({sql}, 'UTC')"
 
@@ -239,6 +248,7 @@ def _final(process: Process) -> dict[str, str]:
         "OpenExceptions": "open_events + length(failing_checks)",
         "FailedChecks": f"arrayMap(x -> (x.1, {_instant('x.2')}), failing_checks)",
         "CheckDetails": "arrayMap(x -> x.5, failing_checks)",
+        **_entitlements(process),
         "Milestones.Name": array(quoted(name) for name in names),
         "Milestones.State": "CAST(states, 'Array(Int8)')",
         "Milestones.MetAt": instants.format("met_at"),

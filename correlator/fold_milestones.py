@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import Milestone
 from throughline.correlator.expression_parts import Term
+from throughline.correlator.expression_scope import term_name
 from throughline.correlator.fold_checks import green, green_steps, starts_of
 from throughline.correlator.fold_input import DIMENSIONS, Rows, events, reached, undoing, undone
 from throughline.correlator.journey_terms import objects_of
@@ -98,7 +99,13 @@ def _nth(column: str, index: int, count: int) -> str:
 def _terms(process: Process) -> list[Term]:
     scope = [process.in_scope] if process.in_scope else []
     found = {term.name: term for one in [*process.expectations.values(), *scope] for term in one.terms}
+    found |= {term.name: term for term in entitled(process).values()}
     return [found[name] for name in sorted(found)]
+
+
+def entitled(process: Process) -> dict[str, Term]:
+    """The rows of each entitlement: what expressions ask for as well, under the same name."""
+    return {name: Term(term_name(sql), sql) for name, sql in process.entitled.items()}
 
 
 def _withdrawn(process: Process) -> list[list[str]]:

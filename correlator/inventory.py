@@ -138,6 +138,10 @@ def _events(process: Process, seen: Inventory, own: Callable[[Path], bool]) -> I
                 so = f"it does not {'stop' if side == 'by' else 'start'} the clock of '{one.name}'"
                 yield from unheard((*path, "within", "paused", side), names, so)
     yield from unheard(("dropped_by",), process.dropped_by, "it ends no journey")
+    for place, entitled in enumerate(process.entitlements):
+        path = ("entitlements", place)
+        yield from unheard((*path, "granted"), entitled.granted.events, f"nothing grants '{entitled.name}'")
+        yield from unheard((*path, "used"), entitled.used.events, f"nothing uses '{entitled.name}'")
 
 
 def _attributes(process: Process, seen: Inventory) -> Iterator[Finding]:
@@ -158,6 +162,9 @@ def _where(process: Process, attribute: str) -> Path:
             return ("milestones", place, "where")
         if one.within and attribute in (one.within.told_by, *one.within.by):
             return ("milestones", place, "within")
+    for place, entitled in enumerate(process.entitlements):
+        if attribute in entitled.attributes:
+            return ("entitlements", place)
     for place, check in enumerate(process.checks):
         if any(attribute in process.expectations[one.name].attributes for one in check.each()):
             return ("checks", place)

@@ -39,7 +39,13 @@ _PAIR = r"'(?s)^\\s*([^:>]*?)\\s*:\\s*([^>]*?)\\s*>\\s*([^:]*?)\\s*:\\s*(.*?)\\s
 
 _MACRO = re.compile(r"\$\{(\w+)")
 
-FILES = ("ancestry", "link", "alias", "roots", "write", "worker")
+MAX_LINE = 64
+"""So many objects of one level may stand above an object of that level."""
+
+ENDLESS = 255
+"""The depth of an object above which there are more, or a loop."""
+
+FILES = ("ancestry", "link", "alias", "lines", "roots", "write", "worker")
 
 
 def link_statements(processes: Sequence[Process], *, fresh: bool) -> dict[str, str]:
@@ -107,6 +113,8 @@ def link_parameters(processes: Sequence[Process], attributes: Sequence[Collectio
             for value in own
         ],
         "attributes": [sorted(kept) for kept in attributes],
+        "line": MAX_LINE,
+        "endless": ENDLESS,
     }
 
 
@@ -206,5 +214,5 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
         "union_limit": lambda: str(most + 1),
         "is_relinked": lambda: "1" if fresh else "(P, EventId) IN (SELECT P, EventId FROM @relinked)",
         "own_alone": lambda: "@effective" if fresh else own_alone,
-        "lowest_first": lambda: "" if fresh else "ORDER BY r.Level DESC",
+        "lowest_first": lambda: "" if fresh else "ORDER BY r.Level DESC, r.Depth DESC",
     }

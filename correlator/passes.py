@@ -10,6 +10,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from throughline.correlator.link import MAX_LINE
+
 if TYPE_CHECKING:
     from throughline.correlator.linker import Linker
     from throughline.correlator.workspace import Run
@@ -24,6 +26,9 @@ PASS_TABLES = frozenset(
 
 FEW = 20_000
 """Up to so many spans to climb from, whole traces are read at once: statements cost more than rows."""
+
+MOVED = "Level = {level:UInt8} AND Depth = {depth:UInt8} AND Moved AND Stored"
+"""Stored objects at hand whose roots are others now."""
 
 CHUNK = 1_000_000
 """Events of a rebuild that are folded at once: bounds memory."""
@@ -103,7 +108,7 @@ def link(run: Run, linker: Linker, *, fresh: bool) -> bool:
     elif not fresh:
         run.do("keys_before")
     run.do("linked", "edges_now")
-    moved = _roots(run, linker, fresh=fresh)
+    moved = _roots(run, fresh=fresh)
     _members(run, fresh=fresh, moved=moved)
     return True
 
@@ -195,10 +200,11 @@ def _classes(run: Run, *, fresh: bool) -> None:
     run.do("keys_before")
 
 
-def _roots(run: Run, linker: Linker, *, fresh: bool) -> bool:
-    """Roots level by level from the top; whether an object that was stored has other ones now.
+def _roots(run: Run, *, fresh: bool) -> bool:
+    """Roots level by level from the top, each by depth; whether an object that was stored has other ones now.
 
-    Objects below one that moved are taken in further rounds: usually there are none.
+    Objects below one that moved are taken in further rounds: usually there are none. So are those below links
+    within a level that changed: without such links all objects have depth 0.
     """
     if fresh:
         run.do("dirty_all", "upward_all", "children_all")
@@ -211,22 +217,56 @@ def _roots(run: Run, linker: Linker, *, fresh: bool) -> bool:
         if changed:
             run.do("children")
         run.do("upward", "objects_before_upward", round=0)
-    waiting, rounds = _waiting(run), 0
-    for level in range(max(len(process.levels) for process in linker.processes)):
-        if level not in waiting:
-            continue
-        run.do("rooted", level=level)
-        if waiting[level] and run.count("rooted", "Level = {level:UInt8} AND Moved AND Stored", level=level):
+    places, related = _waiting(run)
+    if related:
+        _lines(run, fresh=fresh)
+        places, _related = _waiting(run)
+    done: set[tuple[int, int]] = set()
+    first = rounds = 1
+    while left := sorted(places.keys() - done):
+        done.add(left[0])
+        level, depth = left[0]
+        run.do("rooted", level=level, depth=depth)
+        if places[left[0]] and run.count("rooted", MOVED, level=level, depth=depth):
             rounds += 1
-            run.do("dirty_below", level=level, round=rounds)
+            run.do("dirty_below", level=level, depth=depth, round=rounds)
             run.do("upward", "objects_before_upward", round=rounds)
-            waiting = _waiting(run)
-    return rounds > 0
+            places, related = _waiting(run)
+            if related:
+                run.do("depths_before")
+                places, _related = _waiting(run)
+    return rounds > first
 
 
-def _waiting(run: Run) -> dict[int, int]:
-    """Levels with objects whose roots are to be found, and how many of these were stored."""
-    return {int(level): int(stored) for level, stored in run.ask("dirty_levels")}
+def _lines(run: Run, *, fresh: bool) -> None:
+    """How many objects of its own level stand above each object: parents first, as many as have an end."""
+    if fresh:
+        run.do("lines_all")
+    else:
+        run.do("lines")
+        if not run.count("lines"):
+            run.do("depths_before")
+            return
+        for below in range(MAX_LINE + 1):
+            run.do("lines_below", round=below)
+            if not run.count("lines", "Round = {round:UInt16} + 1", round=below):
+                break
+        run.do("dirty_lines")
+        run.do("upward", "objects_before_upward", round=1)
+    peeled, before = 0, -1
+    while peeled > before:
+        run.do("peeled")
+        before, peeled = peeled, run.count("peeled")
+    run.do("depths", "depths_before")
+
+
+def _waiting(run: Run) -> tuple[dict[tuple[int, int], int], bool]:
+    """Levels and depths with objects whose roots are to be found, and how many of these were stored; whether
+    links within a level matter.
+    """
+    rows = run.ask("dirty_places")
+    places = {(int(level), int(depth)): int(stored) for level, depth, stored, _related in rows}
+    return places, any(row[3] for row in rows)
 
 
 def _members(run: Run, *, fresh: bool, moved: bool) -> None:

@@ -22,6 +22,7 @@ from throughline.correlator.definition_parts import (
     Within,
 )
 from throughline.correlator.definition_tables import Known, TableFiles
+from throughline.correlator.entitlements import Entitlement, Grant, Use
 from throughline.correlator.parts import Path as Path_
 from throughline.correlator.parts import unknown
 from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
@@ -45,7 +46,7 @@ __all__ = [
 SHIPPED = Path(__file__).parent / "processes"
 CHOICE = "shipped.yaml"
 """In `<config>/processes`: which of the shipped definitions to use."""
-_MERGED_BY_NAME = ("milestones", "checks")
+_MERGED_BY_NAME = ("milestones", "checks", "entitlements")
 _PARTS = {
     (): [*fields(Process), "extends"],
     ("keys",): fields(Level),
@@ -54,6 +55,9 @@ _PARTS = {
     ("milestones", "within", "paused"): fields(Pause),
     ("milestones", "within", "was"): fields(Was),
     ("checks",): fields(Check),
+    ("entitlements",): fields(Entitlement),
+    ("entitlements", "granted"): fields(Grant),
+    ("entitlements", "used"): fields(Use),
     ("calendar",): fields(Calendar),
     ("cycle",): fields(Cycle),
 }

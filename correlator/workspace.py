@@ -15,6 +15,7 @@ _NAME = re.compile(r"@(\w+)")
 LOOK_UPS = {
     "passable": "Join(ANY, LEFT, Span) SETTINGS persistent = 0",
     "same_object": "Join(ANY, LEFT, Key) SETTINGS persistent = 0",
+    "depths": "Join(ANY, LEFT, Object) SETTINGS persistent = 0",
     "known": "Join(ANY, LEFT, Object) SETTINGS persistent = 0",
 }
 """Working tables read by key instead of being joined."""

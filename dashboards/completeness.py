@@ -21,7 +21,7 @@ def completeness(store: Store, spool: Path, tenant: str, now: datetime) -> dict[
     loaded = {SIGNALS.get(signal, signal): int(items) for signal, items in _rows(store, "received", tenant)}
     stored = {signal: int(rows) for signal, rows in _rows(store, "stored", tenant)}
     until, oldest, dead_letters = _rows(store, "correlated", tenant)[0]
-    hubs, detached = _rows(store, "linking", tenant)[0]
+    hubs, detached, looped = _rows(store, "linking", tenant)[0]
     return {
         "received": {name: loaded.get(name, 0) + waiting.get(name, 0) for name in SIGNALS.values()},
         "stored": {name: stored.get(name, 0) for name in SIGNALS.values()},
@@ -32,6 +32,7 @@ def completeness(store: Store, spool: Path, tenant: str, now: datetime) -> dict[
         "hub_keys": int(hubs),
         "ambiguous_links": int(_rows(store, "ambiguous", tenant)[0][0] or 0),
         "detached": int(detached),
+        "looped": int(looped),
         "unheard": [
             {"event": event, "since": _utc(since), "reason": reason}
             for event, since, reason in _rows(store, "gaps", tenant)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
 from throughline.correlator.definition_parts import CUT_OFF, Check, Level, Milestone
+from throughline.correlator.entitlements import Entitlement
 from throughline.dashboards import theme
 from throughline.dashboards.svg import Drawing, width_of, wrapped
 
@@ -41,6 +42,7 @@ def picture(process: Process) -> str:
     _levels(drawing, process.levels)
     _milestones(drawing, process)
     _end(drawing, process)
+    _entitlements(drawing, process.entitlements)
     _checks(drawing, process.checks)
     drawing.y += 12
     return drawing.finished(f"{process.title or process.id}: {len(process.milestones)} milestones")
@@ -250,6 +252,36 @@ def _end(drawing: Drawing, process: Process) -> None:
             drawing.y += 18
             drawing.text(_MARGIN, drawing.y, label, size=12, colour=theme.MUTED)
             drawing.text(_MARGIN + 132, drawing.y, words, size=11 if mono else 12.5, mono=mono, bold=not mono)
+
+
+def _entitlements(drawing: Drawing, entitlements: Iterable[Entitlement]) -> None:
+    """Name, and below what grants it and what uses it up."""
+    rows = list(entitlements)
+    if not rows:
+        return
+    _title(drawing, "Entitlements", "what is granted for a period, and what uses it up")
+    for one in rows:
+        granted, used = one.granted, one.used
+        price = f", {granted.rate} for each one more" if granted.rate else ""
+        days = f"from {granted.first} to {granted.last}"
+        lines = [
+            f"granted: {granted.quantity} by {' or '.join(granted.events)}, {days}{price}",
+            f"used: {used.quantity} by {' or '.join(used.events)}"
+            + (f", on {used.on}" if used.on else "")
+            + (f"; taken back by {', '.join(used.undone_by)}" if used.undone_by else ""),
+        ]
+        width = _WIDTH - 2 * _MARGIN
+        shown = [part for line in lines for part in wrapped(line, width - 28, 11, mono=True)]
+        height = 30 + _LINE * len(shown) + 2
+        drawing.box(_MARGIN, drawing.y, width, height)
+        drawing.text(_MARGIN + 14, drawing.y + 20, one.name, size=12.5, bold=True)
+        rule = "what is left passes on to the next period" if one.carry_over else "what is left lapses"
+        x = _MARGIN + 34 + width_of(one.name, 12.5)
+        drawing.text(x, drawing.y + 20, rule, size=11.5, colour=theme.MUTED)
+        for place, line in enumerate(shown):
+            at = drawing.y + 38 + _LINE * place
+            drawing.text(_MARGIN + 14, at, line, size=11, colour=theme.MUTED, mono=True)
+        drawing.y += height + 8
 
 
 def _checks(drawing: Drawing, checks: Iterable[Check]) -> None:

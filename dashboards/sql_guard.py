@@ -25,7 +25,18 @@ from throughline.probes.errors import ThroughlineError
 
 DIALECT = "clickhouse"
 CLOCK = "tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}"
-VIEWS = ("journeys", "milestones", "cycles", "exceptions", "events", "sources", "risks", "reference")
+VIEWS = (
+    "journeys",
+    "milestones",
+    "cycles",
+    "exceptions",
+    "events",
+    "sources",
+    "risks",
+    "reference",
+    "relations",
+    "entitlements",
+)
 RAW_TABLES = (
     "otel_traces",
     "otel_logs",

@@ -29,6 +29,11 @@ milestones:
     within: {attribute: terms, of: cut_off, paused: {by: hold, until: go}}
     on_late: stuck
 dropped_by: [stop]
+entitlements:
+  - name: hours
+    granted: {event: given, quantity: so_many, rate: price}
+    used: {event: taken, quantity: of_them, undone_by: [returned]}
+    carry_over: true
 checks: [{name: holds, expect: "amount < 3", severity: critical, blocking: true}]
 """
 
@@ -38,6 +43,7 @@ SAID = (
     "at least 3 times", "one or uno", "every b.b", "no never nowhere", "until due_date", "optional",
     "terms days", "of cut off", "stands still by hold", "else stuck", "cut-off of billing-month", "stop",
     "never", "holds", "critical", "blocks", "amount < 3", "always", "me",
+    "so_many by given", "price for each one more", "of_them by taken", "taken back by returned", "passes on",
 )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ FROM
             arraySort(arrayDistinct(${known_keys(Keys)})) AS own,
             if(empty(ContextKeys), [], ${known_keys(ContextKeys)}) AS context,
             if(empty(Links) AND empty(Cuts), [], arrayFilter(
-                g -> ${level(g[1])} < ${level(g[3])} AND ${level(g[3])} != 255
+                g -> ${level(g[1])} <= ${level(g[3])} AND ${level(g[3])} != 255 AND (g[1], g[2]) != (g[3], g[4])
                     AND NOT ${placeholder(g[1], g[2])} AND NOT ${placeholder(g[3], g[4])},
                 ${said_pairs})) AS statements
         FROM (${concerned($1)})
@@ -264,7 +264,7 @@ SELECT
         arraySort(arrayDistinct(arrayMap(
             o -> o.3, arrayFilter(o -> o.1 = if(notEmpty(Own), Own[1].1, levels[1]), objects))))),
     arraySort(arrayDistinct(arrayConcat(
-        stated,
+        arrayFilter(e -> e.1 != e.2, stated),
         arrayFlatten(arrayMap(
             n -> arrayMap(p -> arrayMap(c -> (p.2, c.2, p.1, c.1, if(n.3, 1, 2)), n.2), n.1),
             arrayFilter(n -> length(n.1) = 1 OR length(n.2) = 1, neighbours)))))),

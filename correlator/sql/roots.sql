@@ -154,13 +154,13 @@ INSERT INTO @children SELECT Parent, count(), 1 FROM @upward GROUP BY Parent
 -- upward --
 -- Parents in force of the dirty objects of a round.
 INSERT INTO @upward
-SELECT Child, Parent, any(ChildLevel), {round:UInt16}
+SELECT Child, Parent, any(ParentLevel), any(ChildLevel), {round:UInt16}
 FROM
 (
-    SELECT Child, Parent, EventId, Rule, Time, ChildLevel
+    SELECT Child, Parent, EventId, Rule, Time, ParentLevel, ChildLevel
     FROM
     (
-        SELECT ${number} AS P, Child, Parent, EventId, toUInt8(Rule) AS Rule, Time, ChildLevel, Deleted
+        SELECT ${number} AS P, Child, Parent, EventId, toUInt8(Rule) AS Rule, Time, ParentLevel, ChildLevel, Deleted
         FROM edges
         WHERE ${stored}
           AND Child IN (SELECT Object FROM @dirty WHERE Round = {round:UInt16})
@@ -169,7 +169,7 @@ FROM
     )
     WHERE NOT Deleted AND (P, EventId) NOT IN (SELECT P, EventId FROM @relinked)
     UNION ALL
-    SELECT Child, Parent, EventId, Rule, Time, ChildLevel
+    SELECT Child, Parent, EventId, Rule, Time, ParentLevel, ChildLevel
     FROM @edges_now
     WHERE Child IN (SELECT Object FROM @dirty WHERE Round = {round:UInt16})
 )
@@ -178,7 +178,7 @@ HAVING ${in_force}
 
 -- upward_all --
 INSERT INTO @upward
-SELECT Child, Parent, any(ChildLevel), 0
+SELECT Child, Parent, any(ParentLevel), any(ChildLevel), 0
 FROM @edges_now
 GROUP BY Child, Parent
 HAVING ${in_force}
@@ -193,10 +193,10 @@ INSERT INTO @objects_before
 ${stored_objects(SELECT Parent FROM @upward WHERE Round = {round:UInt16} UNION DISTINCT SELECT Object FROM @dirty WHERE Round = {round:UInt16})}
 
 -- stored_objects --
-SELECT Object, Level, Roots, State, Children
+SELECT Object, Level, Depth, Roots, State, Children
 FROM
 (
-    SELECT Object, Level, Roots, State, Children, Deleted
+    SELECT Object, Level, Depth, Roots, State, Children, Deleted
     FROM objects
     WHERE ${stored}
       AND Object IN ($1)
@@ -212,18 +212,25 @@ SELECT Object, Level, Roots, State FROM @rooted WHERE NOT Deleted
 UNION ALL
 SELECT Object, Level, Roots, State FROM @objects_before WHERE Object NOT IN (SELECT Object FROM @rooted)
 
--- dirty_levels --
--- What waits on each level, and whether anything of it was stored: only that can move what stands below.
-SELECT Level, countIf(Object IN (SELECT Object FROM @objects_before)) FROM @dirty GROUP BY Level
+-- dirty_places --
+-- What waits on each level and depth, and whether anything of it was stored: only that can move what stands below. Then how many
+-- links within a level there are to mind.
+SELECT
+    Level,
+    joinGet('@depths', 'Depth', Object) AS Depth,
+    countIf(Object IN (SELECT Object FROM @objects_before)),
+    (SELECT count() FROM @upward WHERE ParentLevel = ChildLevel) + (SELECT count() FROM @changed WHERE ParentLevel = ChildLevel)
+FROM @dirty
+GROUP BY Level, Depth
 
 -- rooted --
--- States: 0 linked, 1 orphan, 2 detached, 3 hub, 4 crowded.
+-- States: 0 linked, 1 orphan, 2 detached, 3 hub, 4 crowded. Links from objects of endless depth to others of their level are not
+-- in force; all other parents have their roots already.
 INSERT INTO @rooted
 WITH
     multiIf(
         Children > ${max_children}, 4,
-        {level:UInt8} = 0, 0,
-        Parents = 0, 1,
+        Parents = 0, if({level:UInt8} = 0, 0, 1),
         length(Above) > ${max_roots}, 3,
         empty(Above), 2,
         0) AS state
@@ -231,7 +238,8 @@ SELECT
     P,
     Object,
     {level:UInt8},
-    multiIf(Gone OR state IN (2, 3, 4), [], {level:UInt8} = 0 OR state = 1, [Object], arraySort(Above)) AS roots,
+    {depth:UInt8},
+    multiIf(Gone OR state IN (2, 3, 4), [], Parents = 0, [Object], arraySort(Above)) AS roots,
     state,
     Children,
     Gone,
@@ -248,11 +256,17 @@ FROM
         d.Object IN (SELECT Object FROM @gone) AS Gone,
         b.Roots AS Before,
         b.Here AS Stored
-    FROM (SELECT P, Object FROM @dirty WHERE Level = {level:UInt8}) AS d
+    FROM (SELECT P, Object FROM @dirty WHERE Level = {level:UInt8} AND joinGet('@depths', 'Depth', Object) = {depth:UInt8}) AS d
     LEFT ANY JOIN
     (
         SELECT w.Child AS Child, count() AS Parents, groupUniqArrayArray(${union_limit})(k.Roots) AS Above
-        FROM (SELECT Child, Parent FROM @upward WHERE ChildLevel = {level:UInt8}) AS w
+        FROM
+        (
+            SELECT Child, Parent
+            FROM @upward
+            WHERE ChildLevel = {level:UInt8}
+              AND (ParentLevel < ChildLevel OR joinGet('@depths', 'Depth', Parent) != {endless:UInt8})
+        ) AS w
         LEFT ANY JOIN (${known}) AS k ON k.Object = w.Parent
         GROUP BY w.Child
     ) AS u ON u.Child = d.Object
@@ -273,18 +287,22 @@ FROM
         SELECT ${number} AS P, Parent, Child, EventId, Rule, ChildLevel, Deleted
         FROM edges_down
         WHERE ${stored} AND Rule != 4
-          AND Parent IN (SELECT Object FROM @rooted WHERE Level = {level:UInt8} AND Moved AND Stored)
+          AND Parent IN (SELECT Object FROM @rooted WHERE ${here} AND Moved AND Stored)
         ORDER BY Version DESC
         LIMIT 1 BY Parent, Child, EventId, Rule
     )
     WHERE NOT Deleted
     UNION ALL
     SELECT P, Child, ChildLevel FROM @edges_now
-    WHERE Parent IN (SELECT Object FROM @rooted WHERE Level = {level:UInt8} AND Moved)
+    WHERE Parent IN (SELECT Object FROM @rooted WHERE ${here} AND Moved)
       AND Rule != 4
 )
-WHERE Child NOT IN (SELECT Object FROM @dirty) AND Child NOT IN (SELECT Object FROM @gone)
+WHERE (ChildLevel > {level:UInt8} OR {depth:UInt8} != {endless:UInt8})
+  AND Child NOT IN (SELECT Object FROM @dirty) AND Child NOT IN (SELECT Object FROM @gone)
 GROUP BY Child
+
+-- here --
+Level = {level:UInt8} AND Depth = {depth:UInt8}
 
 -- relocated --
 -- Other events that name an object whose roots changed.

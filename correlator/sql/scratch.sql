@@ -128,17 +128,29 @@ Object UInt64
 
 -- upward --
 -- Parents in force of the dirty objects of each round.
-Child UInt64, Parent UInt64, ChildLevel UInt8, Round UInt16
+Child UInt64, Parent UInt64, ParentLevel UInt8, ChildLevel UInt8, Round UInt16
+
+-- lines --
+-- Objects whose depth is to be derived anew: Round 0 by links that changed, Round n below Round n - 1.
+P UInt8, Object UInt64, Level UInt8, Round UInt16
+
+-- peeled --
+-- Those whose line of parents of their own level ends, and how long it is.
+Object UInt64, Depth UInt8
+
+-- depths --
+-- Look-up: depths that are not 0.
+Object UInt64, Depth UInt8
 
 -- children --
 Object UInt64, Children UInt32, Here UInt8
 
 -- objects_before --
-Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32
+Object UInt64, Level UInt8, Depth UInt8, Roots Array(UInt64), State UInt8, Children UInt32
 
 -- rooted --
 -- Dirty objects with their new roots. Moved: they differ from the stored ones; what was not stored has no stored children.
-P UInt8, Object UInt64, Level UInt8, Roots Array(UInt64), State UInt8, Children UInt32, Deleted UInt8, Moved UInt8, Stored UInt8
+P UInt8, Object UInt64, Level UInt8, Depth UInt8, Roots Array(UInt64), State UInt8, Children UInt32, Deleted UInt8, Moved UInt8, Stored UInt8
 
 -- relocated --
 -- Events that stay as they are, but name an object whose roots changed.

@@ -31,11 +31,11 @@ FROM
 
 -- objects --
 -- The lowest level first: a parent's row is the cause of its children's, and what one block holds of a process is one part.
-INSERT INTO objects (Tenant, Process, Generation, Object, Level, Roots, State, Children, Version, Deleted)
-SELECT {tenant:String}, ${process(r.P)}, r.Object, r.Level, r.Roots, r.State, r.Children, {version:UInt64}, r.Deleted
+INSERT INTO objects (Tenant, Process, Generation, Object, Level, Depth, Roots, State, Children, Version, Deleted)
+SELECT {tenant:String}, ${process(r.P)}, r.Object, r.Level, r.Depth, r.Roots, r.State, r.Children, {version:UInt64}, r.Deleted
 FROM @rooted AS r
 LEFT ANY JOIN (SELECT *, 1 AS Here FROM @objects_before) AS b ON b.Object = r.Object
-WHERE NOT b.Here OR r.Roots != b.Roots OR r.State != b.State OR r.Children != b.Children OR r.Deleted
+WHERE NOT b.Here OR r.Roots != b.Roots OR r.State != b.State OR r.Children != b.Children OR r.Depth != b.Depth OR r.Deleted
 ${lowest_first}
 
 -- edge_rows --

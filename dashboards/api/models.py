@@ -262,6 +262,7 @@ class StatusAnswer(BaseModel):
     hub_keys: int
     ambiguous_links: int
     detached: int
+    looped: int
     unheard: list[Unheard]
 
 

@@ -159,7 +159,9 @@ class Facts:
             yield self._evidence(f"objects/{name}/{since or 0}", since or 0, first, attributes)
 
     def _links(self, first: int) -> Iterator[Fact]:
-        """Evidence of relations between objects, both ways: the process says which of the two is above."""
+        """Evidence of relations between objects, both ways: the process says which of the two is above. Of
+        two of one type the one that the log names first is: both ways would be a loop.
+        """
         for source, group in groupby(self._log.rows("links"), key=lambda row: row[0]):
             rows = list(group)
             told = [row for row in rows if not (self._log.ours and model.DERIVED.fullmatch(row[5]))]
@@ -176,7 +178,7 @@ class Facts:
                     yield self._evidence(f"links/{source}/{start}", 0, first, attributes)
 
     def _both_ways(self, one: tuple[str, str], other: tuple[str, str]) -> Iterator[str]:
-        for parent, child in ((one, other), (other, one)):
+        for parent, child in ((one, other), (other, one))[: 1 if one[0] == other[0] else 2]:
             if ">" in parent[1]:
                 self.tally.miss("links below an object whose id holds '>'", object_id(*parent))
             else:

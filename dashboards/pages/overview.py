@@ -312,7 +312,7 @@ def _freshness(session: Session) -> None:
 
 def _completeness_cards(status: dict[str, Any]) -> list[str]:
     received, stored = sum(status["received"].values()), sum(status["stored"].values())
-    unlinked = status["ambiguous_links"] + status["detached"]
+    unlinked = status["ambiguous_links"] + status["detached"] + status["looped"]
     return [
         parts.card(
             "Received",
@@ -329,7 +329,7 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
             "Unlinked",
             f"{unlinked:,}",
             f"{status['ambiguous_links']:,} pairs named together: business.link says which; "
-            f"{status['detached']:,} below hubs",
+            f"{status['detached']:,} below hubs; {status['looped']:,} in loops of their own level",
         ),
         parts.card("Hub keys", f"{status['hub_keys']:,}", "too common to link by"),
         *_unheard_card(status["unheard"]),

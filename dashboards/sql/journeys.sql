@@ -143,20 +143,21 @@ SELECT e.Child AS Child, e.Parent AS Parent, any(o.Roots) AS ParentRoots,
     uniqExact(e.EventId) AS Statements
 FROM
 (
-    SELECT Process, Child, Parent, EventId, Rule, Time, Deleted FROM edges
+    SELECT Process, Child, Parent, EventId, Rule, Time, ParentLevel, ChildLevel, Deleted FROM edges
     WHERE Tenant = {tenant:String} AND Child IN {objects:Array(UInt64)}
         AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
     ORDER BY Version DESC LIMIT 1 BY Process, Child, Parent, EventId, Rule
 ) AS e
 INNER JOIN
 (
-    SELECT Process, Object, Roots, State, Deleted FROM objects
+    SELECT Process, Object, Depth, Roots, State, Deleted FROM objects
     WHERE Tenant = {tenant:String}
         AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
         AND Object IN (SELECT Parent FROM edges WHERE Tenant = {tenant:String} AND Child IN {objects:Array(UInt64)})
     ORDER BY Version DESC LIMIT 1 BY Process, Object
 ) AS o ON o.Process = e.Process AND o.Object = e.Parent
 WHERE e.Deleted = 0 AND o.Deleted = 0 AND e.Rule != 'cut' AND has(o.Roots, {root:UInt64})
+    AND (o.Depth != 255 OR e.ParentLevel < e.ChildLevel)
 GROUP BY e.Child, e.Parent
 ORDER BY e.Child, e.Parent
 

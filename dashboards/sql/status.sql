@@ -26,12 +26,14 @@ SELECT
 
 -- linking --
 -- What linking could not or would not join. Few rows ever had such a state: their latest rows are looked up.
-SELECT countIf(State IN ('hub', 'crowded')) AS Hubs, countIf(State = 'detached') AS Detached
+SELECT countIf(State IN ('hub', 'crowded')) AS Hubs, countIf(State = 'detached') AS Detached, countIf(Depth = 255) AS Looped
 FROM
 (
-    SELECT Process, Object, State, Deleted FROM objects
+    SELECT Process, Object, State, Depth, Deleted FROM objects
     WHERE Tenant = {tenant:String}
-        AND Object IN (SELECT Object FROM objects WHERE Tenant = {tenant:String} AND State IN ('hub', 'crowded', 'detached'))
+        AND Object IN (
+            SELECT Object FROM objects
+            WHERE Tenant = {tenant:String} AND (State IN ('hub', 'crowded', 'detached') OR Depth = 255))
         AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
     ORDER BY Version DESC LIMIT 1 BY Process, Object
 )

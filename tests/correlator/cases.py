@@ -30,6 +30,7 @@ class Found:
     journeys: dict[str, set[str]]
     states: dict[str, str]
     roots: dict[str, set[str]]
+    depths: dict[str, int]
     canonical: dict[str, str]
     aliases: dict[str, str]
     edges: set[str]
@@ -152,6 +153,7 @@ class Player:
             },
             states={text(key): found.state for key, found in result.objects.items()},
             roots={text(key): set(map(text, found.roots)) for key, found in result.objects.items()},
+            depths={text(key): found.depth for key, found in result.objects.items()},
             canonical={text(key): text(found) for key, found in result.canonical.items()},
             aliases={text(key): found for key, found in result.aliases.items()},
             edges={f"{text(parent)}>{text(child)}" for parent, child in result.edges},

@@ -307,7 +307,7 @@ class World:
         """What the tables of the active generation hold, in the reference's terms."""
         rows = self.latest("Key, Namespace, Value, Object, toString(Alias)", "keys", "Key")
         names = Names({key: (namespace, value) for key, namespace, value, _object, _alias in rows})
-        objects = self.latest("Object, toString(State), Roots", "objects", "Object")
+        objects = self.latest("Object, toString(State), Roots, Depth", "objects", "Object")
         journeys: dict[Key, set[int]] = defaultdict(set)
         for root, event in self.latest("Root, EventId", "journey_events", "Root, EventId"):
             journeys[names[root]].add(event)
@@ -315,8 +315,8 @@ class World:
         return Result(
             journeys={root: frozenset(events) for root, events in journeys.items()},
             objects={
-                names[number]: ObjectState(state, frozenset(names[root] for root in roots))
-                for number, state, roots in objects
+                names[number]: ObjectState(state, frozenset(names[root] for root in roots), depth)
+                for number, state, roots, depth in objects
             },
             canonical={names[key]: names[number] for key, _ns, _value, number, _alias in rows},
             aliases={names[key]: alias for key, _ns, _value, _number, alias in rows},

@@ -16,7 +16,9 @@ NOW = datetime(2026, 4, 20, 12, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Fact:
-    """One event: `at` is a time of 2026, `keys` are `ns:value` with blanks between, `money` is `100 EUR`."""
+    """One event: `at` is a time, of 2026 if it says no year, `keys` are `ns:value` and `links`
+    `parent>child` with blanks between, `money` is `100 EUR`.
+    """
 
     at: str
     event: str
@@ -24,8 +26,10 @@ class Fact:
     about: str = ""
     system: str = ""
     money: str = ""
+    currency: str = ""
     entity: str = ""
     failed: bool = False
+    links: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -33,13 +37,14 @@ class Fact:
         """The event as business_events holds it."""
         amount, _, currency = self.money.partition(" ")
         return {
-            "Time": datetime.fromisoformat(f"2026-{self.at}+00:00"),
+            "Time": datetime.fromisoformat(f"{self.at if self.at[4] == '-' else f'2026-{self.at}'}+00:00"),
             "Event": self.event,
             "Keys": sorted(tuple(key.split(":", 1)) for key in self.keys.split()),
             "Subject": self.about,
+            "Links": self.links.split(),
             "System": self.system,
             "Amount": Decimal(amount) if amount else None,
-            "Currency": currency,
+            "Currency": currency or self.currency,
             "Entity": self.entity,
             "Failed": int(self.failed),
             "ExceptionClass": "remote" if self.failed else "",
@@ -50,7 +55,8 @@ class Fact:
 
 def say(at: str, event: str, keys: str, about: str = "", **facts: Any) -> Fact:
     """A fact; what is no field of it is an attribute."""
-    known = {name: facts.pop(name) for name in ("system", "money", "entity", "failed") if name in facts}
+    fields = ("system", "money", "entity", "failed", "links")
+    known = {name: facts.pop(name) for name in fields if name in facts}
     return Fact(at, event, keys, about, attributes={name: str(one) for name, one in facts.items()}, **known)
 
 

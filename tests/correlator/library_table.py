@@ -1,6 +1,52 @@
 """What has to come of the stories: by root the status, the amount, what is open, and each milestone."""
 
 EXPECTED = {
+    "managed-service": {
+        # 60000 + 63000 + 5000 + 70000; 500 - 480 hours at 150, 140 - 120 hours at 160
+        "salesforce.opportunity:A": (
+            "in_flight 198000 EUR; entitlement-not-overdrawn\n"
+            "contracted: met x4 02.01. 09:00\n"
+            "entitled: met x2 06.01. 09:00 by 07.01. 09:00\n"
+            "service_used: met x6 13.05. 09:00\n"
+            "term_ending: met x2 01.10. 09:00\n"
+            "renewed: met_late 05.01. 09:00 by 30.12. 09:00\n"
+            "ended: pending\n"
+            "hours 2024-01-01 to 2024-12-31, over: 500 of 480, 0 left, 20 overdrawn = 3000 EUR\n"
+            "hours 2025-01-01 to 2025-12-31, over: 450 of 500, 50 left, 0 overdrawn = 0 EUR\n"
+            "hours 2026-01-01 to 2026-03-31, over: 140 of 120, 0 left, 20 overdrawn = 3200 EUR\n"
+            "hours 2026-04-01 to 2026-06-30, running: 50 of 120, 70 left, 0 overdrawn = 0 EUR"
+        ),
+        "hubspot.deal:H": (
+            "stuck 500 EUR\n"
+            "contracted: met 01.04. 09:00\n"
+            "entitled: late by 03.04. 09:00\n"
+            "service_used: pending\n"
+            "term_ending: pending\n"
+            "renewed: pending\n"
+            "ended: pending"
+        ),
+        "salesforce.opportunity:B": (
+            "in_flight; one-currency, overage-priced\n"
+            "contracted: met x2 01.04. 09:00\n"
+            "entitled: met 02.04. 09:00 by 03.04. 09:00\n"
+            "service_used: pending\n"
+            "term_ending: pending\n"
+            "renewed: pending\n"
+            "ended: pending\n"
+            "hours 2025-04-01 to 2026-03-31, over: 0 of 10, 10 left, 0 overdrawn\n"
+            "hours 2026-04-01 to 2027-03-31, running: 0 of 10, 10 left, 0 overdrawn = 0 EUR"
+        ),
+        "salesforce.opportunity:C": (
+            "completed 90 EUR\n"
+            "contracted: met 07.01. 09:00\n"
+            "entitled: met 08.01. 09:00 by 09.01. 09:00\n"
+            "service_used: skipped\n"
+            "term_ending: skipped\n"
+            "renewed: skipped\n"
+            "ended: met 31.12. 18:00\n"
+            "hours 2025-01-01 to 2025-12-31, over: 0 of 8, 8 left, 0 overdrawn = 0 EUR"
+        ),
+    },
     "customer-onboarding": {
         "d365.party:P1": (
             "completed\n"

@@ -9,7 +9,7 @@ Numbered steps, each a function below:
  2. effective keys: own, else context keys and those of the nearest ancestors, per level
  3. aliases, ambiguous keys, dissolved classes, canonical keys
  4. parent edges, explicit links, cuts
- 5. roots, hubs, crowded, detached, orphans
+ 5. lines within a level, roots, hubs, crowded, detached, orphans
  6. subjects and membership
  7. journeys are the roots that have events
 """
@@ -29,6 +29,10 @@ Pair = tuple[Key, Key]
 """(parent, child)."""
 
 MAX_HOPS = 64
+MAX_LINE = 64
+ENDLESS = 255
+"""The depth of an object with a longer line of parents of its own level above it, or a loop."""
+
 PLACEHOLDERS = frozenset(
     ["", "0", "null", "none", "nil", "undefined", "unknown", "n/a", "na", "nan", "tbd", "-", "--", "?"],
 )
@@ -79,6 +83,8 @@ class ObjectState:
     state: str
     """linked, orphan, detached, hub or crowded."""
     roots: frozenset[Key]
+    depth: int = 0
+    """How many objects of its own level stand above it, at most."""
 
 
 @dataclass
@@ -132,7 +138,9 @@ class Process:
         parent, child = (parent_ns.strip(), parent_value.strip()), (child_ns.strip(), child_value.strip())
         if not (arrow and colon and other_colon and self.is_key(parent) and self.is_key(child)):
             return None
-        return (parent, child) if self.level_of[parent[0]] < self.level_of[child[0]] else None
+        if parent == child or self.level_of[parent[0]] > self.level_of[child[0]]:
+            return None
+        return parent, child
 
     def pairs(self, texts: Iterable[str]) -> set[Pair]:
         """The well-formed pairs among `texts`."""
@@ -256,21 +264,39 @@ def cut_pairs(statements: Iterable[tuple[int, int, set[Pair], set[Pair]]]) -> se
     return {pair for pair, is_cut in latest.items() if is_cut}
 
 
+def depths(process: Process, objects: Iterable[Key], edges: set[Pair]) -> dict[Key, int]:
+    """Rule 5: the longest way up from each object within its level; endless in a loop, or if longer than 64.
+
+    After n rounds the number of an object is the longest such way, cut at n steps.
+    """
+    alike = [pair for pair in edges if process.level_of[pair[0][0]] == process.level_of[pair[1][0]]]
+    steps = dict.fromkeys(objects, 0)
+    for _round in range(MAX_LINE + 1):
+        before = dict(steps)
+        for parent, child in alike:
+            steps[child] = max(steps[child], before[parent] + 1)
+    return {key: ENDLESS if found > MAX_LINE else found for key, found in steps.items()}
+
+
 def states(process: Process, objects: Iterable[Key], edges: set[Pair]) -> dict[Key, ObjectState]:
-    """Rule 5: state and roots of every object, level by level from the top."""
+    """Rule 5: state and roots of every object, level by level from the top, within a level by depth.
+
+    A link between objects of one level is not in force if the way up from its parent is endless.
+    """
+    objects = list(objects)
+    depth = depths(process, objects, edges)
     parents: dict[Key, set[Key]] = defaultdict(set)
     children: dict[Key, set[Key]] = defaultdict(set)
     for parent, child in edges:
-        parents[child].add(parent)
         children[parent].add(child)
+        if depth[parent] != ENDLESS or process.level_of[parent[0]] != process.level_of[child[0]]:
+            parents[child].add(parent)
     result: dict[Key, ObjectState] = {}
-    for key in sorted(objects, key=lambda key: process.level_of[key[0]]):
+    for key in sorted(objects, key=lambda key: (process.level_of[key[0]], depth[key])):
         number = process.level_of[key[0]]
         level = process.levels[number]
-        if number == 0:
-            state, roots = "linked", {key}
-        elif not parents[key]:
-            state, roots = "orphan", {key}
+        if not parents[key]:
+            state, roots = "orphan" if number else "linked", {key}
         else:
             roots = {root for parent in parents[key] for root in result[parent].roots}
             state = "linked" if roots else "detached"
@@ -278,7 +304,7 @@ def states(process: Process, objects: Iterable[Key], edges: set[Pair]) -> dict[K
             state, roots = "hub", set()
         if len(children[key]) > level.max_children:
             state, roots = "crowded", set()
-        result[key] = ObjectState(state, frozenset(roots))
+        result[key] = ObjectState(state, frozenset(roots), depth[key])
     return result
 
 
@@ -304,7 +330,8 @@ def link(levels: Iterable[Level], facts: Iterable[Fact], edges: Iterable[SpanEdg
     canonical, kinds = aliases(process, chosen.values(), known)
 
     def objects(pairs: set[Pair]) -> set[Pair]:
-        return {(canonical.get(parent, parent), canonical.get(child, child)) for parent, child in pairs}
+        named = {(canonical.get(parent, parent), canonical.get(child, child)) for parent, child in pairs}
+        return {(parent, child) for parent, child in named if parent != child}
 
     linked: set[Pair] = set()
     result = Result(canonical=canonical, aliases=kinds)

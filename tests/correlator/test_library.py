@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.correlator.library_stories import NOW, STORIES
+from tests.correlator.library_stories import NOW
+from tests.correlator.library_stories import STORIES as OTHERS
 from tests.correlator.library_table import EXPECTED
+from tests.correlator.managed_service_story import MANAGED
 from throughline.collector.store import Role, Store
 from throughline.correlator.process import SHIPPED, load_process
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.reader import JourneyFilter, Reader, Row
+
+STORIES = {**OTHERS, "managed-service": MANAGED}
 
 
 def insert(store: Store, tenant: str, facts: Sequence[dict[str, Any]]) -> None:
@@ -34,6 +38,21 @@ def line(name: str, one: Row) -> str:
     return f"{name}: {one['state']}{often}{met}{due}"
 
 
+def entitled(store: Store, tenant: str) -> dict[str, list[str]]:
+    """What each journey is entitled to, in words."""
+    clock = "tenant = {t:String}, now = {n:DateTime64(6, 'UTC')}"
+    sql = f"SELECT * FROM entitlements_at({clock}) ORDER BY first_day"
+    parameters = {"t": tenant, "n": NOW.strftime("%Y-%m-%d %H:%M:%S")}
+    found: dict[str, list[str]] = {}
+    for one in store.query(sql, parameters, role=Role.PAGES).named_results():
+        value = "" if one["overdrawn_value"] is None else f" = {one['overdrawn_value']:.0f} {one['currency']}"
+        found.setdefault(one["journey"], []).append(
+            f"{one['name']} {one['first_day']} to {one['last_day']}, {one['status']}: {one['used']:.0f} of "
+            f"{one['granted']:.0f}, {one['left']:.0f} left, {one['overdrawn']:.0f} overdrawn{value}"
+        )
+    return found
+
+
 def table(reader: Reader, row: Row) -> str:
     """A journey in words: status and amount, what fails and what is open, milestones."""
     amount = "" if row["Amount"] is None else f" {row['Amount'].normalize():f} {row['Currency']}"
@@ -51,7 +70,11 @@ def test_story(embedded_store: Store, process: str) -> None:
     reader = Reader(embedded_store, process, NOW)
     rows = reader.journeys(JourneyFilter(), limit=50)
     keys = reader.keys([row["Root"] for row in rows])
-    assert {keys[row["Root"]][0]: table(reader, row) for row in rows} == EXPECTED[process]
+    hours = entitled(embedded_store, process)
+    found = {
+        keys[row["Root"]][0]: "\n".join([table(reader, row), *hours.get(row["Id"], [])]) for row in rows
+    }
+    assert found == EXPECTED[process]
 
 
 def test_every_shipped_process_has_a_story() -> None:

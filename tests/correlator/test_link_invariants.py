@@ -59,6 +59,8 @@ class Flavour:
     logs: tuple[str, ...] = LOGS
     fewest_keys: int = 0
     most_keys: int = 4
+    often: bool = False
+    """Whether most events state links."""
 
 
 def keys(**values: str) -> tuple[str, ...]:
@@ -73,6 +75,7 @@ EVERYTHING = keys(
 FAMILY = keys(crm_deal="d1 d2 d3", psa_project="p1 p2", erp_invoice="i1 i2 i3 i4", erp_payment="y1 y2")
 ALIASES = keys(crm_deal="d1", psa_project="p1 p2", erp_job="j1 j2", crm_project="c1 c2", erp_invoice="i1")
 CHAINS = keys(psa_project="p1 p2 p3", erp_job="j1 j2 j3", crm_project="c1 c2 c3")
+LINES = keys(crm_deal="d1 d2 d3 d4", erp_deal="e1", psa_project="p1 p2 p3 p4", erp_job="j1", erp_invoice="i1")
 FEW = keys(crm_deal="d1 d2", erp_deal="e1", psa_project="p1 p2", erp_invoice="i1 i2")
 FLAVOURS = (
     Flavour(EVERYTHING, tuple(f"{parent}>{child}" for parent in EVERYTHING for child in EVERYTHING)),
@@ -80,6 +83,11 @@ FLAVOURS = (
     Flavour(ALIASES, most_keys=3),
     Flavour(CHAINS, spans=SPANS[:1], fewest_keys=2, most_keys=2),
     Flavour(FEW, most_keys=2, logs=LOGS[:2]),
+    Flavour(
+        LINES,
+        tuple(f"{parent}>{child}" for side in (LINES[:5], LINES[5:10]) for parent in side for child in side),
+        logs=(*LOGS, "g", "h"), spans=SPANS[:1], most_keys=2, often=True,
+    ),
     Flavour(FEW, (*(f"{parent}>{child}" for parent in FEW[:3] for child in FEW[3:]), "nonsense")),
 )
 
@@ -102,7 +110,8 @@ def said(flavour: Flavour, names: tuple[str, ...], most_parents: int) -> st.Sear
         Said, name=st.sampled_from(names), event=st.sampled_from(["happened", "happened", ""]),
         time=st.integers(0, 3), keys=some(flavour.keys, flavour.most_keys, flavour.fewest_keys),
         context=rarely(some(flavour.keys, 2)), parents=some((*flavour.spans, *PLAIN), most_parents),
-        subject=st.sampled_from(SUBJECTS), links=rarely(some(flavour.pairs, 2)),
+        subject=st.sampled_from(SUBJECTS),
+        links=some(flavour.pairs, 3) if flavour.often else rarely(some(flavour.pairs, 2)),
         cuts=rarely(some(flavour.pairs, 2)), note=st.sampled_from(["", "other"]),
     )
 

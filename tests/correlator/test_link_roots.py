@@ -74,7 +74,7 @@ def an_explicit_link_counts_whatever_keys_the_event_has() -> Case:
                 "erp.payment:y>crm.deal:up",
                 "crm.deal:d>hr.person:x",
                 "crm.deal:0>erp.payment:y",
-                "crm.deal:same>erp.deal:level",
+                "crm.deal:self>crm.deal:self",
                 "nonsense",
                 "",
             ),

@@ -136,6 +136,14 @@ def test_what_no_event_carries_is_said(seen: Inventory) -> None:
     sentences = " ".join(one.sentence for one in against(load_process(other), seen))
     for words in ("has a key job", "the attribute 'plna'", "has business.region 'APAC'", "'always' counts"):
         assert words in sentences
+    entitled = load_process(
+        GOOD
+        + "entitlements: [{name: hours, granted: {event: given, quantity: many}, "
+        + "used: {event: won, quantity: plan}}]"
+    )
+    before = {one.path for one in against(load_process(GOOD), seen)}
+    places = {one.path for one in against(entitled, seen)} - before
+    assert places == {("entitlements", 0), ("entitlements", 0, "granted")}
     # a shipped definition knows more systems than anybody has; without a root nothing else is said
     shipped = against(load_process(other), seen, lambda _: False)
     assert {"job" in one.sentence for one in shipped} == {False}

@@ -106,6 +106,9 @@ async def test_status_counts_what_was_received_stored_and_not_joined(world: Worl
         for number, state in enumerate(("hub", "crowded", "detached"), 1)
     ]
     store.insert_rows("objects", states, objects, role=Role.CORRELATOR)
+    endless = [["default", "opportunity-to-invoice", 1, 4, "linked", 255, 9]]
+    columns = ["Tenant", "Process", "Generation", "Object", "State", "Depth", "Version"]
+    store.insert_rows("objects", endless, columns, role=Role.CORRELATOR)
     state = ["Tenant", "Process", "Generation", "EventId", "AmbiguousLinks", "Version"]
     links = [
         ["default", "opportunity-to-invoice", 1, 1, 6, 1],
@@ -119,8 +122,8 @@ async def test_status_counts_what_was_received_stored_and_not_joined(world: Worl
     assert body["stored"]["spans"] > 0
     assert datetime.fromisoformat(body["correlated_until"]) == NOW
     assert body["lag_seconds"] == 3.0
-    counted = (body["hub_keys"], body["detached"], body["ambiguous_links"], body["dead_letters"])
-    assert counted == (2, 1, 4, 0)
+    names = ("hub_keys", "detached", "looped", "ambiguous_links", "dead_letters")
+    assert tuple(body[name] for name in names) == (2, 1, 1, 4, 0)
 
 
 async def test_an_unexpected_failure_is_a_problem_without_details(world: World, client: Client) -> None:
