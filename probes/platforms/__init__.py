@@ -47,7 +47,7 @@ def adapter(name: str) -> Adapter:
         raise ConfigurationError(f"There is no platform {name!r}; known are {known}.")
     try:
         found = import_module(module)
-    except Exception as error:  # noqa: BLE001 whatever a foreign module raises while it is loaded
+    except Exception as error:  # whatever a foreign module raises while it is loaded
         raise ConfigurationError(
             f"The platform {name!r} can't be loaded from {module}: {type(error).__name__}: {error}. "
             "Install what it needs, or correct the module."

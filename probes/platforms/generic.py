@@ -60,7 +60,7 @@ def verify(request: HookRequest, connection: Connection, now: datetime) -> None:
         raise BadSignature(f"{TIMESTAMP} is no number of seconds.")
     given = [one.encode() for one in headers[SIGNATURE].split(" ")]
     expected = [_signature(headers[ID], timestamp, request.body, secret) for secret in connection.secrets]
-    if not any([hmac.compare_digest(one, other) for one in given for other in expected]):
+    if not any(hmac.compare_digest(one, other) for one in given for other in expected):
         raise BadSignature
     if abs(now - datetime.fromtimestamp(int(timestamp), UTC)) > TOLERANCE:
         raise StaleRequest

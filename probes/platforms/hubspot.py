@@ -94,7 +94,7 @@ def _fresh(timestamp: str, now: datetime) -> None:
 
 def _compare(given: str, connection: Connection, expected: Callable[[bytes], str]) -> None:
     if not any(
-        [hmac.compare_digest(given.encode(), expected(secret).encode()) for secret in connection.secrets]
+        hmac.compare_digest(given.encode(), expected(secret).encode()) for secret in connection.secrets
     ):
         raise BadSignature
 
