@@ -17,6 +17,7 @@ import uvicorn
 
 from throughline.collector.control import ControlStore
 from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
+from throughline.collector.live_connections import LiveConnections
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
 from throughline.dashboards.app import create_app
@@ -51,6 +52,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         ThroughlineError: what keeps the engine from starting, in one sentence.
     """
     access = LiveAccess(settings.host, settings.config, os.environ)
+    connections = LiveConnections(settings.config, os.environ, lenient=True)
     pages = from_environment(DashboardSettings)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
@@ -70,7 +72,9 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         )
         tables = LiveTables(settings.config, store, pages.reporting_currency)
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating, access, tables))
+        stack.enter_context(
+            working(settings, store, correlating, access, tables, connections=connections)
+        )
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -79,6 +83,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             settings=pages,
             clock=utc_now,
             control=control,
+            connections=lambda: connections.current,
         )
         _Server(create_app(deps), on_ready).run([listener])
 
@@ -101,9 +106,15 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 @contextlib.contextmanager
 def working(
-    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess, tables: LiveTables
+    settings: EngineSettings,
+    store: Store,
+    correlating: Correlating,
+    access: LiveAccess,
+    tables: LiveTables,
+    *,
+    connections: LiveConnections,
 ) -> Iterator[None]:
-    """Run the loader, the correlating loop, the look at tokens and tables on threads of their own."""
+    """Run the loader, the correlating loop, the look at files that change on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     routing = LiveRouting(settings.config, store, utc_now)
@@ -114,6 +125,7 @@ def working(
         KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
+        KeptThread("connections", connections.reload, every=RELOAD_SECONDS, stop=stop),
         KeptThread("routing", routing.reload, every=RELOAD_SECONDS, stop=stop),
         KeptThread("tables", lambda: tables.reload(utc_now()), every=RELOAD_SECONDS, stop=stop),
     ]
