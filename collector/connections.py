@@ -13,7 +13,7 @@ docs/reference-connections.md explains each field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -172,6 +172,11 @@ class Connections:
         """The connection of an address."""
         found = self.by_id.get(connection)
         return found if found is not None and found.connection.platform == platform else None
+
+    def records(self, tenant: str, names: Iterable[str]) -> dict[str, str]:
+        """Where the records open that keys name, of those that open somewhere."""
+        found = {name: self.record_url(tenant, name) for name in names}
+        return {name: url for name, url in found.items() if url is not None}
 
     def record_url(self, tenant: str, name: str) -> str | None:
         """Where the record opens that a key (`namespace:value`) names, if a connection says.

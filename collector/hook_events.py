@@ -6,6 +6,7 @@ Pure: text and bytes in, bytes out, so that large requests can be converted in a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,11 @@ from throughline.probes.platforms.adapter import Connection, HookRequest, Unread
 SCOPE_PREFIX = "throughline.hooks."
 REQUEST = "hook.request"
 """The event name of the record that holds the body; it has no keys, so it is no business event."""
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+SECRET_HEADERS = frozenset({
+    "authorization", "cookie", "proxy-authorization", "x-api-key", "x-throughline-token",
+})  # fmt: skip
+SESSION = re.compile(rb"(<(?:[\w.-]+:)?SessionId\b[^>]*>)[^<]*(?=</)")
+"""What Salesforce sends with each outbound message: it opens a session of whoever triggered it."""
 FACTS = tuple(field.name for field in fields(v.BusinessEvent))
 LONGEST_REASON = 2_000
 
@@ -39,14 +44,19 @@ def describe(request: HookRequest, connection: Connection, *, payload_bytes: int
             "objects": {kind: dict(names) for kind, names in connection.objects.items()},
             "options": dict(connection.options),
             "payload_bytes": payload_bytes,
-            **told(request),
+            **told(request, connection),
         }
     )
 
 
-def told(request: HookRequest) -> dict[str, Any]:
+def told(request: HookRequest, connection: Connection) -> dict[str, Any]:
     """What is kept of a request: of its address no query, which may hold a secret; no credentials."""
-    headers = {name: text for name, text in request.headers.items() if name not in SECRET_HEADERS}
+    secrets = [secret.decode("latin-1") for secret in connection.secrets]
+    headers = {
+        name: text
+        for name, text in request.headers.items()
+        if name not in SECRET_HEADERS and not any(secret in text for secret in secrets)
+    }
     return {"method": request.method, "url": request.url.partition("?")[0], "headers": headers}
 
 
@@ -73,9 +83,10 @@ def convert(hook: str, body: bytes, received_unix_nano: int) -> tuple[bytes, int
 
 
 def redacted(platform: str, body: bytes) -> bytes:
-    """The body without what its platform says must not be stored."""
+    """The body without what must not be stored: session ids, and what its platform names."""
     redact = getattr(adapter(platform), "redact", None)
-    return body if redact is None else bytes(redact(body))
+    own = body if redact is None else bytes(redact(body))
+    return SESSION.sub(rb"\1", own) if b"SessionId" in own else own
 
 
 def _logs(
@@ -180,7 +191,7 @@ def letter(request: HookRequest, connection: Connection, reason: str) -> bytes:
     content = {
         "platform": connection.platform,
         "connection": connection.id,
-        **told(request),
+        **told(request, connection),
         "encoding": encoding,
         "body": text,
         "reason": reason[:LONGEST_REASON],

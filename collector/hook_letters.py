@@ -106,7 +106,7 @@ class DeadLetters:
     def _read(self, found: Row, connections: Connections) -> tuple[bytes, int]:
         """Return the OTLP request of a letter and its records. Raises: NotRetryable, InvalidRequest."""
         if found["reason"] != "unreadable":
-            raise NotRetryable(f"The reason of this letter is {found['reason']!r}: only webhooks are read again.")
+            raise NotRetryable(f"The reason is {found['reason']!r}: only webhooks are read again.")
         given = json.loads(found["body"])
         configured = connections.find(given["platform"], given["connection"])
         if configured is None or configured.tenant != self._tenant:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.auth import Access
+from throughline.collector.connections import load_connections
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.inventory import Inventory, against, take
@@ -44,6 +46,7 @@ class Checked:
     """Rows of each reference table."""
     routes: int
     tokens: int
+    connections: int
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -62,6 +65,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
+    connections = _counted(errors, lambda: _connections(folder, warnings))
     for process in loaded.processes:
         place = places(loaded.files[process.id])
         found = lint(process)
@@ -72,7 +76,14 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
-    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens)
+    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens, connections)
+
+
+def _connections(folder: Path, warnings: list[str]) -> Sized:
+    """The connections; a secret that this machine lacks is a warning: it may be set where they are used."""
+    found = load_connections(folder, os.environ, lenient=True)
+    warnings += [line.replace(": connection", ": warning: connection", 1) for line in found.warnings]
+    return found.by_id
 
 
 def _counted(errors: list[str], load: Callable[[], Sized]) -> int:

@@ -26,7 +26,7 @@ def fetch(api: str, wanted: str, token: str | None) -> list[dict[str, Any]]:
         try:
             if ":" not in wanted:
                 return _by_id(client, wanted)
-            found = _answer(client.get("/journeys", params={"key": wanted, "limit": SHOWN}))["items"]
+            found = answer_of(client.get("/journeys", params={"key": wanted, "limit": SHOWN}))["items"]
             if not found:
                 raise ThroughlineError(f"No journey has the key {wanted}; keys are namespace:value.")
             return [one for item in found for one in _by_id(client, item["id"])]
@@ -40,10 +40,11 @@ def _by_id(client: httpx.Client, journey: str) -> list[dict[str, Any]]:
     response = client.get(f"/journeys/{journey}")
     if response.status_code == httpx.codes.MULTIPLE_CHOICES:
         return [one for into in response.json()["absorbed_into"] for one in _by_id(client, into)]
-    return [_answer(response)]
+    return [answer_of(response)]
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def answer_of(response: httpx.Response) -> dict[str, Any]:
+    """What the API answered. Raises: ThroughlineError, when it refused."""
     if response.is_success:
         answer: dict[str, Any] = response.json()
         return answer

@@ -47,7 +47,10 @@ def check(
         typer.echo(f"table {name}: {rows} rows")
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
-    counted = f"{len(found.processes)} processes, {found.routes} routes, {found.tokens} tokens"
+    counted = (
+        f"{len(found.processes)} processes, {found.connections} connections, {found.routes} routes, "
+        f"{found.tokens} tokens"
+    )
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")
     if problems or (strict and warnings):
         raise typer.Exit(1)

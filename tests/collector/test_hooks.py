@@ -44,7 +44,9 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             yield one
 
 
-def post(edge: Edge, body: bytes, secret: str = NEW, *, path: str = "/hooks/hubspot/eu", **headers: str) -> httpx.Response:
+def post(
+    edge: Edge, body: bytes, secret: str = NEW, *, path: str = "/hooks/hubspot/eu", **headers: str
+) -> httpx.Response:
     """Post as HubSpot does."""
     url = f"https://probe.example.com{path}"
     signed = hubspot_headers(body, url, secret, datetime.now(UTC))
@@ -123,7 +125,7 @@ def test_what_nobody_can_read_is_answered_as_ever_and_kept_whole(edge: Edge) -> 
     large = b"[1," * 20_000
     assert post(edge, b'[{"objectId"', authorization="Basic c2VjcmV0").status_code == 200
     assert post(edge, large).status_code == 200
-    assert post(edge, b'\xff{}').status_code == 200
+    assert post(edge, b"\xff{}").status_code == 200
     letters = [json.loads(one.request) for one in edge.take() if one.signal == "hooks"]
     assert [one["body"] for one in letters] == ['[{"objectId"', large.decode(), "ff7b7d"]
     assert [one["encoding"] for one in letters] == ["utf-8", "utf-8", "hex"]
@@ -178,8 +180,8 @@ def test_kill_loses_no_webhook_that_was_answered(tmp_path: Path, monkeypatch: py
     spool.recover(tmp_path / "data" / "spool")
     kept = edge.take()
     bodies = [json.loads(one.request)["body"] for one in kept if one.signal == "hooks"]
-    for one in (one for one in kept if one.signal == "events"):
-        record = ExportLogsServiceRequest.FromString(one.request).resource_logs[0].scope_logs[0].log_records[0]
-        bodies.append(record.body.string_value)
+    for record in (record for record in kept if record.signal == "events"):
+        (resource,) = ExportLogsServiceRequest.FromString(record.request).resource_logs
+        bodies.append(resource.scope_logs[0].log_records[0].body.string_value)
     assert len(bodies) == len(set(bodies))
     assert set(answered) <= set(bodies)
