@@ -194,9 +194,11 @@ class Connections:
 
 
 def _filled(template: str, value: str, parts: Sequence[str]) -> str | None:
-    """A template with its places filled, each as one part of an address; None if the value has too few."""
+    """A template with its places filled, each as one part of an address; None if the value has too few, or
+    parts that would lead elsewhere.
+    """
     wanted = [int(one) for one in PLACE.findall(template) if one.isdecimal()]
-    if any(not 1 <= number <= len(parts) for number in wanted):
+    if any(not 1 <= number <= len(parts) for number in wanted) or {".", ".."} & {value, *parts}:
         return None
 
     def fill(match: re.Match[str]) -> str:

@@ -69,7 +69,8 @@ def retry(
     """Read webhooks again, with the code and the connections of now; repeats are harmless."""
     from throughline.dashboards.api_client import ask
 
-    wanted = {"ids": letters or [], "all": every or (bool(connection) and not letters), "connection": connection}
+    several = every or bool(connection and not letters)
+    wanted = {"ids": letters or [], "all": several, "connection": connection}
     found = ask("POST", "/dead-letters/retry", token, json=wanted)["items"]
     for one in found:
         events = f"{one['events']} events" if one["outcome"] == "stored" else one["detail"]

@@ -60,7 +60,8 @@ MEANINGS: Final = {  # property -> attribute, unless the connection's `objects` 
     ("deal", "amount"): v.AMOUNT,
     ("deal", "deal_currency_code"): v.CURRENCY,
 }
-OPTIONS: Final = frozenset({*STAGES, "signature", "token"})
+API: Final = "https://api.hubapi.com"
+OPTIONS: Final = frozenset({*STAGES, "signature", "token", "api", "portal"})
 SYSTEM: Final = System.CRM
 
 SIGNATURE, VERSION = "x-hubspot-signature", "x-hubspot-signature-version"
@@ -257,11 +258,12 @@ def sample(connection: Connection, now: datetime) -> HookRequest:
 
 def calls(connection: Connection) -> list[PlatformCall]:
     """Read one deal and one company with the token of the option `token`."""
+    api = connection.options.get("api", API).rstrip("/")
     headers = {"authorization": f"Bearer {connection.options.get('token', '')}"}
     return [
         PlatformCall(
             f"read {name}",
-            f"https://api.hubapi.com/crm/v3/objects/{name}?limit=1",
+            f"{api}/crm/v3/objects/{name}?limit=1",
             headers,
             f"crm.objects.{name}.read",
         )
