@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -27,10 +28,18 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from throughline.collector.auth import DEFAULT_TENANT, TENANT
 from throughline.probes.errors import ConfigurationError
 from throughline.probes.platforms import adapter
-from throughline.probes.platforms.adapter import Connection
+from throughline.probes.platforms.adapter import Adapter, Connection
 
 CONNECTIONS_FILE = "connections.yaml"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+COMMON_OPTIONS = {
+    "entity": "the legal entity of events that name none",
+    "region": "the region of events that name none",
+    "service_line": "the service line of events that name none",
+    "currency": "the currency of amounts that name none",
+    "scope.<platform>": "what keys of another platform begin with, as `scope.netsuite: 1234567`",
+}
+"""Options of every platform."""
 PLACE = re.compile(r"\{(\w*)\}")
 
 
@@ -269,8 +278,7 @@ class _Reading:
         except ConfigurationError as error:
             self._say(self.problems, (*at, "platform"), entry, str(error))
         else:
-            every = replace(connection, options={name: plain.get(name, "") for name in entry.options})
-            for fault in getattr(module, "faults", lambda _: [])(every):
+            for fault in (*_option_faults(module, entry), *getattr(module, "faults", _none)(connection)):
                 self._say(self.problems, at, entry, fault)
         return Configured(connection, entry, f"{self._path}:{_line(self._tree, at)}")
 
@@ -282,6 +290,26 @@ class _Reading:
 
     def _say(self, where: list[str], at: tuple[str | int, ...], entry: Entry, sentence: str) -> None:
         where.append(f"{self._path}:{_line(self._tree, at)}: connection {entry.id}: {sentence}")
+
+
+def _none(_: Connection) -> Sequence[str]:
+    return ()
+
+
+def _option_faults(module: Adapter, entry: Entry) -> Iterator[str]:
+    """What is wrong with the names of options; an adapter that names none takes any."""
+    known: Mapping[str, str] | None = getattr(module, "OPTIONS", None)
+    if known is not None:
+        every = [*known, *COMMON_OPTIONS]
+        families = tuple(name.partition("<")[0] for name in every if "<" in name)
+        for name in entry.options:
+            if name not in every and not name.startswith(families):
+                close = get_close_matches(name, every, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(every)}"
+                yield f"{entry.platform} takes no option {name!r}; {hint}"
+    for name in getattr(module, "REQUIRED", ()):
+        if not entry.options.get(name):
+            yield f"{entry.platform} needs the option {name!r}: {(known or {}).get(name, '')}"
 
 
 def _tree(path: Path) -> Any:

@@ -32,6 +32,8 @@ SECRET_HEADERS = frozenset({
 SESSION = re.compile(rb"(<(?:[\w.-]+:)?SessionId\b[^>]*>)[^<]*(?=</)")
 """What Salesforce sends with each outbound message: it opens a session of whoever triggered it."""
 FACTS = tuple(field.name for field in fields(v.BusinessEvent))
+DIMENSIONS = ("entity", "region", "service_line")
+"""What options of a connection say for events that do not."""
 LONGEST_REASON = 2_000
 
 
@@ -109,6 +111,8 @@ def _logs(
         given |= {
             "id": f"{connection.id}/{own}", "platform": connection.platform, "connection": connection.id,
         }  # fmt: skip
+        for name in DIMENSIONS:
+            given[name] = given[name] or connection.options.get(name)
         happened = None if event.time is None else encode.nanoseconds(event.time)
         if happened is None:
             given["precision"] = event.precision or v.TimePrecision.APPROXIMATE

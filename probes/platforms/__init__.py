@@ -23,6 +23,7 @@ PLATFORMS: Final = {
     "netsuite": "throughline.probes.platforms.netsuite",
     "oracle": "throughline.probes.platforms.oracle",
     "sap": "throughline.probes.platforms.sap",
+    "kantata": "throughline.probes.platforms.kantata",
     "generic": "throughline.probes.platforms.generic",
 }
 """Name, as in `/hooks/<name>/...` -> its module."""

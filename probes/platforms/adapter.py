@@ -8,6 +8,7 @@
     faults(connection)                 optional: what is wrong with `objects` and `options`, as sentences
     sample(connection, now)            optional: a signed request that says nothing, for a test of ourselves
     calls(connection)                  optional: what to ask the platform, for a test of what we may read
+    OPTIONS, REQUIRED                  optional: what `options` may say, each with a sentence; which it must
 
 Adapters are pure: no clock, no network, no files.  They read the raw bytes of a request once its signature
 holds.  A value that a table does not know becomes an event of the type `unknown`, never an error.

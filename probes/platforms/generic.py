@@ -44,7 +44,10 @@ PLAIN: Final = frozenset(field.name for field in fields(BusinessEvent)) - {
     "keys", "context_keys", "links", "cuts", "attributes", "failed",
 }  # fmt: skip
 """Facts that are one text."""
-OPTIONS: Final = frozenset({"type", "system"})
+OPTIONS: Final[Mapping[str, str]] = {
+    "type": "path of what says the type of a message; default: type",
+    "system": "what kind of system this is: crm, psa, erp, middleware or another",
+}
 BRACES = re.compile(r"\{([^{}]*)\}")
 LATEST_SECONDS = 10**11  # a larger number of a time counts milliseconds
 
@@ -172,15 +175,14 @@ def _moment(value: object) -> datetime | None:
 
 
 def faults(connection: Connection) -> list[str]:
-    """What is wrong with objects and options."""
-    found = [
+    """What is wrong with objects."""
+    return [
         f"{kind}: there is no fact {target!r}; use key.<namespace>, attribute.<name> or one of "
         f"{', '.join(sorted({*PLAIN, 'failed'}))}"
         for kind, mapping in connection.objects.items()
         for target in mapping
         if target not in PLAIN | {"failed"} and not target.startswith((KEY, ATTRIBUTE))
     ]
-    return found + [f"there is no option {name!r}" for name in connection.options if name not in OPTIONS]
 
 
 def sample(connection: Connection, now: datetime) -> HookRequest:

@@ -61,7 +61,14 @@ MEANINGS: Final = {  # property -> attribute, unless the connection's `objects` 
     ("deal", "deal_currency_code"): v.CURRENCY,
 }
 API: Final = "https://api.hubapi.com"
-OPTIONS: Final = frozenset({*STAGES, "signature", "token", "api", "portal"})
+OPTIONS: Final[Mapping[str, str]] = {
+    "won_stages": "ids of stages that mean won, separated by commas, beside closedwon",
+    "lost_stages": "ids of stages that mean lost, beside closedlost",
+    "signature": "v3 refuses requests that carry an older signature only; default: any version",
+    "portal": "the portal (account) of this connection: its keys open with this connection's links",
+    "token": "a private app's token, for throughline connections test: {env: NAME} or {file: PATH}",
+    "api": f"where HubSpot's API is; default: {API}",
+}
 SYSTEM: Final = System.CRM
 
 SIGNATURE, VERSION = "x-hubspot-signature", "x-hubspot-signature-version"
@@ -170,7 +177,8 @@ def _changed(
         event = own[0] if own else event
     meaning = connection.objects.get(kind, {}).get(name) or MEANINGS.get((kind, name), f"hubspot.{name}")
     attribute, _, template = (part.strip() for part in meaning.partition("="))
-    said = template.replace("{}", value) if template else value
+    scope = connection.options.get(f"scope.{attribute.removeprefix(v.KEY_PREFIX).partition('.')[0]}", "")
+    said = (template or (f"{scope}/{{}}" if scope else "{}")).replace("{}", value)
     keys, attributes = dict(here.keys), dict(here.attributes)
     if attribute.startswith(v.KEY_PREFIX):
         keys[attribute.removeprefix(v.KEY_PREFIX)] = said if value else ""
@@ -240,9 +248,8 @@ def _listed(text: str) -> list[str]:
 
 
 def faults(connection: Connection) -> list[str]:
-    """What is wrong with objects and options."""
+    """What is wrong with objects and with what options say."""
     found = [f"HubSpot has no object {kind!r}" for kind in connection.objects if kind not in OBJECTS]
-    found += [f"HubSpot takes no option {name!r}" for name in connection.options if name not in OPTIONS]
     if connection.options.get("signature", "v3") != "v3":
         found.append("the option signature must be v3, or left out")
     return found

@@ -86,7 +86,7 @@ WRONG = [
     ("connections:\n- id: a\n  platform: hubspot\n  links:\n    x.y: 'https://{id}.a/'", 5, "host spelled"),
     ("connections:\n- id: a\n  platform: hubspot\n  links:\n    x.y: 'https://a/b'", 5, "{id}"),
     ("connections:\n- id: a\n  platform: hubspot\n  rate_limit: 0", 4, "greater than 0"),
-    ("connections:\n- id: a\n  platform: hubspot\n  options: {won: x}", 2, "no option 'won'"),
+    ("connections:\n- id: a\n  platform: hubspot\n  options: {won_stage: x}", 2, "mean 'won_stages'"),
     ("connections:\n- {id: a, platform: generic}\n- {id: a, platform: generic}", 3, "two connections"),
     ("connections:\n- {id: a, platform: generic", 2, "no valid YAML"),
     ("- x", 1, ""),

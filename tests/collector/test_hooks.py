@@ -25,6 +25,7 @@ connections:
     platform: generic
     tenant: shop
     secret: {env: SHOP}
+    options: {region: EMEA}
     objects: {paid: {event: =payment.applied, key.shop.order: order, amount: total}}
 """
 NEW, OLD, SHOP = "new-secret-0001", "old-secret-0002", "whsec_c2hvcC1zZWNyZXQ="
@@ -144,6 +145,7 @@ def test_a_system_of_ones_own_is_mapped_by_the_file(edge: Edge) -> None:
     said = {one.key: one.value.string_value for one in records[0].attributes}
     assert said["business.key.shop.order"] == "7"
     assert said["business.amount"] == "12.50"
+    assert said["business.region"] == "EMEA"
     assert said["business.event.id"] == "shop/msg_0"
     assert said["business.time.precision"] == "approximate"
 

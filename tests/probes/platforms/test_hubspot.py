@@ -143,16 +143,16 @@ def test_properties_become_events_by_table() -> None:
 def test_stages_and_fields_of_ones_own() -> None:
     """Options name stages of other pipelines; `objects` say which attribute or key a property is."""
     objects = {
-        "deal": {"psa_project": "business.key.certinia.project = 00D5e/{}", "amount": "business.amount"}
+        "deal": {"psa_project": "business.key.certinia.project", "colour": "business.key.a.b = x/{}/y"}
     }
-    options = {"won_stages": "55, 56", "lost_stages": "57"}
+    options = {"won_stages": "55, 56", "lost_stages": "57", "scope.certinia": "00D5e"}
     won, lost, project, odd = parsed("own_pipeline", options=options, objects=objects)
     assert (won.event, lost.event) == ("opportunity.closed_won", "opportunity.lost")
     assert summary(project) == (
         "opportunity.updated",
         {"hubspot.deal": "33/9001", "certinia.project": "00D5e/a01X"},
     )
-    assert odd.attributes["hubspot.colour"] == "blue"
+    assert odd.keys["a.b"] == "x/blue/y"
 
 
 def test_merges_and_associations_name_all_they_join() -> None:
