@@ -117,6 +117,8 @@ def _logs(
         if happened is None:
             given["precision"] = event.precision or v.TimePrecision.APPROXIMATE
         attributes = encode.facts(given) | encode.keys_of(given)
+        if v.AMOUNT in attributes and connection.options.get("currency"):
+            attributes.setdefault(v.CURRENCY, connection.options["currency"])
         attributes[v.EVENT] = encode.text(event.event).strip() or "unknown"
         record = scope.log_records.add(time_unix_nano=happened or received_unix_nano)
         record.severity_number, record.severity_text = (ERROR, "ERROR") if event.failed else (INFO, "INFO")
