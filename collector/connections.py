@@ -13,7 +13,7 @@ docs/reference-connections.md explains each field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -278,7 +278,7 @@ class _Reading:
         except ConfigurationError as error:
             self._say(self.problems, (*at, "platform"), entry, str(error))
         else:
-            for fault in (*_option_faults(module, entry), *getattr(module, "faults", _none)(connection)):
+            for fault in (*_option_faults(module, entry), *_own_faults(module, connection)):
                 self._say(self.problems, at, entry, fault)
         return Configured(connection, entry, f"{self._path}:{_line(self._tree, at)}")
 
@@ -292,8 +292,13 @@ class _Reading:
         where.append(f"{self._path}:{_line(self._tree, at)}: connection {entry.id}: {sentence}")
 
 
-def _none(_: Connection) -> Sequence[str]:
-    return ()
+def _own_faults(module: Adapter, connection: Connection) -> Sequence[str]:
+    """What the adapter itself finds wrong."""
+    find: Callable[[Connection], Sequence[str]] | None = getattr(module, "faults", None)
+    try:
+        return () if find is None else find(connection)
+    except Exception as error:  # noqa: BLE001 foreign code must not stop us from following the file
+        return (f"its platform's faults() failed with {type(error).__name__}: {error}",)
 
 
 def _option_faults(module: Adapter, entry: Entry) -> Iterator[str]:

@@ -29,7 +29,7 @@ REQUEST = "hook.request"
 SECRET_HEADERS = frozenset({
     "authorization", "cookie", "proxy-authorization", "x-api-key", "x-throughline-token",
 })  # fmt: skip
-SESSION = re.compile(rb"(<(?:[\w.-]+:)?SessionId\b[^>]*>)[^<]*(?=</)")
+SESSION = re.compile(rb"(<(?:[\w.-]+:)?SessionId\b[^<>]*>)[^<]*(?=</)")
 """What Salesforce sends with each outbound message: it opens a session of whoever triggered it."""
 FACTS = tuple(field.name for field in fields(v.BusinessEvent))
 DIMENSIONS = ("entity", "region", "service_line")
