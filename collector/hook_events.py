@@ -200,6 +200,6 @@ def letter(request: HookRequest, connection: Connection, reason: str) -> bytes:
         **told(request, connection),
         "encoding": encoding,
         "body": text,
-        "reason": reason[:LONGEST_REASON],
+        "reason": encode.text(reason, LONGEST_REASON),  # no half characters: the engine refuses them
     }
     return json.dumps(content, ensure_ascii=True).encode()

@@ -153,10 +153,11 @@ class Hooks:
     def _reply(self, request: HookRequest, configured: Configured, module: Adapter) -> HookReply:
         reply = getattr(module, "reply", None)
         try:
-            return reply(request, configured.connection) if reply else HookReply()
+            found = reply(request, configured.connection) if reply else HookReply()
         except Exception as error:  # noqa: BLE001 foreign code; the webhook is safe already
             log.warning("connection %s: reply failed: %s", configured.connection.id, type(error).__name__)
             return HookReply()
+        return found if isinstance(found, HookReply) else HookReply()
 
     def _keep_rate(self, configured: Configured) -> None:
         """Raises: TooOften."""

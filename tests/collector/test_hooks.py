@@ -16,6 +16,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from tests.collector.edge_process import CLIENT, Edge, running, start
 from tests.probes.platforms.signing import hubspot_headers, standard_headers
 from throughline.collector import spool
+from throughline.collector.hook_events import describe, letter
+from throughline.probes.platforms.adapter import Connection, HookRequest
 
 CONNECTIONS = """
 connections:
@@ -132,6 +134,19 @@ def test_what_nobody_can_read_is_answered_as_ever_and_kept_whole(edge: Edge) -> 
     assert [one["encoding"] for one in letters] == ["utf-8", "utf-8", "hex"]
     assert letters[0]["reason"] == "The body is no JSON."
     assert "authorization" not in letters[0]["headers"]
+
+
+def test_nothing_secret_is_kept_and_nothing_that_the_store_refuses() -> None:
+    """Session ids, shown secrets and the query go; half a character in a reason is replaced."""
+    body = b"<o:SessionId x='y'>00D!AQ</o:SessionId><SessionId>b</SessionId><Id>04l</Id>"
+    headers = {"x-key": "hush-hush", "cookie": "a=b", "content-type": "text/xml"}
+    connection = Connection("eu", "hubspot", (b"hush-hush",), options={"portal": "33"})
+    request = HookRequest("POST", "https://a/b?token=hush-hush", headers, body, datetime.now(UTC))
+    kept = letter(request, connection, "why \ud800").decode()
+    assert "hush" not in kept + describe(request, connection, payload_bytes=9)
+    assert json.loads(kept)["headers"] == {"content-type": "text/xml"}
+    assert json.loads(kept)["reason"] == "why ?"
+    assert json.loads(kept)["body"] == "<o:SessionId x='y'></o:SessionId><SessionId></SessionId><Id>04l</Id>"
 
 
 def test_a_system_of_ones_own_is_mapped_by_the_file(edge: Edge) -> None:

@@ -277,8 +277,10 @@ def test_check_reports_file_and_line(tmp_path: Path) -> None:
     (folder / "tables").mkdir()
     (folder / "tables" / "owners.csv").write_text("owner,team\nsales,Sales\n")
     (folder / "tables" / "entities.csv").write_text("entity,currency\nDE01,EURO\n")
+    (folder / "connections.yaml").write_text("connections:\n- {id: a, platform: hubspott}\n")
     result = throughline("check", folder)
     assert result.returncode == 1
+    assert re.search(r"connections\.yaml:2: .*known are certinia", result.stderr)
     assert re.search(r"broken\.yaml:\d+: .*titel", result.stderr)
     assert re.search(r"entities\.csv:2: currency: 'EURO' is no currency code", result.stderr)
     assert "table owners: 1 rows" in result.stdout
@@ -290,9 +292,12 @@ def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     """Nothing wrong is exit code 0."""
     folder = write_config(tmp_path / "config")
     (folder / "routing.yaml").write_text("routes:\n  - owner: support\n")
+    (folder / "connections.yaml").write_text("connections: [{id: a, platform: generic}]")
     result = throughline("check", folder)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 tokens, 0 problems, 0 warnings")
+    assert result.stdout.splitlines()[-1].endswith(
+        "1 connections, 1 routes, 0 tokens, 0 problems, 0 warnings"
+    )
 
 
 @pytest.mark.parametrize(
