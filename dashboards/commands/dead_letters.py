@@ -28,18 +28,19 @@ def listed(
 ) -> None:
     """List dead letters that wait for a fix."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from throughline.dashboards.api_client import ask
 
     wanted = {"reason": reason, "connection": connection, "limit": limit}
     page = ask("GET", "/dead-letters", token, wanted if every else {**wanted, "state": "open"})
-    table = Table("id", "received", "reason", "connection", "state", "detail", box=None)
+    whole = Column("id", no_wrap=True, min_width=32)
+    table = Table(whole, "received", "reason", "connection", "state", "detail", box=None)
     for one in page["items"]:
         table.add_row(
             one["id"], one["received_at"][:19], one["reason"], one["connection"], one["state"], one["detail"]
         )
-    Console(width=None if table.row_count else 80).print(table if table.row_count else "There is none.")
+    Console().print(table if table.row_count else "There is none.")
     if page["next"]:
         typer.echo(f"These are the newest {limit}; there are more.")
 
