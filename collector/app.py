@@ -1,19 +1,21 @@
-"""The ASGI application of the edge: routes, CloudEvents, health and metrics.
+"""The ASGI application of the edge: routes, CloudEvents, health and metrics; webhooks are in `hooks.py`.
 
-Plain ASGI: there are seven paths, and a framework would cost more than it gives on this one.
+Plain ASGI: there are eight paths, and a framework would cost more than it gives on this one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from throughline.collector import otlp_http
 from throughline.collector.auth import Scope
 from throughline.collector.bodies import Receive
 from throughline.collector.cloudevents import BATCH, STRUCTURED
+from throughline.collector.connections import Connections
 from throughline.collector.examine import EVENTS, Encoding, Task
+from throughline.collector.hooks import PREFIX, Hooks
 from throughline.collector.intake import Intake, UnsupportedType
 from throughline.collector.otlp_http import JSON, Headers, Send, receive_body, refuse, respond
 from throughline.probes.errors import IntakeError
@@ -29,9 +31,10 @@ GET = frozenset({"GET", "HEAD"})
 class EdgeApp:
     """Everything on port 4318."""
 
-    def __init__(self, intake: Intake) -> None:
-        """Serve `intake`."""
+    def __init__(self, intake: Intake, connections: Callable[[], Connections]) -> None:
+        """Serve `intake`; webhooks come through `connections`."""
         self._intake = intake
+        self._hooks = Hooks(intake, connections)
 
     async def __call__(self, scope: Scope_, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -46,6 +49,8 @@ class EdgeApp:
             await self._events(scope["headers"], headers, receive, send)
         elif path == EVENTS_PATH and method == "OPTIONS":
             await self._handshake(headers, send)
+        elif path.startswith(PREFIX):
+            await self._hooks.answer(scope, receive, send)
         elif signal is not None or path == EVENTS_PATH:
             await _plain(send, 405, f"{path} takes POST only.", [(b"allow", b"POST")])
         elif (page := self._pages().get(path)) is None:

@@ -25,6 +25,7 @@ from throughline.collector.heavy import Heavy
 from throughline.collector.intake import Intake
 from throughline.collector.limits import Budget
 from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
+from throughline.collector.live_connections import LiveConnections
 from throughline.collector.otlp_grpc import make_server
 from throughline.collector.settings import EdgeSettings, load_settings
 from throughline.collector.spool import SpoolWriter, recover
@@ -47,13 +48,14 @@ def run(
     Raises: ConfigurationError, when it can't start.
     """
     access = LiveAccess(settings.host, settings.config, os.environ)
+    connections = LiveConnections(settings.config, os.environ)
     settings.spool.mkdir(parents=True, exist_ok=True)
     try:
         with (
             FileLock(settings.data / LOCK_FILE, blocking=False),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(_serve(settings, access, fsync, on_ready))
+            runner.run(_serve(settings, access, connections, fsync, on_ready))
     except Timeout as error:
         raise ConfigurationError(
             f"Another edge uses the data directory {settings.data}: stop it, or set THROUGHLINE_DATA to "
@@ -62,7 +64,11 @@ def run(
 
 
 async def _serve(
-    settings: EdgeSettings, access: LiveAccess, fsync: Callable[[int], None], on_ready: Callable[[], None]
+    settings: EdgeSettings,
+    access: LiveAccess,
+    connections: LiveConnections,
+    fsync: Callable[[int], None],
+    on_ready: Callable[[], None],
 ) -> None:
     """Open in order, serve, close in reverse."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # processes for heavy requests never use gRPC
@@ -83,7 +89,7 @@ async def _serve(
             budget = Budget(settings.in_flight_bytes)
             intake = Intake(settings, access.current, writer, budget, heavy, metrics, executor)
             try:
-                await _listen(settings, intake, access, listener, on_ready)
+                await _listen(settings, intake, access, connections, listener, on_ready=on_ready)
             finally:
                 await heavy.close()
 
@@ -92,7 +98,9 @@ async def _listen(
     settings: EdgeSettings,
     intake: Intake,
     access: LiveAccess,
+    connections: LiveConnections,
     listener: socket.socket,
+    *,
     on_ready: Callable[[], None],
 ) -> None:
     """Serve both ports until a signal, then stop taking and let requests finish."""
@@ -102,17 +110,17 @@ async def _listen(
         loop.add_signal_handler(number, stop.set)
     grpc_server = make_server(intake)
     grpc_port = _bind_grpc(grpc_server, settings)
-    http_server = _http_server(settings, intake)
+    http_server = _http_server(settings, intake, connections)
     http_server.on_ready = on_ready
     await grpc_server.start()
     serving = asyncio.create_task(http_server.serve(sockets=[listener]))
     helpers = [
         asyncio.create_task(sweep(http_server.server_state.connections)),
-        asyncio.create_task(_follow_tokens(access, intake)),
+        asyncio.create_task(_follow_files(access, connections, intake)),
     ]
     http_port = listener.getsockname()[1]
     log.info(
-        "Intake listens on http://%s:%d (OTLP/HTTP, CloudEvents) and %s:%d (OTLP/gRPC)",
+        "Intake listens on http://%s:%d (OTLP/HTTP, CloudEvents, webhooks) and %s:%d (OTLP/gRPC)",
         settings.host, http_port, settings.host, grpc_port,
     )  # fmt: skip
     stopping = asyncio.create_task(stop.wait())
@@ -140,10 +148,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _http_server(settings: EdgeSettings, intake: Intake) -> _Server:
+def _http_server(settings: EdgeSettings, intake: Intake, connections: LiveConnections) -> _Server:
     protocol = type("EdgeProtocol", (EdgeProtocol,), {"max_connections": settings.max_connections})
     config = uvicorn.Config(
-        EdgeApp(intake),
+        EdgeApp(intake, lambda: connections.current),
         http=protocol,
         ws="none",
         lifespan="off",
@@ -202,11 +210,12 @@ def _cannot_listen(host: str, port: int, variable: str, error: OSError) -> Confi
     )
 
 
-async def _follow_tokens(access: LiveAccess, intake: Intake) -> None:
-    """Keep to the tokens that count now, until cancelled."""
+async def _follow_files(access: LiveAccess, connections: LiveConnections, intake: Intake) -> None:
+    """Keep to the tokens and connections that count now, until cancelled."""
     while True:
         await asyncio.sleep(RELOAD_SECONDS)
         access.reload()
+        connections.reload()
         intake.access = access.current
 
 

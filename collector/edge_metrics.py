@@ -31,6 +31,12 @@ class EdgeMetrics:
             ["signal", "reason"],
             registry=self._registry,
         )
+        self.hooks = Counter(
+            "throughline_edge_hooks",
+            "Webhooks by connection and what became of them; unknown connections have no name here.",
+            ["platform", "connection", "outcome"],
+            registry=self._registry,
+        )
         self.slow_path = Counter(
             "throughline_edge_slow_path",
             "Requests that needed conversion: JSON, deeply nested values, or examination outside the loop.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from throughline.collector import cloudevents, otlp_json
+from throughline.collector import cloudevents, hook_events, otlp_json
 from throughline.collector.flatten import flatten
 from throughline.collector.otlp_messages import OTLP, parse_shallow
 
@@ -21,6 +21,7 @@ class Encoding(IntEnum):
     PROTOBUF = 0
     JSON = 1
     CLOUDEVENTS = 2
+    HOOK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Task:
     received_unix_nano: int
     content_type: str = ""
     headers: tuple[tuple[str, str], ...] = ()  # those of a CloudEvent in binary mode
+    hook: str = ""  # of a webhook: `hook_events.describe`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ def examine(task: Task) -> Examined:
     if task.encoding is Encoding.CLOUDEVENTS:
         events = cloudevents.parse(task.headers, task.content_type, task.body)
         return Examined(cloudevents.to_logs(events, task.received_unix_nano), len(events))
+    if task.encoding is Encoding.HOOK:
+        return Examined(*hook_events.convert(task.hook, task.body, task.received_unix_nano))
     signal = OTLP[task.signal]
     body = otlp_json.convert(signal, task.body) if task.encoding is Encoding.JSON else task.body
     items, deep = parse_shallow(signal, body)

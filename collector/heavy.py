@@ -104,7 +104,9 @@ class Heavy:
 
     @staticmethod
     async def _exchange(process: asyncio.subprocess.Process, task: Task) -> tuple[int, int, bytes]:
-        head = json.dumps([task.signal, task.encoding, task.content_type, task.headers]).encode()
+        head = json.dumps(
+            [task.signal, task.encoding, task.content_type, task.headers, task.hook]
+        ).encode()
         to, back = process.stdin, process.stdout
         if to is None or back is None:  # never: both are pipes
             raise ConnectionError
@@ -139,10 +141,10 @@ def main() -> None:
 
 
 def _answer(source: BinaryIO, head_size: int, body_size: int, received: int) -> tuple[int, int, bytes]:
-    signal, encoding, content_type, headers = json.loads(source.read(head_size))
+    signal, encoding, content_type, headers, hook = json.loads(source.read(head_size))
     body = source.read(body_size)
     pairs = tuple((name, value) for name, value in headers)
-    task = Task(signal, Encoding(encoding), body, received, content_type, pairs)
+    task = Task(signal, Encoding(encoding), body, received, content_type, pairs, hook)
     try:
         examined = examine(task)
     except InvalidRequest as error:

@@ -15,7 +15,7 @@ from throughline.collector.examine import Encoding, Examined, Task, examine
 from throughline.collector.heavy import Heavy
 from throughline.collector.limits import Budget, Busy, Hold, TooLarge
 from throughline.collector.settings import EdgeSettings
-from throughline.collector.spool import SpoolWriter
+from throughline.collector.spool import HOOKS, SpoolWriter
 from throughline.probes.errors import IntakeError, InvalidRequest, SpoolBroken, SpoolFull, Unauthorized
 
 SCARCE = 0.8  # of the spool: beyond, tenants over their share wait
@@ -84,6 +84,14 @@ class Intake:
         """
         principal = self.access.authenticate(authorization)
         principal.require(Scope.INGEST)
+        self.make_room(principal)
+        return principal
+
+    def make_room(self, principal: Principal) -> None:
+        """Refuse a sender while there is no room for more of their tenant.
+
+        Raises: Draining, SpoolBroken, SpoolFull, Busy.
+        """
         if self.draining:
             raise Draining
         if self.writer.broken is not None:
@@ -94,7 +102,6 @@ class Intake:
             tenants = {token.principal.tenant for token in self.access.tokens} or {principal.tenant}
             if self.writer.held_by(principal.tenant) > self.settings.spool_limit_bytes / len(tenants):
                 raise Busy
-        return principal
 
     def hold(self, principal: Principal) -> Hold:
         """Return a context in which one request holds memory of its tenant's share."""
@@ -119,6 +126,15 @@ class Intake:
         self.metrics.items.labels(principal.tenant, task.signal).inc(examined.items)
         self.metrics.seconds.labels(task.signal).observe((self.clock() - task.received_unix_nano) / 1e9)
         return examined.items
+
+    async def keep_letter(self, principal: Principal, letter: bytes, received_unix_nano: int) -> None:
+        """Put a webhook that could not be read into the spool, for the dead letters; return once synced.
+
+        Raises: SpoolFull, SpoolBroken.
+        """
+        await asyncio.wrap_future(
+            self.writer.append(HOOKS, principal.tenant, 1, letter, received_unix_nano)
+        )
 
     async def _examine(self, task: Task) -> Examined:
         quick = (

@@ -52,10 +52,11 @@ class LiveAccess:
     def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
         mounted = self._environ.get(f"{TOKENS_VARIABLE}_FILE")
         files = [self._config / TOKENS_FILE] if self._config else []
-        return tuple(_stamp(file) for file in [*files, *([Path(mounted)] if mounted else [])])
+        return tuple(stamp(file) for file in [*files, *([Path(mounted)] if mounted else [])])
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does: time and size, None without a file."""
     try:
         status = path.stat()
     except OSError:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from throughline.collector import deadletters
 from throughline.collector.landing import Landing
 from throughline.collector.splitting import Splitter, forget_orphans
-from throughline.collector.spool import CorruptRecord, Segment, read, sealed
+from throughline.collector.spool import HOOKS, CorruptRecord, Segment, read, sealed
 from throughline.collector.store import Role, Store, load_queries
 from throughline.probes.errors import StoreError
 
@@ -170,7 +170,9 @@ class Loader:
             return LoadReport()
         given_up = 0
         self._checkpoint("insert")
-        if records:
+        if segment.signal == HOOKS:
+            given_up = deadletters.keep_hooks(self._store, segment, records)
+        elif records:
             if self._splitter.begun(segment):
                 given_up = self._splitter.load(segment, records)
             else:

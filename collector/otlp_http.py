@@ -46,26 +46,29 @@ async def export(intake: Intake, signal: str, headers: Headers, receive: Receive
     await respond(send, 200, media_type, done)
 
 
-async def receive_body(intake: Intake, headers: Headers, receive: Receive, hold: Hold) -> bytes:
-    """Receive and decompress a body within the limits.
+async def receive_body(
+    intake: Intake, headers: Headers, receive: Receive, hold: Hold, *, most: int | None = None
+) -> bytes:
+    """Receive and decompress a body within the limits, or one of at most `most` bytes.
 
     Raises: UnsupportedType, InvalidRequest, TooLarge, TooSlow, ClientGone, Busy.
     """
     settings = intake.settings
+    limit = settings.max_body_bytes if most is None else most
     encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding not in ENCODINGS:
         raise UnsupportedType(f"Content-Encoding must be gzip, deflate or identity, not {encoding!r}.")
     announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced) > settings.max_body_bytes:
-        raise TooLarge(f"The body is larger than {settings.max_body_bytes} bytes; send smaller batches.")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(f"The body is larger than {limit} bytes; send smaller batches.")
     body = await read_body(
         receive,
         hold,
-        limit=settings.max_body_bytes,
+        limit=limit,
         idle_seconds=settings.body_idle_seconds,
         total_seconds=settings.body_total_seconds,
     )
-    return await decompress(encoding, body, hold, limit=settings.max_body_bytes, executor=intake.executor)
+    return await decompress(encoding, body, hold, limit=limit, executor=intake.executor)
 
 
 async def refuse(

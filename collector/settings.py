@@ -27,7 +27,7 @@ class EdgeSettings(BaseSettings):
     data: Path = Path("throughline-data")
     """Data directory; the spool is its folder `spool`."""
     config: Path | None = None
-    """Configuration directory; the edge reads its tokens.yaml."""
+    """Configuration directory; the edge reads its tokens.yaml and connections.yaml."""
     segment_bytes: int = Field(default=32 * MIB, ge=1024)
     """Size at which a spool segment is sealed."""
     segment_age_seconds: float = Field(default=0.25, gt=0)
@@ -36,6 +36,10 @@ class EdgeSettings(BaseSettings):
     """Bytes the spool may hold; beyond, intake answers 503."""
     max_body_bytes: int = Field(default=64 * MIB, ge=1024)
     """Largest request, decompressed; beyond, intake answers 413."""
+    hook_body_bytes: int = Field(default=8 * MIB, ge=1024)
+    """Largest webhook, decompressed; beyond, it is refused with 413."""
+    hook_payload_bytes: int = Field(default=256 * 1024, ge=0)
+    """How much of a webhook's body is kept beside its events; 0: nothing."""
     in_flight_bytes: int = Field(default=256 * MIB, ge=1024)
     """Memory for requests that are being received, shared fairly by tenants; beyond, intake answers 429."""
     inline_bytes: int = Field(default=4 * MIB, ge=0)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from throughline.collector.spool_records import (
+    HOOKS,
     OPEN_SUFFIX,
     SEALED_SUFFIX,
     SIGNALS,
@@ -35,6 +36,7 @@ from throughline.collector.spool_recovery import RecoverReport, recover
 from throughline.probes.errors import SpoolBroken, SpoolFull
 
 __all__ = [
+    "HOOKS",
     "SIGNALS",
     "CorruptRecord",
     "Record",

@@ -27,7 +27,8 @@ TENANT_LENGTH = struct.Struct("<H")
 ITEMS = struct.Struct("<I")
 RECEIVED = struct.Struct("<Q")
 SMALLEST_PAYLOAD = TENANT_LENGTH.size + ITEMS.size
-SIGNALS = ("traces", "logs", "metrics", "events")
+HOOKS = "hooks"  # webhooks that nobody could read: for the dead letters, not for the tables
+SIGNALS = ("traces", "logs", "metrics", "events", HOOKS)
 OPEN_SUFFIX = ".open"
 SEALED_SUFFIX = ".seg"
 
@@ -186,6 +187,28 @@ def read(segment: Segment, corrupt: list[CorruptRecord] | None = None) -> Iterat
     for offset, length in scanned.offsets:
         tenant, items, envelope = split(data[offset : offset + length])
         yield Record(tenant, items, envelope, number_of(envelope))
+
+
+def request_of(envelope: bytes) -> bytes:
+    """Return the request within an envelope: its first field, absent when empty."""
+    if envelope[:1] != b"\x0a":
+        return b""
+    length, at, shift = 0, 1, 0
+    while True:
+        length |= (envelope[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not envelope[at - 1] & 0x80:
+            return envelope[at : at + length]
+
+
+def envelope_of(
+    segment: str, number: int, *, tenant: str, items: int, request: bytes, received_unix_nano: int
+) -> bytes:
+    """Return the envelope alone, as `read` would find it."""
+    parts = encode(
+        segment, number, tenant=tenant, items=items, request=request, received_unix_nano=received_unix_nano
+    )
+    return split(b"".join(parts)[HEADER.size :])[2]
 
 
 def number_of(envelope: bytes) -> int:

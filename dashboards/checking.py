@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.auth import Access
+from throughline.collector.connections import load_connections
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.inventory import Inventory, against, take
@@ -47,6 +49,7 @@ class Checked:
     routes: int
     targets: int
     tokens: int
+    connections: int
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -67,6 +70,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
     routes = _counted(errors, lambda: load_routing(folder).routes)
     targets = _counted(errors, lambda: load_targets(folder).targets)
     _counted(errors, lambda: load_policy(folder).approvals)
+    connections = _counted(errors, lambda: _connections(folder, warnings))
     for process in loaded.processes:
         place = places(loaded.files[process.id])
         found = lint(process)
@@ -77,7 +81,16 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
-    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, targets, tokens)
+    return Checked(
+        tuple(errors), tuple(warnings), loaded.processes, tables, routes, targets, tokens, connections
+    )
+
+
+def _connections(folder: Path, warnings: list[str]) -> Sized:
+    """The connections; a secret that this machine lacks is a warning: it may be set where they are used."""
+    found = load_connections(folder, os.environ, lenient=True)
+    warnings += [line.replace(": connection", ": warning: connection", 1) for line in found.warnings]
+    return found.by_id
 
 
 def _counted(errors: list[str], load: Callable[[], Sized]) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from throughline.collector.auth import Access
+from throughline.collector.connections import Connections
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.definition import Process
@@ -25,7 +26,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`access`, `processes` and `clock` are asked at each request: tokens and definitions change while the
+    """`access`, `processes`, `connections` and `clock` are asked at each request: files change while the
     engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
     `broken_target` says why a replay target is not called at the moment, or ''.
     """
@@ -37,6 +38,7 @@ class Deps:
     settings: DashboardSettings = field(default_factory=DashboardSettings)
     clock: Callable[[], datetime] = _utc_now
     control: ControlStore | None = None
+    connections: Callable[[], Connections] = Connections
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))
     replay_rules: Callable[[], Rules] = lambda: Rules(Targets(), SHIPPED)
     broken_target: Callable[[str], str] = lambda _: ""

@@ -18,6 +18,7 @@ import uvicorn
 
 from throughline.collector.control import ControlStore
 from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
+from throughline.collector.live_connections import LiveConnections
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
 from throughline.correlator.replay import second
@@ -56,6 +57,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         ThroughlineError: what keeps the engine from starting, in one sentence.
     """
     access = LiveAccess(settings.host, settings.config, os.environ)
+    connections = LiveConnections(settings.config, os.environ, lenient=True)
     pages = from_environment(DashboardSettings)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
@@ -84,10 +86,12 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         looks = {
             "tokens": access.reload,
             "routing": LiveRouting(settings.config, store, utc_now).reload,
+            "connections": connections.reload,
             "targets": replays.reload,
             "tables": lambda: tables.reload(utc_now()),
         }
-        stack.enter_context(working(settings, store, correlating, looks=looks, replay=replaying.turn))
+        loops = {"replays": (replaying.turn, REPLAY_SECONDS)}
+        stack.enter_context(working(settings, store, correlating, looks=looks, loops=loops))
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -96,6 +100,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             settings=pages,
             clock=utc_now,
             control=control,
+            connections=lambda: connections.current,
             replay_rules=lambda: replays.rules,
             broken_target=lambda target: replaying.broken(target, utc_now()),
         )
@@ -125,9 +130,11 @@ def working(
     correlating: Correlating,
     *,
     looks: Mapping[str, Callable[[], None]],
-    replay: Callable[[], None],
+    loops: Mapping[str, tuple[Callable[[], None], float]],
 ) -> Iterator[None]:
-    """Run the loader, the loops that correlate and replay, and `looks` at files on threads of their own."""
+    """Run the loader, what correlates, `loops` with the seconds between their turns, and `looks` at files,
+    each on a thread of its own.
+    """
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     correlating.reload()
@@ -136,7 +143,7 @@ def working(
         KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
         KeptThread("jobs", correlating.work, every=0.25, stop=stop),
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
-        KeptThread("replays", replay, every=REPLAY_SECONDS, stop=stop),
+        *(KeptThread(name, turn, every=every, stop=stop) for name, (turn, every) in loops.items()),
         *(KeptThread(name, look, every=RELOAD_SECONDS, stop=stop) for name, look in looks.items()),
     ]
     try:

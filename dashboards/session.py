@@ -7,6 +7,7 @@ variable of the project, set by `create_app` before the first page runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import SimpleCookie
@@ -51,6 +52,10 @@ class Session:
             return None
         outlooks = Outlooks(self.deps.store, self.deps.experience, self.principal.tenant, self.now)
         return likely(outlooks, of(wanted, self.processes.values()))
+
+    def records(self, names: Iterable[str]) -> dict[str, str]:
+        """Where the records open that keys name."""
+        return self.deps.connections().records(self.principal.tenant, names)
 
     def title(self, process: str) -> str:
         """What a process is called."""

@@ -42,6 +42,9 @@ class DashboardSettings(BaseSettings):
     reporting_currency: Annotated[str, AfterValidator(_known)] = Field(default="")
     """ISO 4217 code of the currency in which figures are shown; without it by their own currencies."""
 
+    hook_payload_bytes: int = Field(default=256 * 1024, ge=0)
+    """How much of a webhook's body is kept when a dead letter is read again; the edge's setting too."""
+
     journey_events: int = Field(default=2_000, ge=1, le=100_000)
     """Events of one journey that API and pages show, the latest ones; `events_total` says how many there
     are.

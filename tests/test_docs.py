@@ -1,5 +1,6 @@
 """The documentation names everything that there is, and its examples are right."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -8,14 +9,16 @@ import typer
 from pydantic_settings import BaseSettings
 
 from throughline.collector import migrations
+from throughline.collector.connections import COMMON_OPTIONS, Entry
 from throughline.collector.control_schema import metadata
 from throughline.collector.settings import EdgeSettings
 from throughline.correlator.process import load_process
 from throughline.correlator.reference_files import read_table
 from throughline.correlator.reference_kinds import KINDS
-from throughline.dashboards.commands import VERBS, app
+from throughline.dashboards.commands import GROUPS, VERBS, app
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.settings import DashboardSettings
+from throughline.probes.platforms import PLATFORMS, adapter
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -49,6 +52,26 @@ def test_every_verb_and_option_is_documented() -> None:
             option for parameter in command.params for option in parameter.opts if option.startswith("--")
         ]
         assert [option for option in options if option not in page and option != "--help"] == []
+
+
+def test_every_verb_of_a_group_is_documented() -> None:
+    """Verbs that have verbs of their own: each has its row."""
+    page = text("reference-cli.md")
+    for name, group in GROUPS.items():
+        for command in group.registered_commands:
+            verb = command.name or getattr(command.callback, "__name__", "")
+            assert f"`throughline {name} {verb}" in page
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_platform_and_its_options_are_documented(platform: str) -> None:
+    """A platform has its row, each of its options too; each field of a connection stands on its page."""
+    page = text("reference-webhooks.md")
+    assert f"| `{platform}` |" in page
+    there = importlib.util.find_spec(PLATFORMS[platform]) is not None
+    options = [*(getattr(adapter(platform), "OPTIONS", ()) if there else ()), *COMMON_OPTIONS]
+    assert [name for name in options if f"`{name}`" not in page] == []
+    assert [name for name in Entry.model_fields if f"`{name}`" not in text("reference-connections.md")] == []
 
 
 @pytest.mark.parametrize("settings", SETTINGS)

@@ -11,13 +11,13 @@ GROUP BY Signal
 -- Rows of a tenant in the raw tables, whoever wrote them.
 SELECT
     (SELECT count() FROM otel_traces WHERE Tenant = {tenant:String}) AS spans,
-    (SELECT count() FROM otel_logs WHERE Tenant = {tenant:String} AND ScopeName != 'throughline.cloudevents') AS logs,
+    (SELECT count() FROM otel_logs WHERE Tenant = {tenant:String} AND NOT match(ScopeName, '^throughline\\.(cloudevents$|hooks\\.)')) AS logs,
     (SELECT count() FROM otel_metrics_gauge WHERE Tenant = {tenant:String})
         + (SELECT count() FROM otel_metrics_sum WHERE Tenant = {tenant:String})
         + (SELECT count() FROM otel_metrics_summary WHERE Tenant = {tenant:String})
         + (SELECT count() FROM otel_metrics_histogram WHERE Tenant = {tenant:String})
         + (SELECT count() FROM otel_metrics_exponential_histogram WHERE Tenant = {tenant:String}) AS metrics,
-    (SELECT count() FROM otel_logs WHERE Tenant = {tenant:String} AND ScopeName = 'throughline.cloudevents') AS events
+    (SELECT count() FROM otel_logs WHERE Tenant = {tenant:String} AND match(ScopeName, '^throughline\\.(cloudevents$|hooks\\.)')) AS events
 
 -- dead_letters_by_reason --
 -- What could not be stored for a tenant, by signal and reason.

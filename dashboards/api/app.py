@@ -13,6 +13,7 @@ from throughline.dashboards.api import (
     backtests,
     closings,
     cycles,
+    dead_letters,
     exceptions,
     handling,
     journeys,
@@ -53,7 +54,7 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
-    for module in (journeys, objects, cycles, exceptions, money, status, query):
+    for module in (journeys, objects, cycles, exceptions, money, status, query, dead_letters):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (backtests, as_of, closings, handling, replays):

@@ -18,6 +18,7 @@ _SAMPLES = {
     "/v1/closings": '{"process": "opportunity-to-invoice", "entity": "DE01", "period": "2026-03"}',
     "/v1/closings/{id}/restatements": "{}",
     "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
+    "/v1/dead-letters/retry": '{"all": true, "connection": "hubspot-eu"}',
 }
 _STYLE = """
 body{font:15px/1.55 "Source Sans 3",system-ui,sans-serif;color:#1c2434;background:#f7f8fb;margin:0}

@@ -1,8 +1,9 @@
 """`/journeys`: list and look up journeys, and say why each event belongs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -70,6 +71,8 @@ def router(context: Context) -> APIRouter:
     ) -> Json:
         """List journeys, newest first. Pages stay right while data arrives: follow `next`."""
         found = _page(context, principal, wanted, limit=limit, cursor=cursor)
+        for one in found["items"]:
+            one["records"] = context.deps.connections().records(principal.tenant, one["keys"])
         if currency_of(currency):
             _convert(Money(context.deps.store, principal.tenant, context.deps.clock()), found, currency)
         return Json(found)
@@ -90,7 +93,8 @@ def router(context: Context) -> APIRouter:
             return outlooks.of(processes.get(journey["Process"]), journey)
 
         limit = context.deps.settings.journey_events
-        return _one(context.reader(principal, now), identity, look, limit=limit)
+        records = partial(context.deps.connections().records, principal.tenant)
+        return _one(context.reader(principal, now), identity, look, records, limit=limit)
 
     return routes
 
@@ -134,7 +138,14 @@ def _convert(money: Money, page: Row, currency: str) -> None:
         one["converted"] = converted(figures.get(one["id"]), currency)
 
 
-def _one(reader: Reader, identity: str, look: Callable[[Row], dict[str, Row]], *, limit: int) -> Json:
+def _one(
+    reader: Reader,
+    identity: str,
+    look: Callable[[Row], dict[str, Row]],
+    records: Callable[[Iterable[str]], dict[str, str]],
+    *,
+    limit: int,
+) -> Json:
     """Return a journey, the one that absorbed it, or the list of those that did."""
     if not _ID.fullmatch(identity):
         advice = "A journey's id is 16 hex digits; GET /api/v1/journeys?key= finds it by key."
@@ -150,6 +161,7 @@ def _one(reader: Reader, identity: str, look: Callable[[Row], dict[str, Row]], *
         raise Problem(404, "Not found", f"There is no journey {identity}.")
     found = detail(reader, journey, limit=limit)
     _add(found, look(journey))
+    found["records"] = records([*found["keys"], *(key for one in found["events"] for key in one["keys"])])
     return Json(found)
 
 

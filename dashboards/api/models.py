@@ -72,6 +72,7 @@ class JourneyItem(BaseModel):
     events_total: int
     orphan: bool = Field(description="its root names no parent on a level above")
     converted: Converted | None = Field(None, description="in the currency that was asked for")
+    records: dict[str, str] = Field(description="where the records of keys open, by connections.yaml")
 
 
 class CycleItem(BaseModel):
@@ -120,6 +121,7 @@ class ObjectItem(BaseModel):
     keys: list[str] = Field(description="every name of it, namespace:value")
     journeys: list[str]
     fields: list[FieldItem]
+    records: dict[str, str] = Field(description="where the records of keys open, by connections.yaml")
 
 
 class ObjectList(BaseModel):

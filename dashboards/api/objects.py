@@ -24,6 +24,10 @@ def router(context: Context) -> APIRouter:
         """Tell what each system says last of the fields of the object that a key names."""
         namespace, value = key_of(key)
         reader = context.reader(principal, context.deps.clock())
-        return Json({"items": reader.objects_named(namespace, value)})
+        items = reader.objects_named(namespace, value)
+        links = context.deps.connections()
+        return Json(
+            {"items": [{**one, "records": links.records(principal.tenant, one["keys"])} for one in items]}
+        )
 
     return routes

@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from throughline.dashboards.commands.ask import doctor, journey, rebuild
+from throughline.dashboards.commands.connections import connections
+from throughline.dashboards.commands.dead_letters import dead_letters
 from throughline.dashboards.commands.exchange import export_ocel, import_ocel
 from throughline.dashboards.commands.library import check, picture, rollback, versions
 from throughline.dashboards.commands.look_back import as_of, close
@@ -25,6 +27,9 @@ VERBS = (
     journey, replay, export_ocel, import_ocel, doctor,
 )  # fmt: skip
 
+GROUPS = {"connections": connections, "dead-letters": dead_letters}
+"""Verbs that have verbs of their own."""
+
 app = typer.Typer(
     name="throughline",
     help="Business journeys between CRM, PSA and ERP: capture, link, watch.",
@@ -34,6 +39,8 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def _show_version(wanted: bool) -> None:

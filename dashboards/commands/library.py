@@ -47,8 +47,8 @@ def check(
         typer.echo(f"table {name}: {rows} rows")
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
-    files = f"{found.routes} routes, {found.targets} targets, {found.tokens} tokens"
-    counted = f"{len(found.processes)} processes, {files}"
+    files = f"{found.connections} connections, {found.routes} routes, {found.targets} targets"
+    counted = f"{len(found.processes)} processes, {files}, {found.tokens} tokens"
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")
     if problems or (strict and warnings):
         raise typer.Exit(1)

@@ -39,7 +39,7 @@ def page() -> None:
     _outlook(session, journey)
     _exceptions(journey)
     objects.show(journey["said"])
-    _events(journey)
+    _events(session, journey)
     _trace(session, journey)
     _links(journey)
 
@@ -75,6 +75,7 @@ def _head(session: Session, journey: Row) -> None:
     st.html(parts.title(heading, f"{sub} &nbsp;·&nbsp; {trust}"))
     place = " · ".join(one for one in (journey["Entity"], journey["Region"], journey["ServiceLine"]) if one)
     end = journey["CompletedAt"] or journey["DroppedAt"]
+    shown = parts.keys(journey["keys"], most=12, records=session.records(journey["keys"]))
     st.html(
         parts.facts(
             {
@@ -89,7 +90,7 @@ def _head(session: Session, journey: Row) -> None:
                 "Id": f'<span class="tl-mono" style="display:inline">{parts.text(journey["Id"])}</span>',
             }
         )
-        + f'<div style="margin-top:12px">{parts.keys(journey["keys"], most=12)}</div>'
+        + f'<div style="margin-top:12px">{shown}</div>'
     )
 
 
@@ -208,7 +209,7 @@ def _past(journey: Row, row: Row) -> None:
             st.html(exception_parts.history(journey["histories"][row["id"]]))
 
 
-def _events(journey: Row) -> None:
+def _events(session: Session, journey: Row) -> None:
     events = journey["events"][-_EVENTS_SHOWN:]
     more = (
         f"the latest {len(events):,} of {journey['events_total']:,}"
@@ -217,11 +218,12 @@ def _events(journey: Row) -> None:
     )
     st.html(f'<div id="events">{parts.heading("Events", more)}</div>')
     chosen = st.query_params.get("trace", "")
+    records = session.records({name for row in events for name in row["Names"]})
     on = next((place for place, row in enumerate(events) if chosen and row["TraceId"] == chosen), -1)
     st.html(
         parts.table(
             ["Time", "Event", "Outcome", "System", "Keys", "Amount", ""],
-            [_event(journey, row) for row in events],
+            [_event(journey, row, records) for row in events],
             numeric=[5],
             whole=[3],
             on=on,
@@ -229,7 +231,7 @@ def _events(journey: Row) -> None:
     )
 
 
-def _event(journey: Row, row: Row) -> list[str]:
+def _event(journey: Row, row: Row, records: dict[str, str]) -> list[str]:
     failed = bool(row["Failed"])
     where = " / ".join(one for one in (row["System"], row["Platform"]) if one)
     message = row["ExceptionMessage"] or row["ExceptionCode"]
@@ -242,7 +244,7 @@ def _event(journey: Row, row: Row) -> list[str]:
         if failed
         else parts.pill("Done", theme.STATUS_COLOURS["completed"]),
         f'{parts.text(where or parts.NOTHING)}<div class="tl-soft">{parts.text(row["ServiceName"])}</div>',
-        parts.keys(row["Names"], most=4),
+        parts.keys(row["Names"], most=4, records=records),
         parts.text(parts.money(row["Amount"], row["Currency"])),
         parts.link("Trace", f"{trace}#trace") if row["TraceId"] else "",
     ]

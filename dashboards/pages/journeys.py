@@ -149,10 +149,11 @@ def _table(session: Session, rows: list[Row]) -> str:
 
 def _row(session: Session, row: Row, *, several: bool) -> list[str]:
     name = row["keys"][0] if row["keys"] else f"id:{row['Id']}"
+    record = parts.record(session.records([name]).get(name), name)
     place = " · ".join(one for one in (row["Entity"], row["Region"]) if one)
     troubled = row["OpenExceptions"]
     cells = [
-        parts.key(name, parts.href("/journey", id=row["Id"])),
+        parts.key(name, parts.href("/journey", id=row["Id"])) + record,
         parts.status_pill(row["Status"]) + _outlook(session, row),
         f'{parts.text(row["Customer"] or parts.NOTHING)}<div class="tl-soft">{parts.text(place)}</div>',
         parts.steps(row["milestones"]),

@@ -172,14 +172,26 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def keys(names: Sequence[str], *, most: int = 100) -> Html:
-    """Return keys, each leading to the journeys that know it."""
+def keys(names: Sequence[str], *, most: int = 100, records: Mapping[str, str] | None = None) -> Html:
+    """Return keys, each leading to the journeys that know it and, where `records` says, to its record."""
     shown = "".join(
         f'<a class="tl-key" href="{escape(href("/journeys", key=name))}" target="_self">{text(name)}</a>'
+        + record((records or {}).get(name), name)
         for name in names[:most]
     )
     rest = len(names) - most
     return shown + (f'<span class="tl-soft">and {rest:,} more</span>' if rest > 0 else "")
+
+
+def record(url: str | None, name: str) -> Html:
+    """Return the mark that opens the record of a key in its own system; nothing if nobody says where."""
+    if url is None:
+        return ""
+    label = f"Open the record of {name}"
+    return (
+        f'<a class="tl-open" href="{escape(url)}" target="_blank" rel="noopener noreferrer" '
+        f'title="{text(label)}" aria-label="{text(label)}">↗</a>'
+    )
 
 
 def money(amount: Decimal | float | None, currency: str, *, short: bool = False) -> str:

@@ -3,10 +3,10 @@
 SELECT Signal, sum(Items) FROM received_requests WHERE Tenant = {tenant:String} GROUP BY Signal
 
 -- stored --
--- Rows in the raw tables per signal. CloudEvents lie among the logs under a scope of their own.
+-- Rows in the raw tables per signal. CloudEvents and webhooks lie among the logs under scopes of their own.
 SELECT 'spans' AS Signal, count() AS Rows FROM otel_traces WHERE Tenant = {tenant:String}
-UNION ALL SELECT 'logs', countIf(ScopeName != 'throughline.cloudevents') FROM otel_logs WHERE Tenant = {tenant:String}
-UNION ALL SELECT 'events', countIf(ScopeName = 'throughline.cloudevents') FROM otel_logs WHERE Tenant = {tenant:String}
+UNION ALL SELECT 'logs', countIf(NOT match(ScopeName, '^throughline\\.(cloudevents$|hooks\\.)')) FROM otel_logs WHERE Tenant = {tenant:String}
+UNION ALL SELECT 'events', countIf(match(ScopeName, '^throughline\\.(cloudevents$|hooks\\.)')) FROM otel_logs WHERE Tenant = {tenant:String}
 UNION ALL SELECT 'metrics', sum(Rows) FROM
 (
     SELECT count() AS Rows FROM otel_metrics_gauge WHERE Tenant = {tenant:String}
@@ -17,12 +17,14 @@ UNION ALL SELECT 'metrics', sum(Rows) FROM
 )
 
 -- correlated --
--- Everything ingested before Until is in journeys; Pending is the oldest row after it.
+-- Everything ingested before Until is in journeys; Pending is the oldest row after it. Letters that were read again
+-- do not count.
 WITH (SELECT max(Watermark) FROM correlation_progress WHERE Tenant = {tenant:String}) AS Reached
 SELECT
     if(Reached > toDateTime64(0, 6, 'UTC'), Reached, NULL) AS Until,
     (SELECT minOrNull(IngestedAt) FROM event_inbox WHERE Tenant = {tenant:String} AND IngestedAt > Reached) AS Pending,
-    (SELECT count() FROM dead_letters WHERE Tenant = {tenant:String}) AS DeadLetters
+    (SELECT count() FROM dead_letters WHERE Tenant = {tenant:String} AND Id NOT IN (
+        SELECT Id FROM dead_letter_retries WHERE Tenant = {tenant:String} AND Outcome = 'stored')) AS DeadLetters
 
 -- linking --
 -- What linking could not or would not join. Few rows ever had such a state: their latest rows are looked up.

@@ -4,6 +4,11 @@
     parse(request, connection)         what does it say?                     raises Unreadable
     greet(request, connection)         optional: answers a handshake before anything is verified
     reply(request, connection)         optional: what the platform wants to hear; default: 200, no body
+    redact(body)                       optional: the body without what must never be stored (session ids)
+    faults(connection)                 optional: what is wrong with `objects` and `options`, as sentences
+    sample(connection, now)            optional: a signed request that says nothing, for a test of ourselves
+    calls(connection)                  optional: what to ask the platform, for a test of what we may read
+    OPTIONS, REQUIRED                  optional: what `options` may say, each with a sentence; which it must
 
 Adapters are pure: no clock, no network, no files.  They read the raw bytes of a request once its signature
 holds.  A value that a table does not know becomes an event of the type `unknown`, never an error.
@@ -72,9 +77,21 @@ class HookReply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PlatformCall:
+    """One harmless question to a platform's own API, asked by `throughline connections test`."""
+
+    purpose: str
+    """What being allowed to ask it proves, e.g. `read deals`."""
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    permission: str = ""
+    """What the platform calls the permission, said when a 403 does not name it itself."""
+
+
 @runtime_checkable
 class Adapter(Protocol):
-    """The module of a platform. `greet` and `reply` are optional and looked up by name."""
+    """The module of a platform. The functions that are optional are looked up by name."""
 
     def verify(self, request: HookRequest, connection: Connection, now: datetime) -> None:
         """Raise BadSignature or StaleRequest unless one of the connection's secrets made this request."""

@@ -291,6 +291,9 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
         "/v1/processes",
         "/v1/processes/{id}/picture",
         "/v1/query",
+        "/v1/dead-letters",
+        "/v1/dead-letters/{id}",
+        "/v1/dead-letters/retry",
     }
     assert page.headers["content-type"].startswith("text/html")
     assert "https://" not in page.text

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -15,10 +16,12 @@ import pytest
 
 from bench.load import PROCESS, Load, write_config
 from bench.running import Platform, free_ports
+from tests.probes.platforms.signing import standard_headers
 from throughline.dashboards.commands import VERBS
 
 pytestmark = pytest.mark.timeout(300)
 ORDERS = 5
+SECRET = "whsec_c2hvcC1zZWNyZXQ="
 
 
 def throughline(*words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -39,7 +42,12 @@ def refusal(result: subprocess.CompletedProcess[str]) -> str:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform with five orders."""
     folder = tmp_path_factory.mktemp("up")
-    running = Platform(folder / "data", write_config(folder / "config"))
+    config = write_config(folder / "config")
+    (config / "secret").write_text(SECRET)
+    (config / "connections.yaml").write_text(
+        f"connections: [{{id: shop, platform: generic, secret: {{file: {config / 'secret'}}}}}]"
+    )
+    running = Platform(folder / "data", config)
     running.start()
     load = Load(7, spans=ORDERS * 100, templates=1)
     body = load.request().body
@@ -78,6 +86,22 @@ class TestRunning:
         """A key that no journey has is an error that shows the form of keys."""
         result = throughline("journey", "bench.order:none-such", "--port", str(platform.ports["page"]))
         assert refusal(result) == "No journey has the key bench.order:none-such; keys are namespace:value."
+
+    def test_dead_letters_are_listed_and_read_again(self, platform: Platform) -> None:
+        """What nobody can read is listed with its whole id; trying again in vain is no success."""
+        headers = standard_headers(b"{", SECRET, "msg_1", datetime.now(UTC))
+        url = f"{platform.intake}/hooks/generic/shop"
+        httpx.post(url, content=b"{", headers=headers).raise_for_status()
+        while platform.query("SELECT count() FROM dead_letters") != [[1]]:
+            time.sleep(0.1)
+        port = ("--port", str(platform.ports["page"]))
+        listed = throughline("dead-letters", "list", *port).stdout
+        (identity,) = re.findall(r"\b[0-9a-f]{32}\b", listed)
+        again = throughline("dead-letters", "retry", identity, *port)
+        assert again.returncode == 1
+        assert again.stdout.splitlines() == [
+            f"{identity}: failed, The body is no JSON.", "0 of 1 letters were read",
+        ]  # fmt: skip
 
     def test_rebuild_is_done_by_the_running_engine(self, platform: Platform) -> None:
         """While an engine runs, rebuild asks it, waits, and says what was done."""
@@ -277,8 +301,10 @@ def test_check_reports_file_and_line(tmp_path: Path) -> None:
     (folder / "tables").mkdir()
     (folder / "tables" / "owners.csv").write_text("owner,team\nsales,Sales\n")
     (folder / "tables" / "entities.csv").write_text("entity,currency\nDE01,EURO\n")
+    (folder / "connections.yaml").write_text("connections:\n- {id: a, platform: hubspott}\n")
     result = throughline("check", folder)
     assert result.returncode == 1
+    assert re.search(r"connections\.yaml:2: .*known are certinia", result.stderr)
     assert re.search(r"broken\.yaml:\d+: .*titel", result.stderr)
     assert re.search(r"entities\.csv:2: currency: 'EURO' is no currency code", result.stderr)
     assert "table owners: 1 rows" in result.stdout
@@ -290,9 +316,12 @@ def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     """Nothing wrong is exit code 0."""
     folder = write_config(tmp_path / "config")
     (folder / "routing.yaml").write_text("routes:\n  - owner: support\n")
+    (folder / "connections.yaml").write_text("connections: [{id: a, platform: generic}]")
     result = throughline("check", folder)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].endswith("1 routes, 0 targets, 0 tokens, 0 problems, 0 warnings")
+    assert result.stdout.splitlines()[-1].endswith(
+        "1 connections, 1 routes, 0 targets, 0 tokens, 0 problems, 0 warnings"
+    )
 
 
 @pytest.mark.parametrize(
