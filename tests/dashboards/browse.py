@@ -28,7 +28,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WAIT = 30_000
+WAIT = 90_000
 expect.set_options(timeout=WAIT)
 
 
