@@ -19,7 +19,14 @@ ROOM_BYTES = 6 * 1024**3
 COSTS = Path(__file__).parent / "tests" / "costs.json"
 """Seconds of processor time by file, measured; files of less than five are left out."""
 
-if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES:
+
+def has_room(folder: Path) -> bool:
+    """Whether all that tests write fits, programs among it."""
+    roomy = folder.is_dir() and shutil.disk_usage(folder).free > ROOM_BYTES
+    return roomy and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
+if "TMPDIR" not in os.environ and has_room(IN_MEMORY):
     os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
 settings.register_profile("throughline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
