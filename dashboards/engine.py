@@ -64,9 +64,9 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         stack.enter_context(locked(settings.data))
         store = Store.open(settings.store_url)
         stack.callback(store.close)
-        store.migrate()
         control = ControlStore.open(settings.control_url)
         stack.callback(control.close)
+        store.migrate()
         control.migrate()
         correlating = Correlating(
             store,

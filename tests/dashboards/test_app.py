@@ -1,5 +1,5 @@
 """The whole application over real HTTP: API beside pages, signing in, unknown hosts; and in a real
-browser.
+browser. That a browser can open every page, `test_demo_live.py` shows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.dashboards.browse import browse, screenshots, settle, visitor
+from tests.dashboards.browse import screenshots, settle, visitor
 from tests.dashboards.conftest import OURS, THEIRS
 from tests.dashboards.serving import serving
 from tests.stores import Stores
@@ -70,12 +70,6 @@ def test_a_token_is_entered_once_and_kept_from_scripts(guarded: str) -> None:
         assert http.get("/api/v1/journeys", headers={"Authorization": f"Bearer {OURS}"}).status_code == 200
         assert "Max-Age=0" in http.get("/logout").headers["set-cookie"]
         assert http.post("/login", content=b"x" * 10_000).status_code == 413
-
-
-def test_a_visitor_walks_from_the_overview_to_a_trace(address: str) -> None:
-    """Without script errors and without asking another host; the demo's visitor opens every page."""
-    visited = browse(address, screenshots(), every_page=False)
-    assert "trace=" in visited["trace"]
 
 
 def test_a_visitor_signs_in_and_sees_only_their_tenant(guarded: str) -> None:

@@ -17,17 +17,37 @@ import pytest
 from bench.load import PROCESS, Load, write_config
 from bench.running import Platform, free_ports
 from tests.probes.platforms.signing import standard_headers
+from tests.stores import Stores
+from tests.verbs import Verbs, prepared
 from throughline.dashboards.commands import VERBS
 
 pytestmark = pytest.mark.timeout(300)
 ORDERS = 5
 SECRET = "whsec_c2hvcC1zZWNyZXQ="
+CALM = {"THROUGHLINE_CORRELATE_EVERY_SECONDS": "1"}
+"""Looking for new rows four times a second would cost more than the tests do."""
+RUNNERS: list[Verbs] = []
+"""What runs the verbs of this module."""
 
 
-def throughline(*words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module", autouse=True)
+def _verbs() -> Iterator[None]:
+    """Let verbs be run without starting Python anew for each."""
+    with prepared() as verbs:
+        RUNNERS.append(verbs)
+        yield
+        RUNNERS.clear()
+
+
+def throughline(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a verb to its end."""
+    return RUNNERS[-1].run(*words)
+
+
+def anew(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same from the very start of a process."""
     command = [sys.executable, "-m", "throughline.dashboards.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def refusal(result: subprocess.CompletedProcess[str]) -> str:
@@ -39,7 +59,7 @@ def refusal(result: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform with five orders."""
     folder = tmp_path_factory.mktemp("up")
     config = write_config(folder / "config")
@@ -47,7 +67,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     (config / "connections.yaml").write_text(
         f"connections: [{{id: shop, platform: generic, secret: {{file: {config / 'secret'}}}}}]"
     )
-    running = Platform(folder / "data", config)
+    stores.directory(folder / "data" / "store")
+    running = Platform(folder / "data", config, CALM)
     running.start()
     load = Load(7, spans=ORDERS * 100, templates=1)
     body = load.request().body
@@ -251,8 +272,9 @@ class TestRunning:
         assert "in use by a running engine" in " ".join(result.stdout.split())
 
 
-def test_stopped_platform_can_be_rebuilt_and_started_again(tmp_path: Path) -> None:
+def test_stopped_platform_can_be_rebuilt_and_started_again(stores: Stores, tmp_path: Path) -> None:
     """SIGTERM drains within ten seconds; then rebuild works on its own; a second start has everything."""
+    stores.directory(tmp_path / "data" / "store")
     first = Platform(tmp_path / "data", write_config(tmp_path / "config"))
     first.start()
     body = Load(1, spans=100, templates=1).request().body
@@ -317,11 +339,16 @@ def test_check_of_a_valid_folder_succeeds(tmp_path: Path) -> None:
     folder = write_config(tmp_path / "config")
     (folder / "routing.yaml").write_text("routes:\n  - owner: support\n")
     (folder / "connections.yaml").write_text("connections: [{id: a, platform: generic}]")
-    result = throughline("check", folder)
+    result = anew("check", folder)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].endswith(
         "1 connections, 1 routes, 0 targets, 0 tokens, 0 problems, 0 warnings"
     )
+
+
+def test_failure_of_a_fresh_process_is_one_sentence() -> None:
+    """Nothing else that Python writes at its end gets between."""
+    assert refusal(anew("check", "nowhere")).startswith("nowhere is no folder")
 
 
 @pytest.mark.parametrize(
@@ -388,6 +415,6 @@ def httpx_refused(port: str) -> bool:
 
 def test_help_lists_every_verb() -> None:
     """Help tells each verb, in a sentence."""
-    result = throughline("--help")
+    result = anew("--help")
     assert result.returncode == 0
     assert all(re.search(rf"\b{verb.__name__.replace('_', '-')}\b", result.stdout) for verb in VERBS)

@@ -50,10 +50,9 @@ def seeded(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 def visit(deps: Deps, page: str = "", **parameters: str) -> tuple[AppTest, str]:
-    """Open a page; returns the test and all HTML on it."""
+    """Open a page, and no other before it; returns the test and all HTML on it."""
     session.provide(deps)
     app = AppTest.from_file(str(MAIN), default_timeout=60)
-    app.run()
     if page:
         app.switch_page(page)
     for name, value in parameters.items():

@@ -12,6 +12,7 @@
 -- Journeys as stored, with id and status: the base of the documented views and of the page queries. Unheard are the milestones
 -- that wait for an event that cannot be heard now: journeys are not late or stuck for their sake. What blocks a journey counts
 -- once the grace of its check has passed, and no longer when somebody has closed it, until it happens again.
+-- The two least due times are written out: with one function for both, planning each query took 30 ms more.
 CREATE OR REPLACE VIEW journey_rows_at AS
 WITH
     (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
@@ -25,10 +26,6 @@ WITH
     (SELECT groupArray((toString(Process), toString(Name)))
     FROM process_milestones FINAL
     WHERE Tenant IN ('', {tenant:String}) AND Deleted = 0 AND Stuck) AS Sticking,
-    (sticks -> arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
-            AND has(Sticking, (toString(Process), toString(name))) = sticks
-            AND NOT has(Unheard, (toString(Process), toString(name))), due, NULL),
-        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS earliest_heard,
     arrayReduce('min', arrayMap(b -> toNullable(b.Since), arrayFilter(b -> b.Since <= {now:DateTime64(6, 'UTC')}
         AND NOT arrayExists((id, seen) -> id = b.ExceptionId AND b.LastSeenAt <= seen, Closed.1, Closed.2), Blocking))) AS Halted
 SELECT
@@ -49,8 +46,14 @@ SELECT
     CompletedAt,
     DroppedAt,
     coalesce(least(DroppedAt, CompletedAt), DroppedAt, CompletedAt) AS ClosedAt,
-    if(empty(Unheard), s.StuckAt, earliest_heard(1)) AS StuckAt,
-    if(empty(Unheard), s.LateAt, earliest_heard(0)) AS LateAt,
+    if(empty(Unheard), s.StuckAt, arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
+            AND has(Sticking, (toString(Process), toString(name))) = 1
+            AND NOT has(Unheard, (toString(Process), toString(name))), due, NULL),
+        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS StuckAt,
+    if(empty(Unheard), s.LateAt, arrayReduce('min', arrayMap((name, stored, due) -> if(stored = 'pending'
+            AND has(Sticking, (toString(Process), toString(name))) = 0
+            AND NOT has(Unheard, (toString(Process), toString(name))), due, NULL),
+        `Milestones.Name`, `Milestones.State`, `Milestones.DueAt`))) AS LateAt,
     Halted AS BlockedAt,
     Amount,
     Currency,
