@@ -12,6 +12,7 @@ from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
+from throughline.correlator.outbound.subscriptions import load_subscriptions
 from throughline.correlator.process import SHIPPED, load_processes, places
 from throughline.correlator.reference_files import load_tables
 from throughline.correlator.routing import load_routing
@@ -44,6 +45,7 @@ class Checked:
     """Rows of each reference table."""
     routes: int
     tokens: int
+    subscriptions: int
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -62,6 +64,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
+    subscriptions = _counted(errors, lambda: load_subscriptions(folder))
     for process in loaded.processes:
         place = places(loaded.files[process.id])
         found = lint(process)
@@ -72,7 +75,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
-    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens)
+    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens, subscriptions)
 
 
 def _counted(errors: list[str], load: Callable[[], Sized]) -> int:

@@ -11,6 +11,7 @@ from throughline.collector.auth import Access
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.definition import Process
+from throughline.correlator.outbound.subscriptions import Subscription
 from throughline.dashboards.outlook import KEPT_SECONDS
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.settings import DashboardSettings
@@ -22,7 +23,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`access`, `processes` and `clock` are asked at each request: tokens and definitions change while the
+    """`access`, `processes`, `subscriptions` and `clock` are asked at each request: files change while the
     engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
     """
 
@@ -33,4 +34,5 @@ class Deps:
     settings: DashboardSettings = field(default_factory=DashboardSettings)
     clock: Callable[[], datetime] = _utc_now
     control: ControlStore | None = None
+    subscriptions: Callable[[], Sequence[Subscription]] = tuple
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))

@@ -19,6 +19,7 @@ from throughline.collector.control import ControlStore
 from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
+from throughline.correlator.outbound.outbound import Outbound
 from throughline.dashboards.app import create_app
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import Correlating, holder
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 4.0
 STOP_SECONDS = 7.0
+TELL_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,8 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         )
         tables = LiveTables(settings.config, store, pages.reporting_currency)
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating, access, tables))
+        outbound = Outbound(store, control, settings.config, holder=holder(settings), clock=utc_now)
+        stack.enter_context(working(settings, store, correlating, access, tables, outbound=outbound))
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -79,6 +82,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             settings=pages,
             clock=utc_now,
             control=control,
+            subscriptions=lambda: outbound.subscriptions,
         )
         _Server(create_app(deps), on_ready).run([listener])
 
@@ -101,7 +105,13 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 @contextlib.contextmanager
 def working(
-    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess, tables: LiveTables
+    settings: EngineSettings,
+    store: Store,
+    correlating: Correlating,
+    access: LiveAccess,
+    tables: LiveTables,
+    *,
+    outbound: Outbound,
 ) -> Iterator[None]:
     """Run the loader, the correlating loop, the look at tokens and tables on threads of their own."""
     stop = threading.Event()
@@ -115,12 +125,14 @@ def working(
         KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
         KeptThread("routing", routing.reload, every=RELOAD_SECONDS, stop=stop),
+        KeptThread("outbound", lambda: outbound.turn(stop), every=TELL_SECONDS, stop=stop),
         KeptThread("tables", lambda: tables.reload(utc_now()), every=RELOAD_SECONDS, stop=stop),
     ]
     try:
         with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):
             yield
     finally:
+        outbound.release()
         correlating.release()
 
 

@@ -18,7 +18,7 @@ REMOTE: Final = frozenset({
 })  # fmt: skip
 """Packages whose exceptions say that the other side, or the way there, has failed."""
 
-Classes = Mapping[type[BaseException] | str, "v.ExceptionClass | str | Mapping[str, Any]"]
+Classes = Mapping[Any, "v.ExceptionClass | str | Mapping[str, Any]"]
 """Exception, as a class or its dotted name -> class of the failure, or facts about it."""
 
 

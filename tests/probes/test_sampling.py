@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
@@ -15,7 +16,7 @@ from throughline.probes import Probe, emit
 from throughline.probes.sampling import kept
 
 
-def parent(state: str, *, remote: bool = True) -> trace.Context:
+def parent(state: str, *, remote: bool = True) -> Context:
     """The context of a caller whose tracestate holds an `ot` entry."""
     told = SpanContext(1, 2, remote, TraceFlags(1), TraceState([("ot", state)]))
     return trace.set_span_in_context(NonRecordingSpan(told))
@@ -60,7 +61,7 @@ def test_no_tracing_is_no_sampling(caplog: pytest.LogCaptureFixture) -> None:
     """Without providers, and below a remote parent alone, there is nothing to warn of."""
     with caplog.at_level(logging.WARNING, "throughline.probes"):
         emit("deal.won", keys={"crm.deal": "d1"})
-        token = trace.context_api.attach(parent("th:c"))
+        token = context.attach(parent("th:c"))
         emit("deal.won", keys={"crm.deal": "d1"})
-        trace.context_api.detach(token)
+        context.detach(token)
     assert not caplog.records
