@@ -289,7 +289,9 @@ def _write(name: str, value: object, found: Clean) -> None:
 def keys_of(given: Mapping[str, Any]) -> Clean:
     """The `business.key.*` attributes of the facts."""
     by_namespace = given.get("keys")
-    return {} if by_namespace is None else _safely(keys, by_namespace) or {}
+    if by_namespace is None:
+        return {}
+    return keys(by_namespace) if type(by_namespace) is dict else _safely(keys, by_namespace) or {}
 
 
 def context_keys(by_namespace: object) -> Clean:

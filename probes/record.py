@@ -118,7 +118,10 @@ def write(
     failed: bool,
 ) -> None:
     """Write the log record; `attributes` lack name, identity, keys and what came by baggage only."""
-    name = encode.text(event, MAX_EVENT).strip()
+    if type(event) is str and event.isascii() and len(event) <= MAX_EVENT:
+        name = event.strip()  # the usual case, quick
+    else:
+        name = encode.text(event, MAX_EVENT).strip()
     if not name:
         complain("a business event needs a name")
         return

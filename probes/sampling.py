@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span
 
 from throughline.probes.guard import warn_once
 
 _THRESHOLD: Final = re.compile(r"(?:^|;)th:([0-9a-f]{1,14})(?:;|$)")
+_NOTHING: Final = INVALID_SPAN_CONTEXT.trace_state
+"""The one of spans without a tracestate."""
 _HOLES: Final = "business events are sent all the same, but no keys are inherited along missing spans"
 
 
@@ -25,7 +27,7 @@ def watch(span: Span) -> None:
         if found.is_valid and not found.is_remote:
             warn_once(f"a sampler drops spans; {_HOLES}; sample where all spans of a trace are seen")
         return
-    if found.trace_state:
+    if found.trace_state is not _NOTHING and found.trace_state:
         share = kept(found.trace_state.get("ot") or "")
         if share < 1:
             warn_once(f"a sampler keeps {share:.3g} of the traces (ot=th); {_HOLES}")

@@ -8,7 +8,8 @@ host, all is a no-op.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider, get_logger
@@ -79,16 +80,15 @@ class Probe:
                 event: it reaches no milestone and opens an exception.
         """
         try:
-            given = cast("dict[str, Any]", facts)
             if type(event) is not str and isinstance(event, BusinessEvent):
                 whole = {name: getattr(event, name) for name in BusinessEvent.__slots__}
-                self._emit(whole.pop("event"), {**whole, **given})
+                self._emit(whole.pop("event"), {**whole, **facts})
             else:
-                self._emit(event, given)
+                self._emit(event, facts)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "emitting a business event")
 
-    def _emit(self, event: object, facts: dict[str, Any]) -> None:
+    def _emit(self, event: object, facts: Mapping[str, Any]) -> None:
         span = trace.get_current_span()
         recording = span.is_recording()
         if not recording and not self.logger.enabled():
@@ -99,7 +99,9 @@ class Probe:
         error = facts.get("exception")
         if error is not None:
             attributes = {**record.failure(error, self.blame), **attributes}
-        failed = record.truth(facts.get("failed")) or not record.FAILURE.isdisjoint(attributes)
+        failed = ("failed" in facts and record.truth(facts["failed"])) or not record.FAILURE.isdisjoint(
+            attributes
+        )
         if failed:
             attributes.setdefault(v.EXCEPTION_CLASS, v.ExceptionClass.TECHNICAL.value)
         for name, value in self.defaults.items():

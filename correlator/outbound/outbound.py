@@ -81,13 +81,17 @@ class Outbound:
             return
         for tenant in sorted({one.tenant for one in self.subscriptions}):
             self._collect(tenant)
-        with ThreadPoolExecutor(SUBSCRIBERS_AT_ONCE, thread_name_prefix="outbound") as pool:
-            for sent in [pool.submit(self._send, one, stop) for one in self.subscriptions]:
-                sent.result()
+        self.deliver(stop)
         now = self._clock()
         if self._forgot_at is None or now - self._forgot_at >= FORGET_EVERY:
             self._outbox.forget(now)
             self._forgot_at = now
+
+    def deliver(self, stop: threading.Event | None = None) -> None:
+        """Send what is due, to several subscribers at once. Raises: ControlError."""
+        with ThreadPoolExecutor(SUBSCRIBERS_AT_ONCE, thread_name_prefix="outbound") as pool:
+            for sent in [pool.submit(self._send, one, stop) for one in self.subscriptions]:
+                sent.result()
 
     def reload(self) -> None:
         """Read the subscriptions if their file has changed; one that breaks changes nothing and is logged."""
