@@ -61,6 +61,7 @@ _ARITHMETIC: dict[type[exp.Expr], str] = {
 _SPELLINGS = {"startswith": "starts_with", "endswith": "ends_with"}
 
 
+
 _Typed = tuple[str, str]
 
 

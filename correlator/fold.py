@@ -225,3 +225,5 @@ def _final(process: Process) -> dict[str, str]:
         "Version": "{version:UInt64}",
         "Deleted": "0",
     }
+
+

@@ -53,3 +53,4 @@ class Linker:
             [one.levels for one in other.processes],
             other.parameters | {"attributes": ()},
         )
+

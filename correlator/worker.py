@@ -181,7 +181,8 @@ class Correlator:
         return [
             process_id
             for process_id, process in self._processes.items()
-            if process_id not in active or active[process_id].definition_hash != process.definition_hash
+            if process_id not in active
+            or active[process_id].definition_hash != process.definition_hash
         ]
 
     def tenants(self) -> list[str]:

@@ -119,8 +119,13 @@ class Scope:
         self._facts = facts
         self._own_span = own_span
         self._arguments = arguments
-        self._result = paths.from_result(result) if isinstance(result, Mapping) else result
-        self._mishap = _blaming(mishap) if isinstance(mishap, Mapping) else mishap
+        self._result: Ask | None = None
+        self._mishap: Ask | None = None
+        try:
+            self._result = paths.from_result(result) if isinstance(result, Mapping) else result
+            self._mishap = _blaming(mishap) if isinstance(mishap, Mapping) else mishap
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "reading what result and exception say")
         self._open: list[Recording] = []
 
     def __enter__(self) -> Recording:
@@ -283,9 +288,9 @@ class Scope:
                 recording.span = tracer.start_span(encode.text(self._event) or "?", attributes=recording.keys)
                 recording.mine = True
                 recording.more_keys = False
-                sampling.watch(recording.span)
                 if attach:
                     recording.token = context.attach(trace.set_span_in_context(recording.span))
+                sampling.watch(recording.span)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "beginning a business event")
         if not recording.mine:
