@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context
 from opentelemetry._logs import Logger, SeverityNumber
+from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from throughline.probes import encode
@@ -26,6 +27,8 @@ MAX_MESSAGE: Final = 4_096
 """Characters of an exception message."""
 FAILURE: Final = frozenset({v.EXCEPTION_CLASS, v.EXCEPTION_CODE, v.EXCEPTION_TYPE, v.EXCEPTION_MESSAGE})
 """Attributes that only a failed event has."""
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A random digit -> the one that says which kind of UUID it is."""
 _CONFLICT: Final = ()
 """Attribute value of a namespace about which the events of one span disagree."""
 
@@ -33,7 +36,7 @@ _CONFLICT: Final = ()
 def new_id() -> str:
     """A random UUID (version 4); from the system, so that a host that seeds `random` repeats none."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
@@ -116,6 +119,7 @@ def write(
     moment: object,
     *,
     failed: bool,
+    here: Context | None = None,
 ) -> None:
     """Write the log record; `attributes` lack name, identity, keys and what came by baggage only."""
     if type(event) is str and event.isascii() and len(event) <= MAX_EVENT:
@@ -126,7 +130,7 @@ def write(
         complain("a business event needs a name")
         return
     now = time.time_ns()
-    here = context.get_current()
+    here = context.get_current() if here is None else here
     for context_name, value in context_keys(here).items():
         if v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :] not in keys:
             attributes.setdefault(context_name, value)

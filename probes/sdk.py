@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.trace import TracerProvider
 
@@ -89,7 +89,8 @@ class Probe:
             swallow(error, "emitting a business event")
 
     def _emit(self, event: object, facts: Mapping[str, Any]) -> None:
-        span = trace.get_current_span()
+        here = context.get_current()
+        span = trace.get_current_span(here)
         recording = span.is_recording()
         if not recording and not self.logger.enabled():
             return
@@ -110,7 +111,7 @@ class Probe:
             record.put_payload(attributes, facts["payload"], self.payloads)
         if recording:
             record.put_keys(span, keys)
-        record.write(self.logger, event, attributes, keys, facts.get("time"), failed=failed)
+        record.write(self.logger, event, attributes, keys, facts.get("time"), failed=failed, here=here)
 
     def business_event(
         self,
