@@ -211,3 +211,34 @@ replay_transitions = sa.Table(
     sa.UniqueConstraint("tenant", "replay", "item", "number"),
     sa.Index("replay_transitions_to_copy", "copied", "id"),
 )
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("tenant", sa.String, primary_key=True),
+    sa.Column("subscription", sa.String, primary_key=True),
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("type", sa.String, nullable=False),
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("next_at", UtcTime, nullable=False),
+    sa.Column("last_at", UtcTime),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Index("deliveries_to_send", "state", "next_at"),
+)
+
+subscription_states = sa.Table(
+    "subscription_states",
+    metadata,
+    sa.Column("tenant", sa.String, primary_key=True),
+    sa.Column("subscription", sa.String, primary_key=True),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("skipped", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", UtcTime),
+    sa.Column("paused_until", UtcTime),
+    sa.Column("delivered_at", UtcTime),
+)

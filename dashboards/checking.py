@@ -14,6 +14,7 @@ from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
+from throughline.correlator.outbound.subscriptions import load_subscriptions
 from throughline.correlator.process import SHIPPED, load_processes, places
 from throughline.correlator.reference_files import load_tables
 from throughline.correlator.replay.policy import load_policy
@@ -50,6 +51,7 @@ class Checked:
     targets: int
     tokens: int
     connections: int
+    subscriptions: int
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -71,6 +73,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
     targets = _counted(errors, lambda: load_targets(folder).targets)
     _counted(errors, lambda: load_policy(folder).approvals)
     connections = _counted(errors, lambda: _connections(folder, warnings))
+    subscriptions = _counted(errors, lambda: load_subscriptions(folder))
     for process in loaded.processes:
         place = places(loaded.files[process.id])
         found = lint(process)
@@ -82,7 +85,15 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
     return Checked(
-        tuple(errors), tuple(warnings), loaded.processes, tables, routes, targets, tokens, connections
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        processes=loaded.processes,
+        tables=tables,
+        routes=routes,
+        targets=targets,
+        tokens=tokens,
+        connections=connections,
+        subscriptions=subscriptions,
     )
 
 

@@ -12,6 +12,7 @@ from throughline.collector.connections import Connections
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.definition import Process
+from throughline.correlator.outbound.subscriptions import Subscription
 from throughline.correlator.replay.planning import Rules
 from throughline.correlator.replay.policy import SHIPPED
 from throughline.correlator.replay.targets import Targets
@@ -26,9 +27,9 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`access`, `processes`, `connections` and `clock` are asked at each request: files change while the
-    engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
-    `broken_target` says why a replay target is not called at the moment, or ''.
+    """`access`, `processes`, `connections`, `subscriptions` and `clock` are asked at each request: files change
+    while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks
+    rest on. `broken_target` says why a replay target is not called at the moment, or ''.
     """
 
     store: Store
@@ -39,6 +40,7 @@ class Deps:
     clock: Callable[[], datetime] = _utc_now
     control: ControlStore | None = None
     connections: Callable[[], Connections] = Connections
+    subscriptions: Callable[[], Sequence[Subscription]] = tuple
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))
     replay_rules: Callable[[], Rules] = lambda: Rules(Targets(), SHIPPED)
     broken_target: Callable[[str], str] = lambda _: ""

@@ -21,6 +21,7 @@ from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.live_connections import LiveConnections
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
+from throughline.correlator.outbound.outbound import Outbound
 from throughline.correlator.replay import second
 from throughline.correlator.replay.worker import Replaying
 from throughline.dashboards.app import create_app
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 4.0
 REPLAY_SECONDS = 0.5
 STOP_SECONDS = 7.0
+TELL_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 log = logging.getLogger(__name__)
@@ -83,6 +85,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
         )
         stack.callback(replaying.close)
         stack.enter_context(marked(control, holder(settings), correlating))
+        outbound = Outbound(store, control, settings.config, holder=holder(settings), clock=utc_now)
         looks = {
             "tokens": access.reload,
             "routing": LiveRouting(settings.config, store, utc_now).reload,
@@ -90,8 +93,13 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             "targets": replays.reload,
             "tables": lambda: tables.reload(utc_now()),
         }
-        loops = {"replays": (replaying.turn, REPLAY_SECONDS)}
-        stack.enter_context(working(settings, store, correlating, looks=looks, loops=loops))
+        stack.callback(outbound.release)
+        stop = threading.Event()
+        loops = {
+            "replays": (replaying.turn, REPLAY_SECONDS),
+            "outbound": (lambda: outbound.turn(stop), TELL_SECONDS),
+        }
+        stack.enter_context(working(settings, store, correlating, stop, looks=looks, loops=loops))
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -103,6 +111,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             connections=lambda: connections.current,
             replay_rules=lambda: replays.rules,
             broken_target=lambda target: replaying.broken(target, utc_now()),
+            subscriptions=lambda: outbound.subscriptions,
         )
         _Server(create_app(deps), on_ready).run([listener])
 
@@ -128,6 +137,7 @@ def working(
     settings: EngineSettings,
     store: Store,
     correlating: Correlating,
+    stop: threading.Event,
     *,
     looks: Mapping[str, Callable[[], None]],
     loops: Mapping[str, tuple[Callable[[], None], float]],
@@ -135,7 +145,6 @@ def working(
     """Run the loader, what correlates, `loops` with the seconds between their turns, and `looks` at files,
     each on a thread of its own.
     """
-    stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     correlating.reload()
     threads = [

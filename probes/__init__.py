@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from throughline.probes.baggage import carry_keys, with_keys
     from throughline.probes.facts import Facts
+    from throughline.probes.payload import Payloads
     from throughline.probes.processor import BaggageKeys
     from throughline.probes.providers import configure
     from throughline.probes.sdk import Probe, business_event, emit
@@ -20,6 +21,7 @@ __all__ = [
     "BaggageKeys",
     "BusinessEvent",
     "Facts",
+    "Payloads",
     "Probe",
     "business_event",
     "carry_keys",
@@ -32,6 +34,7 @@ _HOMES = {
     "BaggageKeys": "processor",
     "BusinessEvent": "vocabulary",
     "Facts": "facts",
+    "Payloads": "payload",
     "Probe": "sdk",
     "business_event": "sdk",
     "carry_keys": "baggage",

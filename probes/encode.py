@@ -29,6 +29,9 @@ MAX_DEPTH: Final = 4
 MAX_AMOUNT: Final = Decimal(10) ** 32
 AMOUNT_PLACES: Final = 6
 """Decimal places that the store keeps."""
+_KEY_NAMES: Final[dict[str, dict[str, str]]] = {v.KEY_PREFIX: {}, v.CONTEXT_KEY_PREFIX: {}}
+"""Prefix -> namespace -> attribute, of namespaces seen to be clean; a service has a handful."""
+_MOST_NAMES: Final = 1_000
 _PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]{1,32}(\.[0-9]{1,6})?")
 _INT64: Final = 2**63
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -138,18 +141,31 @@ def keys(by_namespace: object, prefix: str = v.KEY_PREFIX) -> Clean:
         complain("keys must be a mapping of namespace to value")
         return {}
     attributes: Clean = {}
+    names = _KEY_NAMES[prefix]
     for namespace, value in by_namespace.items():
         if type(value) is str and len(value) <= MAX_KEY and value.isascii():  # the usual case, quick
-            one = value.strip()
-            found: tuple[str, ...] = (one,) if one else ()
+            found: str | tuple[str, ...] = value.strip()
         else:
-            found = _safely(several, value) or ()
+            members = _safely(several, value) or ()
+            found = members[0] if len(members) == 1 else members
         if found:
-            plain = type(namespace) is str and namespace.isascii() and len(namespace) <= MAX_KEY
-            name = (namespace if plain else text(namespace, MAX_KEY)).strip()
+            name = names.get(namespace) if type(namespace) is str else None
+            if name is None:
+                name = _key_name(prefix, namespace)
             if name:
-                attributes[prefix + name] = found[0] if len(found) == 1 else found
+                attributes[name] = found
     return attributes
+
+
+def _key_name(prefix: str, namespace: object) -> str:
+    """The attribute of a namespace; '' if it is none."""
+    name = text(namespace, MAX_KEY).strip()
+    if not name:
+        return ""
+    known = _KEY_NAMES[prefix]
+    if type(namespace) is str and name == namespace and len(known) < _MOST_NAMES:
+        known[name] = prefix + name
+    return prefix + name
 
 
 def pairs(value: object) -> tuple[str, ...]:
@@ -213,7 +229,12 @@ WRITERS: Final[Mapping[str, tuple[str, Callable[[object], Any]]]] = {
 """Fact -> its attribute and how to write it."""
 TEXTS: Final = {name: attribute for name, (attribute, write) in WRITERS.items() if write is trimmed}
 """Fact that is one text -> its attribute."""
-OWN_WAY: Final = frozenset({"keys", "context_keys", "attributes", "time", "failed", "exception"})
+_PLAIN: Final = {
+    "amount": (v.AMOUNT, _PLAIN_AMOUNT.fullmatch),
+    "currency": (v.CURRENCY, re.compile(r"[A-Z]{3}").fullmatch),
+}
+"""Fact -> its attribute and what a text must match to be written as it is."""
+OWN_WAY: Final = frozenset({"keys", "context_keys", "attributes", "time", "failed", "exception", "payload"})
 """Facts that are not one attribute."""
 
 
@@ -239,11 +260,18 @@ def facts(given: Mapping[str, Any]) -> Clean:
     if given.get("context_keys") is not None:
         found.update(_safely(context_keys, given["context_keys"]) or {})
     for name, value in given.items():
-        if type(value) is str and name in TEXTS and len(value) <= MAX_TEXT and value.isascii():
-            said = value.strip()  # the usual case, quick
-            if said:
-                found[TEXTS[name]] = said
-        elif value is not None and name not in OWN_WAY:
+        if type(value) is str:  # the usual cases, quick
+            attribute = TEXTS.get(name)
+            if attribute is not None and value.isascii() and len(value) <= MAX_TEXT:
+                said = value.strip()
+                if said:
+                    found[attribute] = said
+                continue
+            plain = _PLAIN.get(name)
+            if plain is not None and plain[1](value):
+                found[plain[0]] = value
+                continue
+        if value is not None and name not in OWN_WAY:
             _write(name, value, found)
     return found
 
@@ -261,7 +289,9 @@ def _write(name: str, value: object, found: Clean) -> None:
 def keys_of(given: Mapping[str, Any]) -> Clean:
     """The `business.key.*` attributes of the facts."""
     by_namespace = given.get("keys")
-    return {} if by_namespace is None else _safely(keys, by_namespace) or {}
+    if by_namespace is None:
+        return {}
+    return keys(by_namespace) if type(by_namespace) is dict else _safely(keys, by_namespace) or {}
 
 
 def context_keys(by_namespace: object) -> Clean:

@@ -41,5 +41,7 @@ class Facts(TypedDict, total=False):
     run_url: str | None
     idempotency_key: str | None
     payload_ref: str | None
+    payload: object
+    """What was sent, for a replay; leaves the process only if payloads are switched on."""
     replay_id: str | None
     attributes: Mapping[str, object] | None

@@ -52,6 +52,11 @@ def swallow(error: Exception, doing: str) -> None:
     _say_once(f"{type(error).__name__} while {doing}{line}")
 
 
+def warn_once(finding: str) -> None:
+    """Say once what is true of the host and worth knowing, but no wrong call: never raised."""
+    _say_once(finding)
+
+
 def _say_once(problem: str) -> None:
     if problem in _said or len(_said) >= _MAX_DIFFERENT:
         return

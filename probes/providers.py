@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Unpack
 from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider, get_logger_provider, set_logger_provider
 
+from throughline.probes import leaving
+from throughline.probes.blame import Classes
 from throughline.probes.facts import Facts
 from throughline.probes.guard import complain, swallow
 from throughline.probes.sdk import Probe, default_probe, set_default_probe
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider as SdkLoggerProvider
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
+
+    from throughline.probes.payload import Payloads
 
 _lock = threading.Lock()
 _configured: list[Probe] = []
@@ -29,6 +33,9 @@ def configure(
     endpoint: str | None = None,
     headers: Mapping[str, str] | None = None,
     set_global: bool = True,
+    exception_classes: Classes | None = None,
+    payloads: Payloads | None = None,
+    flush_on_sigterm: bool = True,
     **defaults: Unpack[Facts],
 ) -> Probe:
     """Set up tracing and logging for business events; never raises; a second global call changes nothing.
@@ -43,6 +50,10 @@ def configure(
         headers: of each request, such as `authorization`; default: `OTEL_EXPORTER_OTLP_HEADERS`.
         set_global: whether the functions `emit` and `business_event` use it, and other instrumentation too;
             else only the probe that is returned does.
+        exception_classes: exception, as a class or its dotted name -> `technical`, `remote`, `business`.
+        payloads: what of payloads may leave; default: nothing.
+        flush_on_sigterm: whether to send what is buffered when SIGTERM ends the process; a handler of the
+            host is left alone either way.
         defaults: facts of every event, such as `system="crm", platform="salesforce"`.
     """
     with _lock:
@@ -50,24 +61,42 @@ def configure(
             complain("configure() was called twice; the first call counts")
             return _configured[0]
         try:
-            probe = _build(service_name, endpoint, headers, defaults, set_global=set_global)
+            tracers, loggers, owned = _providers(service_name, endpoint, headers, set_global=set_global)
+            probe = Probe(
+                tracers,
+                loggers,
+                owned=owned,
+                exception_classes=exception_classes,
+                payloads=payloads,
+                **defaults,
+            )
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "configuring")
             return default_probe()
         if set_global:
             _configured.append(probe)
             set_default_probe(probe)
+            _send_at_the_end(probe, on_sigterm=flush_on_sigterm)
         return probe
 
 
-def _build(
+def _send_at_the_end(probe: Probe, *, on_sigterm: bool) -> None:
+    try:
+        leaving.flush_in_workers(probe.flush)
+        if on_sigterm:
+            leaving.flush_on_sigterm(probe.flush)
+    except Exception as error:  # noqa: BLE001 never into the host
+        swallow(error, "preparing the end of the process")
+
+
+def _providers(
     service_name: str | None,
     endpoint: str | None,
     headers: Mapping[str, str] | None,
-    defaults: Facts,
     *,
     set_global: bool,
-) -> Probe:
+) -> tuple[SdkTracerProvider | None, SdkLoggerProvider | None, bool]:
+    """Providers for a probe (None: the global ones), and whether they are ours to shut down."""
     from opentelemetry.sdk.resources import Resource
 
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
@@ -76,8 +105,7 @@ def _build(
     resource = Resource.create({"service.name": service_name} if service_name else {})
     base = endpoint.rstrip("/") if endpoint else None
     if not set_global:
-        tracers = _tracers(resource, base, headers)
-        return Probe(tracers, _loggers(resource, base, headers), owned=True, **defaults)
+        return _tracers(resource, base, headers), _loggers(resource, base, headers), True
     owned = True
     known = trace.get_tracer_provider()
     if isinstance(known, trace.ProxyTracerProvider):
@@ -89,7 +117,7 @@ def _build(
         set_logger_provider(_loggers(resource, base, headers))
     else:
         owned = False
-    return Probe(owned=owned, **defaults)
+    return None, None, owned
 
 
 def _has_loggers() -> bool:

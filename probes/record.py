@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import context
 from opentelemetry._logs import Logger, SeverityNumber
+from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from throughline.probes import encode
 from throughline.probes import vocabulary as v
 from throughline.probes.baggage import context_keys
-from throughline.probes.guard import complain
+from throughline.probes.blame import USUAL, Blame
+from throughline.probes.guard import complain, swallow
+
+if TYPE_CHECKING:
+    from throughline.probes.payload import Payloads
 
 MAX_EVENT: Final = 200
 """Characters of an event name."""
@@ -21,6 +27,8 @@ MAX_MESSAGE: Final = 4_096
 """Characters of an exception message."""
 FAILURE: Final = frozenset({v.EXCEPTION_CLASS, v.EXCEPTION_CODE, v.EXCEPTION_TYPE, v.EXCEPTION_MESSAGE})
 """Attributes that only a failed event has."""
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A random digit -> the one that says which kind of UUID it is."""
 _CONFLICT: Final = ()
 """Attribute value of a namespace about which the events of one span disagree."""
 
@@ -28,7 +36,7 @@ _CONFLICT: Final = ()
 def new_id() -> str:
     """A random UUID (version 4); from the system, so that a host that seeds `random` repeats none."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
@@ -40,8 +48,8 @@ def truth(value: object) -> bool:
         return False
 
 
-def failure(error: object) -> encode.Clean:
-    """What an exception says about a failed event: class `technical` unless facts say otherwise."""
+def failure(error: object, blame: Blame = USUAL) -> encode.Clean:
+    """What an exception says about a failed event; its class is the one that `blame` knows."""
     kind = type(error)
     if not issubclass(kind, BaseException):
         complain(f"exception must be an exception, not {kind.__name__}")
@@ -56,7 +64,19 @@ def failure(error: object) -> encode.Clean:
         v.EXCEPTION_CODE: encode.text(said, encode.MAX_KEY),
         v.EXCEPTION_TYPE: encode.text(f"{kind.__module__}.{kind.__qualname__}", encode.MAX_KEY),
         v.EXCEPTION_MESSAGE: encode.text(error, MAX_MESSAGE) or kind.__name__,
+        **encode.facts(blame.facts(kind)),
     }
+
+
+def put_payload(attributes: encode.Clean, payload: object, payloads: Payloads) -> None:
+    """Add what of the payload may leave the process."""
+    try:
+        written = payloads.written(payload)
+    except Exception as error:  # noqa: BLE001 whatever a foreign payload raises
+        swallow(error, "writing a payload")
+        return
+    if written:
+        attributes[v.PAYLOAD] = written
 
 
 def merge_keys(keys: encode.Clean, more: Mapping[str, Any]) -> None:
@@ -99,14 +119,19 @@ def write(
     moment: object,
     *,
     failed: bool,
+    here: Context | None = None,
 ) -> None:
     """Write the log record; `attributes` lack name, identity, keys and what came by baggage only."""
-    name = encode.text(event, MAX_EVENT).strip()
+    if type(event) is str and event.isascii() and len(event) <= MAX_EVENT:
+        name = event.strip()  # the usual case, quick
+    else:
+        name = encode.text(event, MAX_EVENT).strip()
     if not name:
         complain("a business event needs a name")
         return
     now = time.time_ns()
-    for context_name, value in context_keys().items():
+    here = context.get_current() if here is None else here
+    for context_name, value in context_keys(here).items():
         if v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :] not in keys:
             attributes.setdefault(context_name, value)
     attributes.update(keys)
@@ -117,6 +142,7 @@ def write(
     logger.emit(
         timestamp=happened or now,
         observed_timestamp=now,
+        context=here,
         severity_number=SeverityNumber.ERROR if failed else SeverityNumber.INFO,
         severity_text="ERROR" if failed else "INFO",
         body=attributes.get(v.EXCEPTION_MESSAGE) if failed else None,

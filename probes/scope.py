@@ -8,25 +8,31 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from contextlib import contextmanager
 from contextvars import Token
 from functools import wraps
-from typing import Any, Protocol, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast
 
 from opentelemetry import context, trace
 from opentelemetry._logs import Logger
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
-from throughline.probes import encode, record
+from throughline.probes import encode, paths, record, sampling
 from throughline.probes import vocabulary as v
+from throughline.probes.blame import Blame, Classes
 from throughline.probes.facts import Facts
 from throughline.probes.guard import complain, swallow
 
+if TYPE_CHECKING:
+    from throughline.probes.payload import Payloads
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-Arguments = Callable[..., Facts]
-"""What the arguments of a call say about the event."""
-Result = Callable[[Any], Facts]
-"""What a return value says about the event."""
-Mishap = Callable[[BaseException], Facts]
-"""What an exception says about the failed event."""
+Arguments = Callable[..., Mapping[str, object]] | paths.Paths
+"""What the arguments of a call say about the event: a function of them, or paths into them."""
+Result = Callable[[Any], Mapping[str, object]] | paths.Paths
+"""What a return value says about the event, likewise."""
+Mishap = Callable[[BaseException], Mapping[str, object]] | Classes
+"""What an exception says about the failed event: a function of it, or its class -> whose fault it is."""
+
+Ask = Callable[..., Mapping[str, object]]
 
 
 class Emitter(Protocol):
@@ -35,6 +41,8 @@ class Emitter(Protocol):
     tracer: Tracer
     logger: Logger
     defaults: dict[str, Any]
+    blame: Blame
+    payloads: Payloads | None
 
 
 class Recording:
@@ -71,6 +79,8 @@ class Recording:
             else:
                 self.keys = more
             self.more_keys = True
+        if self.emitter.payloads is not None and facts.get("payload") is not None:
+            record.put_payload(self.attributes, facts["payload"], self.emitter.payloads)
         if facts.get("time") is not None:
             self.moment = facts["time"]
         if "failed" in facts:
@@ -109,12 +119,17 @@ class Scope:
         self._facts = facts
         self._own_span = own_span
         self._arguments = arguments
-        self._result = result
-        self._mishap = mishap
+        self._result: Ask | None = None
+        self._mishap: Ask | None = None
+        try:
+            self._result = paths.from_result(result) if isinstance(result, Mapping) else result
+            self._mishap = _blaming(mishap) if isinstance(mishap, Mapping) else mishap
+        except Exception as error:  # noqa: BLE001 never into the host
+            swallow(error, "reading what result and exception say")
         self._open: list[Recording] = []
 
     def __enter__(self) -> Recording:
-        recording = self._begin(None, {}, attach=True)
+        recording = self._begin(None, (), {}, attach=True)
         self._open.append(recording)
         return recording
 
@@ -139,23 +154,34 @@ class Scope:
             complain("only a function can be decorated as a business event")
             return function
         try:
+            ask = self._arguments_of(function)
             if inspect.isasyncgenfunction(function):
-                wrapped: Callable[..., Any] = self._async_generator(function)
+                wrapped: Callable[..., Any] = self._async_generator(function, ask)
             elif inspect.isgeneratorfunction(function):
-                wrapped = self._generator(function)
+                wrapped = self._generator(function, ask)
             elif inspect.iscoroutinefunction(function):
-                wrapped = self._coroutine(function)
+                wrapped = self._coroutine(function, ask)
             else:
-                wrapped = self._plain(function)
+                wrapped = self._plain(function, ask)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "decorating a function")
             return function
         return cast("Function", wrapped)
 
-    def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _arguments_of(self, function: Callable[..., Any]) -> Ask | None:
+        """What is asked about the arguments of a call of this function."""
+        if not isinstance(self._arguments, Mapping):
+            return self._arguments
+        try:
+            return paths.from_arguments(self._arguments, function)
+        except (TypeError, ValueError):
+            complain("the parameters of a decorated function cannot be known; `arguments` must be a function")
+            return None
+
+    def _plain(self, function: Callable[..., Any], ask: Ask | None) -> Callable[..., Any]:
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            recording = self._begin(args, kwargs, attach=True)
+            recording = self._begin(ask, args, kwargs, attach=True)
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
@@ -166,10 +192,10 @@ class Scope:
 
         return wrapper
 
-    def _coroutine(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    def _coroutine(self, function: Callable[..., Awaitable[Any]], ask: Ask | None) -> Callable[..., Any]:
         @wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            recording = self._begin(args, kwargs, attach=True)
+            recording = self._begin(ask, args, kwargs, attach=True)
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
@@ -180,10 +206,12 @@ class Scope:
 
         return wrapper
 
-    def _generator(self, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
+    def _generator(
+        self, function: Callable[..., Generator[Any, Any, Any]], ask: Ask | None
+    ) -> Callable[..., Any]:
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            recording = self._begin(args, kwargs, attach=False)
+            recording = self._begin(ask, args, kwargs, attach=False)
             try:
                 with recording.current():
                     generator = function(*args, **kwargs)
@@ -213,10 +241,12 @@ class Scope:
 
         return wrapper
 
-    def _async_generator(self, function: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
+    def _async_generator(
+        self, function: Callable[..., AsyncGenerator[Any, Any]], ask: Ask | None
+    ) -> Callable[..., Any]:
         @wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            recording = self._begin(args, kwargs, attach=False)
+            recording = self._begin(ask, args, kwargs, attach=False)
             try:
                 with recording.current():
                     generator = function(*args, **kwargs)
@@ -245,12 +275,14 @@ class Scope:
 
         return wrapper
 
-    def _begin(self, args: tuple[Any, ...] | None, kwargs: Mapping[str, Any], *, attach: bool) -> Recording:
+    def _begin(
+        self, ask: Ask | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, attach: bool
+    ) -> Recording:
         recording = Recording(self._find())
         try:
             recording.tell(self._facts)
-            if self._arguments is not None and args is not None:
-                self._ask(recording, self._arguments, *args, **kwargs)
+            if ask is not None:
+                self._ask(recording, ask, *args, **kwargs)
             if self._own_span:
                 tracer = recording.emitter.tracer
                 recording.span = tracer.start_span(encode.text(self._event) or "?", attributes=recording.keys)
@@ -258,6 +290,7 @@ class Scope:
                 recording.more_keys = False
                 if attach:
                     recording.token = context.attach(trace.set_span_in_context(recording.span))
+                sampling.watch(recording.span)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "beginning a business event")
         if not recording.mine:
@@ -294,7 +327,10 @@ class Scope:
     def _judge(self, recording: Recording, error: BaseException | None, result: Any) -> None:
         if error is not None:
             recording.failed = True
-            recording.attributes = {**record.failure(error), **recording.attributes}
+            recording.attributes = {
+                **record.failure(error, recording.emitter.blame),
+                **recording.attributes,
+            }
             if self._mishap is not None:
                 self._ask(recording, self._mishap, error)
         elif self._result is not None:
@@ -315,7 +351,7 @@ class Scope:
             failed=recording.failed,
         )
 
-    def _ask(self, recording: Recording, ask: Callable[..., Facts], *about: Any, **named: Any) -> None:
+    def _ask(self, recording: Recording, ask: Ask, *about: Any, **named: Any) -> None:
         try:
             recording.tell(ask(*about, **named))
         except Exception as error:  # noqa: BLE001 whatever the host's function raises
@@ -331,6 +367,11 @@ class Scope:
                 recording.span.end()
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "leaving a business event")
+
+
+def _blaming(classes: Classes) -> Callable[[BaseException], Mapping[str, Any]]:
+    blame = Blame(classes)
+    return lambda error: blame.named(type(error))
 
 
 def _fail(span: Span, attributes: Mapping[str, Any], error: BaseException | None) -> None:

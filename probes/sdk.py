@@ -8,18 +8,23 @@ host, all is a no-op.
 
 from __future__ import annotations
 
-from typing import Any, Unpack, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.trace import TracerProvider
 
-from throughline.probes import encode, record
+from throughline.probes import encode, record, sampling
 from throughline.probes import vocabulary as v
+from throughline.probes.blame import USUAL, Blame, Classes
 from throughline.probes.facts import Facts
-from throughline.probes.guard import swallow
+from throughline.probes.guard import complain, swallow
 from throughline.probes.scope import Arguments, Mishap, Result, Scope
 from throughline.probes.vocabulary import BusinessEvent
+
+if TYPE_CHECKING:
+    from throughline.probes.payload import Payloads
 
 SCOPE = "throughline.probes"
 """Name of the instrumentation scope."""
@@ -38,6 +43,8 @@ class Probe:
         logger_provider: LoggerProvider | None = None,
         *,
         owned: bool = False,
+        exception_classes: Classes | None = None,
+        payloads: Payloads | None = None,
         **defaults: Unpack[Facts],
     ) -> None:
         """Create a probe.
@@ -46,6 +53,8 @@ class Probe:
             tracer_provider: default: the global one, whenever it is set.
             logger_provider: default: the global one, whenever it is set.
             owned: whether `shutdown()` shuts the providers down.
+            exception_classes: exception, as a class or its dotted name -> `technical`, `remote`, `business`.
+            payloads: what of payloads may leave; default: nothing.
             defaults: facts of every event, such as `system="crm", platform="salesforce"`.
         """
         self._providers = (tracer_provider, logger_provider)
@@ -53,8 +62,12 @@ class Probe:
         self.tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         self.logger = get_logger(SCOPE, logger_provider=logger_provider)
         self.defaults: dict[str, Any] = {}
+        self.blame = USUAL
+        self.payloads: Payloads | None = None
         try:
             self.defaults = encode.facts(defaults)
+            self.blame = Blame(exception_classes) if exception_classes is not None else USUAL
+            self.payloads = None if payloads is None else _switched_on(payloads)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "reading the default facts")
 
@@ -64,37 +77,41 @@ class Probe:
         Args:
             event: what happened, `<entity>.<past verb>`, or a whole `BusinessEvent`, which `facts` overrule.
             facts: what is known about it.  `exception`, `exception_...` or `failed=True` make it a failed
-                event:
-                it reaches no milestone and opens an exception.
+                event: it reaches no milestone and opens an exception.
         """
         try:
-            given = cast("dict[str, Any]", facts)
             if type(event) is not str and isinstance(event, BusinessEvent):
                 whole = {name: getattr(event, name) for name in BusinessEvent.__slots__}
-                self._emit(whole.pop("event"), {**whole, **given})
+                self._emit(whole.pop("event"), {**whole, **facts})
             else:
-                self._emit(event, given)
+                self._emit(event, facts)
         except Exception as error:  # noqa: BLE001 never into the host
             swallow(error, "emitting a business event")
 
-    def _emit(self, event: object, facts: dict[str, Any]) -> None:
-        span = trace.get_current_span()
+    def _emit(self, event: object, facts: Mapping[str, Any]) -> None:
+        here = context.get_current()
+        span = trace.get_current_span(here)
         recording = span.is_recording()
         if not recording and not self.logger.enabled():
             return
+        sampling.watch(span)
         attributes = encode.facts(facts)
         keys = encode.keys_of(facts)
         error = facts.get("exception")
         if error is not None:
-            attributes = {**record.failure(error), **attributes}
-        failed = record.truth(facts.get("failed")) or not record.FAILURE.isdisjoint(attributes)
+            attributes = {**record.failure(error, self.blame), **attributes}
+        failed = ("failed" in facts and record.truth(facts["failed"])) or not record.FAILURE.isdisjoint(
+            attributes
+        )
         if failed:
             attributes.setdefault(v.EXCEPTION_CLASS, v.ExceptionClass.TECHNICAL.value)
         for name, value in self.defaults.items():
             attributes.setdefault(name, value)
+        if self.payloads is not None and facts.get("payload") is not None:
+            record.put_payload(attributes, facts["payload"], self.payloads)
         if recording:
             record.put_keys(span, keys)
-        record.write(self.logger, event, attributes, keys, facts.get("time"), failed=failed)
+        record.write(self.logger, event, attributes, keys, facts.get("time"), failed=failed, here=here)
 
     def business_event(
         self,
@@ -145,6 +162,15 @@ class Probe:
         return tracers or trace.get_tracer_provider(), loggers or get_logger_provider()
 
 
+def _switched_on(payloads: object) -> Payloads | None:
+    from throughline.probes.payload import Payloads
+
+    if isinstance(payloads, Payloads):
+        return payloads
+    complain("payloads are switched on by Payloads(...)")
+    return None
+
+
 _default = Probe()
 
 
@@ -179,10 +205,11 @@ def business_event(
     Args:
         event: what happened once the block succeeds, `<entity>.<past verb>`.
         own_span: whether to open a span for the block; else the keys go on the current one.
-        arguments: what the arguments of a call of the decorated function say about the event, as facts.
-        result: what a function's return value says about the event, as facts.
-        mishap: what an exception says about the failed event, as facts (`exception_class`,
-            `exception_code`...).
+        arguments: what the arguments of a call of the decorated function say about the event: a function of
+            them that returns facts, or fact -> dotted path that begins with a parameter's name.
+        result: what a function's return value says about the event, likewise; the path `.` is the value.
+        mishap: what an exception says about the failed event: a function that returns facts
+            (`exception_class`, `exception_code`...), or exception -> `technical`, `remote`, `business`.
         facts: what is known beforehand; `with business_event(...) as e: e.add(...)` tells more.
     """
     return Scope(

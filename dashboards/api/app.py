@@ -23,6 +23,7 @@ from throughline.dashboards.api import (
     query,
     replays,
     status,
+    subscriptions,
 )
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.docs import page
@@ -57,7 +58,7 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, objects, cycles, exceptions, money, status, query, dead_letters):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        for acting in (backtests, as_of, closings, handling, replays):
+        for acting in (backtests, as_of, closings, handling, replays, subscriptions):
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)

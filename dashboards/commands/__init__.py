@@ -19,12 +19,13 @@ from throughline.dashboards.commands.library import check, picture, rollback, ve
 from throughline.dashboards.commands.look_back import as_of, close
 from throughline.dashboards.commands.replaying import replay
 from throughline.dashboards.commands.serve import demo, edge, engine, up
+from throughline.dashboards.commands.subscriptions import subscriptions
 from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError
 
 VERBS = (
     up, demo, edge, engine, check, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
-    journey, replay, export_ocel, import_ocel, doctor,
+    journey, replay, export_ocel, import_ocel, subscriptions, doctor,
 )  # fmt: skip
 
 GROUPS = {"connections": connections, "dead-letters": dead_letters}

@@ -49,6 +49,8 @@ def check(
     problems, warnings = len(found.errors), len(found.warnings)
     files = f"{found.connections} connections, {found.routes} routes, {found.targets} targets"
     counted = f"{len(found.processes)} processes, {files}, {found.tokens} tokens"
+    if found.subscriptions:
+        counted += f", {found.subscriptions} subscriptions"
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")
     if problems or (strict and warnings):
         raise typer.Exit(1)
@@ -100,9 +102,7 @@ def rollback(
     *,
     to: Annotated[
         str | None,
-        typer.Option(
-            help="Version, or digits of its hash; default: the one before.", show_default=False
-        ),
+        typer.Option(help="Version, or digits of its hash; default: the one before.", show_default=False),
     ] = None,
 ) -> None:
     """Let an earlier version of a definition count again, until its file says something else."""

@@ -159,6 +159,7 @@ def test_whatever_is_decorated_its_result_passes(name: Any, told: Any, argument:
             raise error
         return value
 
+    seen.probe.business_event("deal.won", arguments=argument, result=argument, mishap=argument)(call)
     assert call(argument) is argument
     raised = HostileError()
     with pytest.raises(HostileError) as caught:

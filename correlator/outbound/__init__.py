@@ -1,0 +1,1 @@
+"""Telling others: transitions of milestones and exceptions, as signed CloudEvents, to subscribed webhooks."""

@@ -1,0 +1,76 @@
+"""Keys cross HTTP: a real client and a real server, instrumented by hand with the standard propagators."""
+
+from __future__ import annotations
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opentelemetry import context, propagate
+
+from tests.probes.conftest import Observed
+from throughline.probes import carry_keys
+
+
+@contextmanager
+def serving(seen: Observed) -> Iterator[str]:
+    """A service that continues the caller's trace and does some work."""
+
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            token = context.attach(
+                propagate.extract({name.lower(): value for name, value in self.headers.items()})
+            )
+            try:
+                with (
+                    seen.tracers.get_tracer("there").start_as_current_span("POST /invoices"),
+                    seen.probe.business_event("invoice.posted", keys={"erp.invoice": self.path[1:]}),
+                ):
+                    self.send_response(204)
+                    self.end_headers()
+            finally:
+                context.detach(token)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def call(url: str) -> None:
+    """Post, with what the standard propagators say of the current context."""
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST", headers=headers)) as answer:  # noqa: S310
+        assert answer.status == 204
+
+
+def test_keys_cross_http(seen: Observed) -> None:
+    """What is done there for a deal here carries the deal as context key, in the same trace; then no more."""
+    tracer = seen.tracers.get_tracer("here")
+    with serving(seen) as url:
+        with (
+            carry_keys({"crm.deal": "org/ü 1;,=", "psa.project": ["p1", "p2"]}),
+            tracer.start_as_current_span("c"),
+        ):
+            call(f"{url}/i1")
+        call(f"{url}/i2")
+    first, second = seen.attributes(0), seen.attributes(1)
+    assert first["business.context.key.crm.deal"] == "org/ü 1;,="
+    assert first["business.context.key.psa.project"] == ("p1", "p2")
+    assert first["business.key.erp.invoice"] == "i1"
+    assert not [name for name in second if name.startswith("business.context.")]
+    (client,) = [span for span in seen.spans if span.name == "c"]
+    assert seen.records[0].log_record.trace_id == client.context.trace_id
+    served = next(span for span in seen.spans if span.name == "POST /invoices")
+    assert (served.attributes or {})["business.context.key.crm.deal"] == "org/ü 1;,="
