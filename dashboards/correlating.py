@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.mapper import Mapper
 from throughline.correlator.worker import Correlator
-from throughline.dashboards import looking_back
+from throughline.dashboards import looking_back, mapping_jobs
+from throughline.dashboards.live_mappings import LiveMappings
 from throughline.dashboards.questions import COMPARE, Question
 from throughline.dashboards.surveying import SURVEY, answer
-from throughline.probes.errors import LeaseLost, ThroughlineError
+from throughline.probes.errors import LeaseLost, StoreError, ThroughlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,7 @@ class Correlating:
         *,
         holder: str,
         clock: Callable[[], datetime],
+        mappings: LiveMappings | None = None,
     ) -> None:
         self.processes: tuple[Process, ...] = ()
         self._store = store
@@ -55,6 +58,8 @@ class Correlating:
         self._clock = clock
         self._queries = load_queries("throughline.dashboards", "engine")
         self._correlator: Correlator | None = None
+        self._mappings = mappings
+        self._mapper = Mapper(store, checkpoint=self._check)
         self._looked_at: datetime | None = None
         self._swept: dict[str, datetime] = {}
         self._asked: dict[tuple[str, str], datetime] = {}
@@ -63,6 +68,7 @@ class Correlating:
         self._step = ""
         self._lease_lock = threading.Lock()
         self._swap_lock = threading.Lock()
+        self._mapping_lock = threading.Lock()
 
     def turn(self) -> None:
         """Once: read changed definitions, then correlate every tenant's new rows.
@@ -73,6 +79,7 @@ class Correlating:
         if not self._hold():
             return
         self.reload()
+        self._map()
         correlator, now = self._correlator, self._clock()
         if correlator is None:
             return
@@ -129,6 +136,14 @@ class Correlating:
             self._looked_at = None
             self._asked.clear()
 
+    def _map(self) -> None:
+        """Make events of telemetry of others. What keeps that from happening keeps nothing else."""
+        try:
+            self._reload_mappings()
+            self._mapper.turn()
+        except StoreError:
+            log.exception("mapping goes on with the next look")
+
     def rebuild_everything(self) -> int:
         """Ask for a rebuild of every process of every tenant; returns how many."""
         self.reload()
@@ -158,6 +173,16 @@ class Correlating:
         if self._lease is None:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
 
+    def _reload_mappings(self) -> None:
+        """Read the mappings if they have changed."""
+        with self._mapping_lock:
+            rules = self._mappings.reload(self._clock()) if self._mappings else None
+            if rules is not None:
+                self._mapper.use(rules)
+
+    def _tell(self, step: str) -> None:
+        self._step = step
+
     def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
         """A new or changed definition needs a result from all stored events; a failed one is asked again."""
         for process in correlator.outdated(tenant):
@@ -170,6 +195,9 @@ class Correlating:
         """Do a job; returns what to say of it, and its result."""
         if self._correlator is None:
             raise ThroughlineError("No definitions are read yet; ask again.")
+        if job.kind in mapping_jobs.KINDS:
+            self._reload_mappings()
+            return mapping_jobs.do(self._mapper, self._store, job, self._clock(), self._tell)
         if job.kind == SURVEY:
             return "", answer(self._store, job.tenant, job.payload)
         if job.kind == COMPARE:
