@@ -137,9 +137,7 @@ class Mapper:
             f"SELECT {mapping_sql.first_match(rules)} AS Number, count() FROM {table}\n"  # noqa: S608 - compiled
             f"WHERE {window.condition} AND Number > 0 GROUP BY Number"
         )
-        rows = self._store.query(
-            sql, window.parameters, role=Role.CORRELATOR, settings=LIMITS
-        ).result_rows
+        rows = self._store.query(sql, window.parameters, role=Role.CORRELATOR, settings=LIMITS).result_rows
         return {int(number): int(count) for number, count in rows}
 
     def _cursor(self, started: datetime) -> tuple[datetime, bool]:
@@ -169,9 +167,7 @@ class Mapper:
         failed = self.quarantined(tenant)
         return [one for one in rules if (one.name, one.revision) not in failed]
 
-    def _map(
-        self, tenant: str, rules: Sequence[Named], window: Window, stage: str, *, repair: bool
-    ) -> int:
+    def _map(self, tenant: str, rules: Sequence[Named], window: Window, stage: str, *, repair: bool) -> int:
         return sum(rows for _, rows in self._map_each(tenant, rules, window, stage, repair=repair))
 
     def _map_each(
@@ -231,7 +227,7 @@ class Mapper:
     def _write(
         self, tenant: str, rules: Sequence[Named], number: int, window: Window, stage: str, *, repair: bool
     ) -> int:
-        """Store the events that one rule makes of a window, each once, effects before causes:
+        """Store the events that one rule makes of a window, each once, effects before causes.
 
         1. Make them beside the stored ones.
         2. Say that their spans are events.

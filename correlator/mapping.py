@@ -68,8 +68,8 @@ class Match(Part):
     event_name: OneOf | None = None
     body: OneOf | None = None
     severity: Severity | None = None
-    attributes: dict[str, OneOf] = {}
-    resource: dict[str, OneOf] = {}
+    attributes: dict[str, OneOf] = Field(default_factory=dict)
+    resource: dict[str, OneOf] = Field(default_factory=dict)
 
 
 ONLY = {"spans": ("name", "kind", "status"), "logs": ("event_name", "body", "severity")}
@@ -94,8 +94,8 @@ class Facts(Part):
     """What the event says; one of `event`, `keys` and `links` at least."""
 
     event: Value | None = None
-    keys: dict[Namespace, Value] = {}
-    context_keys: dict[Namespace, Value] = {}
+    keys: dict[Namespace, Value] = Field(default_factory=dict)
+    context_keys: dict[Namespace, Value] = Field(default_factory=dict)
     subject: Namespace | None = None
     links: tuple[Value, ...] = ()
     system: Value | None = None
@@ -113,7 +113,7 @@ class Facts(Part):
     run: Run = Run()
     idempotency_key: Value | None = None
     payload_ref: Value | None = None
-    attributes: dict[Attribute, Value] = {}
+    attributes: dict[Attribute, Value] = Field(default_factory=dict)
 
     def values(self) -> list[tuple[Path, str, Value]]:
         """Where each value stands, and which attribute it fills; links apart."""
@@ -165,7 +165,8 @@ def _foreign_fields(rule: Rule) -> list[tuple[Path, str]]:
     other = "logs" if rule.signal == "spans" else "spans"
     given = [field for field in ONLY[other] if getattr(rule.match, field)]
     return [
-        (("match", field), f"only {other} have it; write `signal: {other}` or take it away") for field in given
+        (("match", field), f"only {other} have it; write `signal: {other}` or take it away")
+        for field in given
     ]
 
 
@@ -209,5 +210,3 @@ class Mapping(Part):
     def content_hash(self) -> str:
         """The same for the same content."""
         return sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()
-
-

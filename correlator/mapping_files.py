@@ -1,4 +1,4 @@
-"""Reading `mappings/*.yaml`, with file, line and suggestion for whatever is wrong; and the shipped presets."""
+"""Reading `mappings/*.yaml`, with file, line and suggestion for what is wrong; and the shipped presets."""
 
 from __future__ import annotations
 
@@ -79,17 +79,18 @@ def load_mapping(source: Path | str, *, presets: Path = PRESETS) -> Mapping:
 
 
 def load_mappings(config_dir: Path | None) -> LoadedMappings:
-    """Read `<config_dir>/mappings/*.yaml`, in the order of their names: rules of an earlier file count first."""
+    """Read `<config_dir>/mappings/*.yaml`; rules of a file that is earlier by its name count first."""
     found: dict[str, Mapping] = {}
     errors: list[InvalidFile] = []
     for path in sorted((config_dir / FOLDER).glob("*.yaml")) if config_dir else ():
         try:
             mapping = load_mapping(path)
-            if mapping.mapping in found:
-                sentence = f"the mapping '{mapping.mapping}' stands in another file already: rename one"
-                raise InvalidMapping([Problem(str(path), 1, sentence)])
         except InvalidMapping as error:
             errors.append(error)
+            continue
+        if mapping.mapping in found:
+            sentence = f"the mapping '{mapping.mapping}' stands in another file already: rename one"
+            errors.append(InvalidMapping([Problem(str(path), 1, sentence)]))
             continue
         found[mapping.mapping] = mapping
     return LoadedMappings(tuple(found.values()), tuple(errors))

@@ -114,9 +114,7 @@ class _Look:
         return [{"service": row[0], "name": row[1], "rows": int(row[2])} for _, row in best[:_SHOWN]]
 
     def _rows(self, sql: str) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = self._store.query(
-            sql, self._period, role=Role.CORRELATOR
-        ).result_rows
+        rows: Sequence[Sequence[Any]] = self._store.query(sql, self._period, role=Role.CORRELATOR).result_rows
         return rows
 
 

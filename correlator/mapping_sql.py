@@ -68,9 +68,7 @@ def filled(one: Named) -> str:
     """The attributes of a matching row: what the mapping says where the row itself says nothing."""
     rule = one.rule
     pairs = [(v.MAPPING, quoted(one.name))]
-    pairs += [
-        (name, compiled(value, rule.signal, OWN).text()) for _, name, value in rule.set.values()
-    ]
+    pairs += [(name, compiled(value, rule.signal, OWN).text()) for _, name, value in rule.set.values()]
     if rule.set.subject:
         pairs.append((v.SUBJECT, quoted(rule.set.subject)))
     if rule.set.links:

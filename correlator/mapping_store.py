@@ -47,7 +47,7 @@ class MappingStore:
         self._store = store
 
     def publish(self, mappings: Sequence[Mapping], now: datetime) -> list[Named]:
-        """Let these rules be in force, in this order, and return them. Nothing is written if they are already.
+        """Let these rules be in force, in this order, and return them; written only if they are not yet.
 
         A rule whose content and predecessors are as they were keeps its number; any other gets one greater
         than all before, so that what it makes of a row counts more than what was made of it earlier.
@@ -64,7 +64,9 @@ class MappingStore:
 
     def number(self, mappings: Sequence[Mapping]) -> list[Named]:
         """The rules with the numbers of their meanings; new meanings get the next ones."""
-        known = {str(rule): (str(content), int(number)) for rule, content, number, _ in self._ask("revisions")}
+        known = {
+            str(rule): (str(content), int(number)) for rule, content, number, _ in self._ask("revisions")
+        }
         last = max((number for _, number in known.values()), default=0)
         named: list[Named] = []
         for name, rule, tenants, content in _chained(mappings):
@@ -97,6 +99,10 @@ class MappingStore:
             for rule, mapping, signal, revision, failed, error, failed_at, mapped, last_at in rows
         ]  # fmt: skip
 
+    def failed(self) -> list[str]:
+        """A sentence for each rule in force that is quarantined, of any tenant."""
+        return [quarantine(str(rule), str(tenant), str(error)) for tenant, rule, error in self._ask("failed")]
+
     def _rows(self, mappings: Sequence[Mapping], named: Sequence[Named]) -> list[tuple[Any, ...]]:
         """The rows to store; the first says that there are rules at all, or none."""
         texts = {one.mapping: one.model_dump_json(by_alias=True) for one in mappings}
@@ -113,6 +119,11 @@ class MappingStore:
     def _ask(self, name: str) -> Sequence[Sequence[Any]]:
         rows: Sequence[Sequence[Any]] = self._store.query(SQL[name], role=Role.CORRELATOR).result_rows
         return rows
+
+
+def quarantine(rule: str, tenant: str, error: str) -> str:
+    """What to say of a quarantined rule."""
+    return f"the mapping rule {rule} is quarantined for tenant {tenant}: {error}; correct it in its file"
 
 
 def _chained(mappings: Iterable[Mapping]) -> list[tuple[str, Rule, tuple[str, ...], str]]:

@@ -132,7 +132,7 @@ class Value(Part):
     split: Annotated[StrictStr, Field(min_length=1)] | None = None
     lower: StrictBool = False
     upper: StrictBool = False
-    map: dict[str, StrictStr] = {}
+    map: dict[str, StrictStr] = Field(default_factory=dict)
     default: StrictStr = ""
 
     @model_validator(mode="before")

@@ -162,8 +162,8 @@ def chosen(columns: dict[Place, Column], rows: Sequence[Sequence[Any]]) -> list[
         left, right = columns.get(_place(row[:3])), columns.get(_place(row[3:6]))
         if left is None or right is None or _known(left, right):
             continue
-        shared, correlation, varied = int(row[6]), float(row[7]), min(int(row[8]), int(row[9]))
-        told = None if math.isnan(correlation) or varied < shared / 2 else correlation
+        shared, correlation, times = int(row[6]), float(row[7]), min(int(row[8]), int(row[9]))
+        told = None if math.isnan(correlation) or times < 2 else correlation  # noqa: PLR2004 - before, after
         if _contained(left, right, shared, told) and _beyond_chance(left, right, shared):
             first, second = (left, right) if float(row[10]) >= 0 else (right, left)
             if told is None or _in_order(told, shared, len(rows)):
@@ -224,7 +224,7 @@ def _in_order(correlation: float, shared: int, pairs: int) -> bool:
 
 def _namespace(place: Place) -> str:
     text = f"{place[1]}.{place[2]}" if place[1] else place[2]
-    return "".join(one if one.isalnum() and one.isascii() or one in "._-" else "_" for one in text)
+    return "".join(one if (one.isalnum() and one.isascii()) or one in "._-" else "_" for one in text)
 
 
 def _shown(column: Column, every: int) -> dict[str, Any]:

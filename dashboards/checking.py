@@ -12,6 +12,7 @@ from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
+from throughline.correlator.mapping_files import load_mappings
 from throughline.correlator.process import SHIPPED, load_processes, places
 from throughline.correlator.reference_files import load_tables
 from throughline.correlator.routing import load_routing
@@ -44,6 +45,7 @@ class Checked:
     """Rows of each reference table."""
     routes: int
     tokens: int
+    mappings: int = 0
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -58,7 +60,8 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         )
     loaded = load_processes(folder)
     reference = load_tables(folder)
-    errors = [str(error) for error in (*loaded.errors, *reference.errors)]
+    mappings = load_mappings(folder)
+    errors = [str(error) for error in (*loaded.errors, *reference.errors, *mappings.errors)]
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
@@ -72,7 +75,9 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
-    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens)
+    return Checked(
+        tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens, len(mappings.mappings)
+    )
 
 
 def _counted(errors: list[str], load: Callable[[], Sized]) -> int:

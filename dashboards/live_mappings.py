@@ -41,7 +41,9 @@ class LiveMappings:
         found = {one.mapping: one for one in loaded.mappings}
         for error in loaded.errors:
             log.error("%s", error)
-        kept = [one for one in self._mappings.remembered() if one.mapping not in found] if loaded.errors else []
+        kept = (
+            [one for one in self._mappings.remembered() if one.mapping not in found] if loaded.errors else []
+        )
         for one in kept:
             log.error("the mapping %s stays as it was", one.mapping)
         rules = self._mappings.publish([*found.values(), *kept], now)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from throughline.correlator.mapping import Mapping
+from throughline.correlator.mapping_files import rules_of
 from throughline.correlator.mapping_preview import preview
 from throughline.correlator.mapping_sql import Named
 from throughline.correlator.mapping_store import MappingStore
-from throughline.correlator.mapping_files import rules_of
 from throughline.correlator.suggest import Suggester
 from throughline.probes.errors import ConfigurationError
 
@@ -66,8 +66,8 @@ def do(
     made = mapper.apply(
         job.tenant, in_force_with(store, asked.mapping), asked.mapping.mapping, asked.since, report
     )
-    answer = {"mapping": asked.mapping.mapping, "since": asked.since.isoformat(), "events": made}
-    return f"{sum(made.values())} events made", json.dumps(answer)
+    done = {"mapping": asked.mapping.mapping, "since": asked.since.isoformat(), "events": made}
+    return f"{sum(made.values())} events made", json.dumps(done)
 
 
 def in_force_with(store: Store, mapping: Mapping) -> list[Named]:
@@ -81,7 +81,7 @@ def in_force_with(store: Store, mapping: Mapping) -> list[Named]:
     same = next((one for one in present if one.mapping == mapping.mapping), None)
     if same is not None and same.content_hash != mapping.content_hash:
         raise ConfigurationError(
-            f"The mapping {mapping.mapping} is in force with other content: put this file in the configuration "
-            "folder first, so that what comes and what is stored are mapped alike."
+            f"The mapping {mapping.mapping} is in force with other content: put this file in the "
+            "configuration folder first, so that what comes and what is stored are mapped alike."
         )
     return mappings.number(present if same else [*present, mapping])

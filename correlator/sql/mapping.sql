@@ -104,3 +104,16 @@ LEFT JOIN
 ) AS a ON a.Rule = r.Rule AND a.Revision = r.Revision
 WHERE r.Rule != '' AND (empty(r.Tenants) OR has(r.Tenants, {tenant:String}))
 ORDER BY r.Position
+
+-- failed --
+-- Rules in force that are quarantined, with whose rows they failed on.
+SELECT toString(a.Tenant), a.Rule, argMax(a.Error, a.At)
+FROM mapping_activity AS a
+INNER JOIN
+(
+    SELECT Rule, Revision FROM mapping_rules
+    WHERE Tenant = '' AND Version = (SELECT max(Version) FROM mapping_rules WHERE Tenant = '')
+) AS r ON r.Rule = a.Rule AND r.Revision = a.Revision
+WHERE a.What = 'quarantined'
+GROUP BY a.Tenant, a.Rule
+ORDER BY a.Tenant, a.Rule

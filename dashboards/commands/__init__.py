@@ -15,13 +15,14 @@ from throughline.dashboards.commands.ask import doctor, journey, rebuild
 from throughline.dashboards.commands.exchange import export_ocel, import_ocel
 from throughline.dashboards.commands.library import check, picture, rollback, versions
 from throughline.dashboards.commands.look_back import as_of, close
+from throughline.dashboards.commands.mapping import mapping, suggest_keys
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError
 
 VERBS = (
     up, demo, edge, engine, check, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
-    journey, export_ocel, import_ocel, doctor,
+    journey, suggest_keys, export_ocel, import_ocel, doctor,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(mapping, name="mapping")
 
 
 def _show_version(wanted: bool) -> None:

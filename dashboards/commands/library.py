@@ -47,7 +47,8 @@ def check(
         typer.echo(f"table {name}: {rows} rows")
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
-    counted = f"{len(found.processes)} processes, {found.routes} routes, {found.tokens} tokens"
+    counted = f"{len(found.processes)} processes, {found.mappings} mappings, {found.routes} routes, "
+    counted += f"{found.tokens} tokens"
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")
     if problems or (strict and warnings):
         raise typer.Exit(1)
@@ -99,9 +100,7 @@ def rollback(
     *,
     to: Annotated[
         str | None,
-        typer.Option(
-            help="Version, or digits of its hash; default: the one before.", show_default=False
-        ),
+        typer.Option(help="Version, or digits of its hash; default: the one before.", show_default=False),
     ] = None,
 ) -> None:
     """Let an earlier version of a definition count again, until its file says something else."""

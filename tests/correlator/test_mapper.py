@@ -1,4 +1,4 @@
-"""Telemetry of others becomes journeys by a mapping file alone: live, backwards, through deaths, each once."""
+"""Telemetry of others becomes journeys by a mapping file alone: live, backwards, through deaths."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Died(Exception):
 
 @pytest.fixture(scope="module")
 def mapped(embedded_store: Store) -> Store:
-    """The same spans of three tenants: mapped live in three parts, mapped backwards, mapped through deaths."""
+    """The same spans of three tenants: mapped live in parts, mapped backwards, mapped through deaths."""
     store = embedded_store
     rules = MappingStore(store).publish([TOO_LARGE, TRAIN], NOW)
     live = Mapper(store)
@@ -111,7 +111,7 @@ def test_live_backwards_and_deaths_give_the_same_rows_once(mapped: Store) -> Non
     for table in ("event_inbox", "span_edges"):
         what = "EventId, ContentHash" if table == "event_inbox" else "Span, IsEvent"
         where = "1" if table == "event_inbox" else "IsEvent"
-        sql = f"SELECT count(), uniqExact({what}) FROM {table} WHERE {where} GROUP BY Tenant"  # noqa: S608
+        sql = f"SELECT count(), uniqExact({what}) FROM {table} WHERE {where} GROUP BY Tenant"
         assert ask(mapped, sql) == [(60, 60)] * 3
 
 
@@ -162,7 +162,7 @@ def test_a_changed_rule_counts_more_than_its_earlier_meaning(mapped: Store) -> N
         "train-ticket/assured": 12,
     }  # fmt: skip
     winners = "argMax(Event, (Time, ContentHash))"
-    sql = f"SELECT DISTINCT {winners} FROM business_events WHERE Tenant = 'stored' GROUP BY EventId"  # noqa: S608
+    sql = f"SELECT DISTINCT {winners} FROM business_events WHERE Tenant = 'stored' GROUP BY EventId"
     assert {row[0] for row in ask(mapped, sql)} == {
         "booking.requested", "booking.checked", "booking.ordered", "booking.insured",
     }  # fmt: skip
@@ -174,7 +174,7 @@ def test_a_changed_rule_counts_more_than_its_earlier_meaning(mapped: Store) -> N
     mapper.apply("both", rules, "train-ticket", train_ticket.FIRST)
     ((rows, event, mapping),) = ask(
         mapped,
-        f"SELECT count(), {winners}, argMax(Attributes['business.mapping'], (Time, ContentHash))"  # noqa: S608
+        f"SELECT count(), {winners}, argMax(Attributes['business.mapping'], (Time, ContentHash))"
         " FROM business_events WHERE Tenant = 'both'",
     )
     assert (rows, event, mapping) == (2, "seat.wanted", "train-ticket/checked")
