@@ -57,7 +57,8 @@ class MappingStore:
         rows = self._rows(mappings, named)
         present = [tuple(row) for row in self._ask("rules")]
         if [row[2:] for row in rows] != present:
-            version = int(now.timestamp() * _MICROSECOND)
+            last = int(self._ask("last_version")[0][0])
+            version = max(int(now.timestamp() * _MICROSECOND), last + 1)
             written = [(row[0], version, *row[2:]) for row in rows]
             self._store.insert_rows("mapping_rules", written, _COLUMNS, role=Role.CORRELATOR)
         return named

@@ -28,8 +28,8 @@ def mapping_text(found: dict[str, Any]) -> str:
         "mapping: suggested-keys",
         "rules:",
     ]
-    for (source, service), columns in keys.items():
-        lines += _rules(source, service, columns)
+    for number, ((source, service), columns) in enumerate(keys.items(), 1):
+        lines += _rules(number, source, service, columns)
     return "\n".join(lines) + "\n" if keys else "\n".join(lines[:-2]) + "\n"
 
 
@@ -42,14 +42,11 @@ def _levels(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _rules(
-    source: str, service: str, columns: list[tuple[str, dict[str, Any], dict[str, Any]]]
+    number: int, source: str, service: str, columns: list[tuple[str, dict[str, Any], dict[str, Any]]]
 ) -> Iterator[str]:
     """One rule for all of a service's attributes: a row has one rule, and may carry several of them."""
-    names = ", ".join(f"{_quoted(place['name'])}" for _, place, _ in columns)
-    pattern = "keys-" + "".join(
-        one if one.isalnum() and one.isascii() else "-" for one in f"{source}-{service}"
-    )
-    yield f"  - name: {_quoted(pattern)}  # reads {names}"
+    named = "".join(one if one.isalnum() and one.isascii() else "-" for one in service)
+    yield f"  - name: {_quoted(f'{number}-{named}')}"
     yield f"    signal: {source}"
     yield f"    match: {{service: {_quoted(service)}}}"
     yield "    set:"

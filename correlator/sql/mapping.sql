@@ -117,3 +117,6 @@ INNER JOIN
 WHERE a.What = 'quarantined'
 GROUP BY a.Tenant, a.Rule
 ORDER BY a.Tenant, a.Rule
+
+-- last_version --
+SELECT max(Version) FROM mapping_rules WHERE Tenant = ''
