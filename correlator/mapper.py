@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,15 @@ INSERTS = 1000
 LIMITS = {"max_execution_time": 60}
 """Seconds from a row's time stamp to its commit at most, as of any insert."""
 
+ATTEMPTS = 3
+"""A rule that fails so often for want of time or memory is quarantined too."""
+
+TIMEOUT, MEMORY = 159, 241
+"""The engine's codes."""
+
+STORE_EVERY = timedelta(seconds=10)
+"""How far all is mapped is stored so often: after a restart a little more is looked at."""
+
 SIGNALS = ("spans", "logs")
 log = logging.getLogger(__name__)
 
@@ -68,6 +77,8 @@ class Mapper:
         self._idle = False
         self._mapped: dict[tuple[str, str, int], int] = {}
         self._writing = threading.Lock()
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._stored: datetime | None = None
         self._stages: set[str] = set()
 
     def use(self, rules: Sequence[Named]) -> None:
@@ -151,21 +162,18 @@ class Mapper:
 
     def _advance(self, started: datetime, since: datetime, *, moved: bool) -> None:
         """Store how far all is mapped, and forget inserts that are too old to matter."""
-        if moved or self._since is None:
+        if self._stored is None or (moved and started - self._stored >= STORE_EVERY):
             self._checkpoint("progress")
             columns = ("Tenant", "Watermark")
             self._store.insert_rows("mapping_progress", [("", started)], columns, role=Role.CORRELATOR)
+            self._stored = started
         horizon = started - OVERLAP
         self._since = since if horizon - since < SLIDE else horizon
         oldest = int(self._since.timestamp() * 1_000_000)
         self._mapped = {key: rows for key, rows in self._mapped.items() if key[2] > oldest}
 
     def _in_force(self, tenant: str, signal: str) -> list[Named]:
-        rules = [one for one in self.rules if one.rule.signal == signal and _concerns(one, tenant)]
-        if not rules:
-            return []
-        failed = self.quarantined(tenant)
-        return [one for one in rules if (one.name, one.revision) not in failed]
+        return [one for one in self.rules if one.rule.signal == signal and _concerns(one, tenant)]
 
     def _map(self, tenant: str, rules: Sequence[Named], window: Window, stage: str, *, repair: bool) -> int:
         return sum(rows for _, rows in self._map_each(tenant, rules, window, stage, repair=repair))
@@ -183,12 +191,13 @@ class Mapper:
         """Map a window by each rule that it concerns; one that fails for good is quarantined, the others go
         on.
         """
-        rules = [one for one in rules if (one.name, one.revision) not in self.quarantined(tenant)]
+        failed = self.quarantined(tenant)
+        rules = [one for one in rules if (one.name, one.revision) not in failed]
         made: list[tuple[str, int]] = []
         try:
             matching = self.count(rules, window) if rules else {}
         except StoreError as error:
-            if not error.permanent:
+            if not self._is_to_blame(error, tenant, ""):
                 raise
             rules = self._without_failing(tenant, rules, window)
             matching = self.count(rules, window) if rules else {}
@@ -199,7 +208,7 @@ class Mapper:
             try:
                 rows = self._write(tenant, rules, number, window, stage, repair=repair)
             except StoreError as error:
-                if not error.permanent:
+                if not self._is_to_blame(error, tenant, one.name):
                     raise
                 self._quarantine(tenant, one, error)
                 continue
@@ -213,12 +222,21 @@ class Mapper:
             try:
                 self.count([one], window)
             except StoreError as error:
-                if not error.permanent:
+                if not (error.permanent or _too_heavy(error)):
                     raise
                 self._quarantine(tenant, one, error)
             else:
                 kept.append(one)
         return kept
+
+    def _is_to_blame(self, error: StoreError, tenant: str, rule: str) -> bool:
+        """Whether a statement failed for its own sake: for good, or for want of time or memory again and
+        again.
+        """
+        if error.permanent or not _too_heavy(error):
+            return error.permanent
+        self._failures[tenant, rule] += 1
+        return self._failures[tenant, rule] % ATTEMPTS == 0
 
     def _quarantine(self, tenant: str, one: Named, error: StoreError) -> None:
         log.error("the mapping rule %s of tenant %s is quarantined: %s", one.name, tenant, error)
@@ -306,6 +324,11 @@ class Mapper:
             SQL[name], parameters, role=Role.CORRELATOR
         ).result_rows
         return rows
+
+
+def _too_heavy(error: StoreError) -> bool:
+    """Whether the statement needs more than one may; when all together do, it is not to blame."""
+    return error.code == TIMEOUT or (error.code == MEMORY and "Query memory limit" in str(error))
 
 
 def _concerns(one: Named, tenant: str) -> bool:

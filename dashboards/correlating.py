@@ -59,16 +59,17 @@ class Correlating:
         self._queries = load_queries("throughline.dashboards", "engine")
         self._correlator: Correlator | None = None
         self._mappings = mappings
-        self._mapper = Mapper(store, checkpoint=self._check)
+        self._mapper = Mapper(store, checkpoint=self._require_lease)
         self._looked_at: datetime | None = None
         self._swept: dict[str, datetime] = {}
         self._asked: dict[tuple[str, str], datetime] = {}
         self._lease: Lease | None = None
         self._job: Job | None = None
         self._step = ""
+        self._told = ""
         self._lease_lock = threading.Lock()
         self._swap_lock = threading.Lock()
-        self._mapping_lock = threading.Lock()
+        self._mapping_lock = threading.RLock()
 
     def turn(self) -> None:
         """Once: read changed definitions, then correlate every tenant's new rows.
@@ -108,6 +109,7 @@ class Correlating:
                 message = str(error)
             finally:
                 self._job = None
+                self._told = ""
                 self._control.finish_job(
                     job, self._holder, self._clock(), state=state, message=message, result=result
                 )
@@ -120,7 +122,8 @@ class Correlating:
                 self._lease = self._control.renew_lease(self._lease, LEASE_TIME, now)
         job = self._job
         if job is not None:
-            self._control.report_job(job, self._holder, LEASE_TIME, now, progress=0.0, message=self._step)
+            said = self._told or self._step
+            self._control.report_job(job, self._holder, LEASE_TIME, now, progress=0.0, message=said)
 
     def reload(self) -> None:
         """Read the definitions if they have changed; a running rebuild ends with those it began with."""
@@ -139,8 +142,9 @@ class Correlating:
     def _map(self) -> None:
         """Make events of telemetry of others. What keeps that from happening keeps nothing else."""
         try:
-            self._reload_mappings()
-            self._mapper.turn()
+            with self._mapping_lock:
+                self._reload_mappings()
+                self._mapper.turn()
         except StoreError:
             log.exception("mapping goes on with the next look")
 
@@ -170,6 +174,9 @@ class Correlating:
     def _check(self, step: str) -> None:
         """Called by the correlator before every write: without the lease nothing is written."""
         self._step = step.replace("_", " ")
+        self._require_lease(step)
+
+    def _require_lease(self, _step: str) -> None:
         if self._lease is None:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
 
@@ -181,7 +188,8 @@ class Correlating:
                 self._mapper.use(rules)
 
     def _tell(self, step: str) -> None:
-        self._step = step
+        """What the running job says of itself; the live path's steps do not cover it."""
+        self._told = step
 
     def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
         """A new or changed definition needs a result from all stored events; a failed one is asked again."""

@@ -48,7 +48,7 @@ def do(
     """Do a job; returns what to say of it, and its result.
 
     Raises:
-        ConfigurationError: the mapping is in force with other content.
+        ConfigurationError: the mapping to apply is not in force as it stands.
         StoreError.
     """
     asked = Asked.model_validate_json(job.payload)
@@ -64,24 +64,25 @@ def do(
         answer = {"mapping": asked.mapping.mapping, "since": asked.since.isoformat(), "rules": rules}
         return f"{matched} rows match", json.dumps(answer)
     made = mapper.apply(
-        job.tenant, in_force_with(store, asked.mapping), asked.mapping.mapping, asked.since, report
+        job.tenant, in_force(store, asked.mapping), asked.mapping.mapping, asked.since, report
     )
     done = {"mapping": asked.mapping.mapping, "since": asked.since.isoformat(), "events": made}
     return f"{sum(made.values())} events made", json.dumps(done)
 
 
-def in_force_with(store: Store, mapping: Mapping) -> list[Named]:
-    """The rules in force, with those of a mapping that may not be among them yet: they come last.
+def in_force(store: Store, mapping: Mapping) -> list[Named]:
+    """All rules in force, those of a mapping among them.
 
     Raises:
-        ConfigurationError: it is in force with other content; what it makes live would differ.
+        ConfigurationError: it is not in force with this content; what it makes live would differ.
     """
     mappings = MappingStore(store)
     present = mappings.remembered()
     same = next((one for one in present if one.mapping == mapping.mapping), None)
-    if same is not None and same.content_hash != mapping.content_hash:
+    if same is None or same.content_hash != mapping.content_hash:
+        state = "is not in force" if same is None else "is in force with other content"
         raise ConfigurationError(
-            f"The mapping {mapping.mapping} is in force with other content: put this file in the "
-            "configuration folder first, so that what comes and what is stored are mapped alike."
+            f"The mapping {mapping.mapping} {state}: put this file into mappings/ of the configuration "
+            "folder first, so that what comes and what is stored are mapped alike."
         )
-    return mappings.number(present if same else [*present, mapping])
+    return mappings.number(present)

@@ -210,7 +210,7 @@ async def test_from_file_to_journeys(world: World, deps: Deps, client: Client) -
         status = (await http.get("/v1/status")).json()
         refused = await http.post("/v1/mappings/tests", json=asked)
     assert [(one["rule"], one["state"], one["events"]) for one in rules] == [
-        ("shop/placed", "active", 44), ("shop/shipped", "active", 22), ("zzz/bad", "quarantined", 0),
+        ("shop/placed", "active", 45), ("shop/shipped", "active", 22), ("zzz/bad", "quarantined", 0),
     ]  # fmt: skip
     assert "invalid repetition" in rules[2]["error"]
     assert status["mappings"]["quarantined"] == 1
