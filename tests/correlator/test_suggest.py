@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from throughline.collector.store import Role, Store
+from throughline.correlator.mapping_files import load_mapping
+from throughline.correlator.mapping_values import compiled
 from throughline.correlator.suggest import LEAST, Column, Suggester, chosen
 from throughline.dashboards.demo.scenario import plan
+from throughline.dashboards.suggested import mapping_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +106,29 @@ def test_planted_joins_are_found_and_none_in_shuffled_data(embedded_store: Store
     ]
     store_logs(embedded_store, "shuffled", shuffled)
     assert Suggester(embedded_store, "shuffled").suggest(SINCE)["suggestions"] == []
+
+
+def test_ids_of_another_system_that_are_known_keys(embedded_store: Store) -> None:
+    """An attribute that holds keys without what stands before them: the known namespace names the object,
+    and the mapping that is written says the key whole.
+    """
+    rows = []
+    for number in range(40):
+        time = NOW + timedelta(hours=number)
+        key = {"business.event": "deal.won", "business.key.crm.deal": f"00D5/006x{number:04d}"}
+        rows.append((time, "crm", key, "half"))
+        rows.append((time + timedelta(minutes=9), "billing", {"ref": f"006x{number:04d}"}, "half"))
+    embedded_store.insert_rows("otel_logs", rows, COLUMNS, role=Role.LOADER)
+    answer = Suggester(embedded_store, "half").suggest(SINCE)
+    (join,), (thing,) = answer["suggestions"], answer["objects"]
+    assert (join["left"]["source"], join["right"]["name"]) == ("keys", "ref")
+    assert (join["shared"], join["left_rate"], join["right_rate"]) == (40, 1.0, 1.0)
+    assert (thing["namespace"], thing["known"]) == ("crm.deal", True)
+    (rule,) = load_mapping(mapping_text(answer)).rules
+    value = compiled(rule.set.keys["crm.deal"], "logs", "LogAttributes").text()
+    sql = f"SELECT DISTINCT {value} AS made FROM otel_logs WHERE Tenant = 'half' AND ServiceName = 'billing'"
+    made = embedded_store.query(f"{sql} ORDER BY made LIMIT 1", role=Role.ADHOC).result_rows
+    assert made == [("00D5/006x0000",)]
 
 
 def test_small_numbers_meet_by_chance() -> None:

@@ -176,19 +176,13 @@ async def test_from_file_to_journeys(world: World, deps: Deps, client: Client) -
     world.write(RULE.format(name="POST /orders"))
     engine.turn()
     assert mapped(world) == 3  # what came within the last two minutes, too
-    world.write("mapping: [", name="broken")
     world.write(RULE.replace("mapping: shop", "mapping: [shop"))
+    world.spans(42, 3, world.clock.now - timedelta(hours=2))
     engine.turn()
-    world.spans(42, 2, world.clock.now - timedelta(hours=2))
-    engine.turn()
-    assert mapped(world) == 6
-    (world.config / "mappings" / "broken.yaml").unlink()
+    assert mapped(world) == 7
+    engine.release()
     world.write(RULE.format(name="POST /orders"))
     world.write(BAD, "z")
-    engine.turn()
-    world.spans(44, 1, world.clock.now - timedelta(hours=2))
-    engine.turn()
-    engine.release()
     text = (world.config / "mappings" / "shop.yaml").read_text()
     asked = {"definition": text, "since": "30d"}
     preview = await answer(client, deps, world, "mappings/tests", **asked)
@@ -197,8 +191,6 @@ async def test_from_file_to_journeys(world: World, deps: Deps, client: Client) -
     assert placed["samples"][0]["after"]["business.event"] == "order.placed"
     first = await answer(client, deps, world, "mappings/applications", **asked)
     assert first["result"]["events"] == {"shop/placed": 40, "shop/shipped": 20}
-    again = await answer(client, deps, world, "mappings/applications", **asked)
-    assert set(again["result"]["events"].values()) == {0}
     engine = world.engine()
     engine.turn()
     engine.work()
