@@ -21,16 +21,17 @@ CREATE TABLE IF NOT EXISTS mapping_progress (
 ORDER BY Tenant
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- Sums: what a rule does in a year is a few rows once they are merged.
 CREATE TABLE IF NOT EXISTS mapping_activity (
     Tenant LowCardinality(String),
     Rule String,
     Revision UInt32,
-    At DateTime64(6, 'UTC'),
     What Enum8('mapped' = 1, 'applied' = 2, 'quarantined' = 3),
-    Rows UInt64,
-    Error String CODEC(ZSTD(1))
-) ENGINE = MergeTree
-ORDER BY (Tenant, Rule, At)
+    At SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
+    Rows SimpleAggregateFunction(sum, UInt64),
+    Error SimpleAggregateFunction(anyLast, String) CODEC(ZSTD(1))
+) ENGINE = AggregatingMergeTree
+ORDER BY (Tenant, Rule, Revision, What)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The cursor reads what came lately: parts and granules that are older are skipped.
