@@ -89,7 +89,7 @@ class Mapper:
     def turn(self) -> int:
         """Map what has come; returns how many events that made. Raises: StoreError."""
         if not self.rules:
-            self._idle = True
+            self._idle, self._since = True, None
             return 0
         started = self._clock()
         since, first = self._cursor(started)

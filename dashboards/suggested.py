@@ -68,12 +68,11 @@ def _value(places: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     own = {one["prefix"] for one, _ in places}
     if own == prefixes or (len(names) == 1 and place["prefix"] in prefixes and len(prefixes) == 1):
         return json.dumps({"pick": names})
-    if not thing["known"]:
+    if not thing["known"] or prefixes == {""}:
         return json.dumps({"pick": names, "regex": _LAST_PART})
     if len(prefixes) == 1 and None not in prefixes:
-        return json.dumps(
-            {"join": [prefixes.pop().removesuffix("/"), {"pick": names, "regex": _LAST_PART}], "by": "/"}
-        )
+        before = prefixes.pop().removesuffix("/").replace("{", "{{").replace("}", "}}")
+        return json.dumps({"join": [before, {"pick": names, "regex": _LAST_PART}], "by": "/"})
     return json.dumps({"pick": names}) + "  # the known keys have several prefixes: write the right one"
 
 

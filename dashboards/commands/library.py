@@ -100,7 +100,9 @@ def rollback(
     *,
     to: Annotated[
         str | None,
-        typer.Option(help="Version, or digits of its hash; default: the one before.", show_default=False),
+        typer.Option(
+            help="Version, or digits of its hash; default: the one before.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Let an earlier version of a definition count again, until its file says something else."""
