@@ -14,6 +14,7 @@ from throughline.dashboards.correlating import Correlating, holder
 from throughline.dashboards.exclusive import FolderInUse, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
+from throughline.dashboards.live_mappings import LiveMappings
 from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def _engine_of_our_own(settings: EngineSettings, control: ControlStore) -> Itera
     with contextlib.closing(Store.open(settings.store_url)) as store:
         store.migrate()
         definitions = LiveDefinitions(settings.config, control)
-        correlating = Correlating(store, control, definitions, holder=holder(settings), clock=utc_now)
+        mappings = LiveMappings(settings.config, store)
+        correlating = Correlating(
+            store, control, definitions, holder=holder(settings), clock=utc_now, mappings=mappings
+        )
         correlating.reload()
         stop = threading.Event()
         threads = [

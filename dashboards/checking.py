@@ -14,6 +14,7 @@ from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
+from throughline.correlator.mapping_files import load_mappings
 from throughline.correlator.outbound.subscriptions import load_subscriptions
 from throughline.correlator.process import SHIPPED, load_processes, places
 from throughline.correlator.reference_files import load_tables
@@ -52,6 +53,7 @@ class Checked:
     tokens: int
     connections: int
     subscriptions: int
+    mappings: int
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -66,7 +68,8 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         )
     loaded = load_processes(folder)
     reference = load_tables(folder)
-    errors = [str(error) for error in (*loaded.errors, *reference.errors)]
+    mappings = load_mappings(folder)
+    errors = [str(error) for error in (*loaded.errors, *reference.errors, *mappings.errors)]
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
@@ -94,6 +97,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         tokens=tokens,
         connections=connections,
         subscriptions=subscriptions,
+        mappings=len(mappings.mappings),
     )
 
 

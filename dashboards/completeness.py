@@ -10,6 +10,7 @@ from typing import Any
 
 from throughline.collector.spool import pending
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.mapping_store import MappingStore
 
 SQL = load_queries("throughline.dashboards", "status")
 SIGNALS = {"traces": "spans", "logs": "logs", "metrics": "metrics", "events": "events"}
@@ -22,6 +23,7 @@ def completeness(store: Store, spool: Path, tenant: str, now: datetime) -> dict[
     stored = {signal: int(rows) for signal, rows in _rows(store, "stored", tenant)}
     until, oldest, dead_letters = _rows(store, "correlated", tenant)[0]
     hubs, detached, looped = _rows(store, "linking", tenant)[0]
+    rules = MappingStore(store).states(tenant)
     return {
         "received": {name: loaded.get(name, 0) + waiting.get(name, 0) for name in SIGNALS.values()},
         "stored": {name: stored.get(name, 0) for name in SIGNALS.values()},
@@ -37,6 +39,11 @@ def completeness(store: Store, spool: Path, tenant: str, now: datetime) -> dict[
             {"event": event, "since": _utc(since), "reason": reason}
             for event, since, reason in _rows(store, "gaps", tenant)
         ],
+        "mappings": {
+            "rules": len(rules),
+            "quarantined": sum(one.quarantined for one in rules),
+            "events": sum(one.mapped for one in rules),
+        },
     }
 
 

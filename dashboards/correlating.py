@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.mapper import Mapper
 from throughline.correlator.reference_store import ReferenceStore
 from throughline.correlator.worker import Correlator
-from throughline.dashboards import looking_back
+from throughline.dashboards import looking_back, mapping_jobs
+from throughline.dashboards.live_mappings import LiveMappings
 from throughline.dashboards.questions import COMPARE, Question
 from throughline.dashboards.surveying import SURVEY, answer
 from throughline.probes.errors import LeaseLost, StoreError, ThroughlineError
@@ -47,6 +49,7 @@ class Correlating:
         *,
         holder: str,
         clock: Callable[[], datetime],
+        mappings: LiveMappings | None = None,
     ) -> None:
         self.processes: tuple[Process, ...] = ()
         self._store = store
@@ -57,14 +60,18 @@ class Correlating:
         self._reference = ReferenceStore(store)
         self._queries = load_queries("throughline.dashboards", "engine")
         self._correlator: Correlator | None = None
+        self._mappings = mappings
+        self._mapper = Mapper(store, checkpoint=self._require_lease)
         self._looked_at: datetime | None = None
         self._swept: dict[str, datetime] = {}
         self._asked: dict[tuple[str, str], datetime] = {}
         self._lease: Lease | None = None
         self._job: Job | None = None
         self._step = ""
+        self._told = ""
         self._lease_lock = threading.Lock()
         self._swap_lock = threading.Lock()
+        self._mapping_lock = threading.RLock()
 
     def turn(self) -> None:
         """Once: read changed definitions, then correlate every tenant's new rows.
@@ -75,6 +82,7 @@ class Correlating:
         if not self._hold():
             return
         self.reload()
+        self._map()
         correlator, now = self._correlator, self._clock()
         if correlator is None:
             return
@@ -103,6 +111,7 @@ class Correlating:
                 message = str(error)
             finally:
                 self._job = None
+                self._told = ""
                 self._control.finish_job(
                     job, self._holder, self._clock(), state=state, message=message, result=result
                 )
@@ -115,7 +124,8 @@ class Correlating:
                 self._lease = self._control.renew_lease(self._lease, LEASE_TIME, now)
         job = self._job
         if job is not None:
-            self._control.report_job(job, self._holder, LEASE_TIME, now, progress=0.0, message=self._step)
+            said = self._told or self._step
+            self._control.report_job(job, self._holder, LEASE_TIME, now, progress=0.0, message=said)
 
     def reload(self) -> None:
         """Read the definitions if they have changed; a running rebuild ends with those it began with."""
@@ -136,6 +146,15 @@ class Correlating:
             self.processes = loaded.processes
             self._looked_at = None
             self._asked.clear()
+
+    def _map(self) -> None:
+        """Make events of telemetry of others. What keeps that from happening keeps nothing else."""
+        try:
+            with self._mapping_lock:
+                self._reload_mappings()
+                self._mapper.turn()
+        except StoreError:
+            log.exception("mapping goes on with the next look")
 
     def rebuild_everything(self) -> int:
         """Ask for a rebuild of every process of every tenant; returns how many."""
@@ -166,8 +185,22 @@ class Correlating:
     def _check(self, step: str) -> None:
         """Called by the correlator before every write: without the lease nothing is written."""
         self._step = step.replace("_", " ")
+        self._require_lease(step)
+
+    def _require_lease(self, _step: str) -> None:
         if self._lease is None:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
+
+    def _reload_mappings(self) -> None:
+        """Read the mappings if they have changed."""
+        with self._mapping_lock:
+            rules = self._mappings.reload(self._clock()) if self._mappings else None
+            if rules is not None:
+                self._mapper.use(rules)
+
+    def _tell(self, step: str) -> None:
+        """What the running job says of itself; the live path's steps do not cover it."""
+        self._told = step
 
     def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
         """A new or changed definition needs a result from all stored events; a failed one is asked again."""
@@ -181,6 +214,9 @@ class Correlating:
         """Do a job; returns what to say of it, and its result."""
         if self._correlator is None:
             raise ThroughlineError("No definitions are read yet; ask again.")
+        if job.kind in mapping_jobs.KINDS:
+            self._reload_mappings()
+            return mapping_jobs.do(self._mapper, self._store, job, self._clock(), self._tell)
         if job.kind == SURVEY:
             return "", answer(self._store, job.tenant, job.payload)
         if job.kind == COMPARE:

@@ -27,9 +27,9 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`access`, `processes`, `connections`, `subscriptions` and `clock` are asked at each request: files change
-    while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks
-    rest on. `broken_target` says why a replay target is not called at the moment, or ''.
+    """`access`, `processes`, `connections`, `subscriptions` and `clock` are asked at each request: files
+    change while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what
+    outlooks rest on. `broken_target` says why a replay target is not called at the moment, or ''.
     """
 
     store: Store

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 from throughline.collector.auth import Access, require_safe_bind
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role, Store
+from throughline.correlator.mapping_files import load_mappings
+from throughline.correlator.mapping_store import MappingStore
 from throughline.correlator.process import load_processes
 from throughline.correlator.routing import load_routing
 from throughline.dashboards.exclusive import FolderInUse, listening, locked
-from throughline.probes.errors import ThroughlineError
+from throughline.dashboards.mapping_verbs import quarantined
+from throughline.probes.errors import StoreError, ThroughlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from throughline.dashboards.engine_settings import EngineSettings
 
 GIBIBYTE = 1024**3
+UNKNOWN_TABLE = 60
 LEAST_FREE_BYTES = 2 * GIBIBYTE
 PACKAGES = ("chdb-core", "clickhouse-connect", "streamlit", "opentelemetry-sdk", "protobuf", "sqlalchemy")
 
@@ -48,6 +52,7 @@ def diagnose(settings: EngineSettings, intake_ports: dict[str, int]) -> list[Fin
         ("configuration", lambda: _configuration(settings)),
         ("store", lambda: _store(settings, runs=runs)),
         ("control store", lambda: _control(settings)),
+        ("mappings", lambda: _mappings(settings, runs=runs)),
     ]
     for option, port in {"--port": settings.port, **intake_ports}.items():
         looks.append((f"port {port}", partial(_port, settings.host, port, option, runs=runs)))
@@ -104,6 +109,9 @@ def _configuration(settings: EngineSettings) -> str:
     loaded = load_processes(settings.config)
     if loaded.errors:
         raise ThroughlineError("\n".join(str(error) for error in loaded.errors))
+    mappings = load_mappings(settings.config)
+    if mappings.errors:
+        raise ThroughlineError("\n".join(str(error) for error in mappings.errors))
     load_routing(settings.config)
     access = Access.load(settings.config, os.environ)
     require_safe_bind(settings.host, access)
@@ -119,6 +127,26 @@ def _store(settings: EngineSettings, *, runs: bool) -> str:
     with contextlib.closing(Store.open(settings.store_url)) as store:
         version = store.query("SELECT version()", role=Role.ADHOC).result_rows[0][0]
     return f"{'embedded' if settings.store is None else 'server'}, ClickHouse {version}"
+
+
+def _mappings(settings: EngineSettings, *, runs: bool) -> str:
+    """Whether every mapping rule works; a running engine is asked, for it alone can read its store."""
+    if settings.store is None and runs:
+        base = f"http://{settings.host}:{settings.port}/api/v1"
+        failed = quarantined(base, os.environ.get("THROUGHLINE_TOKEN"))
+    elif settings.store is None and not settings.data.joinpath("store").exists():
+        return "none in force yet"
+    else:
+        with contextlib.closing(Store.open(settings.store_url)) as store:
+            try:
+                failed = MappingStore(store).failed()
+            except StoreError as error:
+                if error.code != UNKNOWN_TABLE:
+                    raise
+                return "none in force yet: the store is of an earlier version"
+    if failed:
+        raise ThroughlineError("\n".join(failed))
+    return "no rule is quarantined"
 
 
 def _control(settings: EngineSettings) -> str:

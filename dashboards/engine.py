@@ -32,6 +32,7 @@ from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
+from throughline.dashboards.live_mappings import LiveMappings
 from throughline.dashboards.live_replays import LiveReplays
 from throughline.dashboards.live_routing import LiveRouting
 from throughline.dashboards.live_tables import LiveTables
@@ -76,6 +77,7 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             LiveDefinitions(settings.config, control),
             holder=holder(settings),
             clock=utc_now,
+            mappings=LiveMappings(settings.config, store),
         )
         tables = LiveTables(settings.config, store, pages.reporting_currency)
         replays = LiveReplays(settings.config, control)

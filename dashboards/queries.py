@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.definition import Process
 from throughline.dashboards.completeness import completeness
 from throughline.dashboards.exception_reader import ExceptionReader
 from throughline.dashboards.likely import Likely
+from throughline.dashboards.link_rates import link_rates
 from throughline.dashboards.money import By, Figures, Money, Reference
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
 
@@ -143,6 +145,13 @@ class PageQueries:
     def spans(self, trace: str) -> pd.DataFrame:
         """The spans of a trace, in order of start."""
         return self._frame("spans", trace=trace)
+
+    def link_rates(self, processes: Sequence[Process]) -> list[Row]:
+        """How well systems are joined, by process and level."""
+        return self._kept.get(
+            ("link_rates", self._tenant, tuple(one.definition_hash for one in processes)),
+            lambda: link_rates(self._store, self._tenant, processes),
+        )
 
     def completeness(self) -> dict[str, Any]:
         """The numbers of `/status`."""

@@ -17,6 +17,7 @@ from throughline.dashboards.api import (
     exceptions,
     handling,
     journeys,
+    mappings,
     money,
     objects,
     problems,
@@ -58,7 +59,7 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, objects, cycles, exceptions, money, status, query, dead_letters):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        for acting in (backtests, as_of, closings, handling, replays, subscriptions):
+        for acting in (backtests, as_of, closings, handling, replays, subscriptions, mappings):
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)

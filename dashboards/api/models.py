@@ -252,6 +252,25 @@ class Unheard(BaseModel):
     reason: str
 
 
+class LinkRate(BaseModel):
+    """Of the objects of a level, how many have a parent; of many objects a sample was looked at."""
+
+    process: str
+    level: list[str]
+    objects: int
+    linked: int
+    rate: float
+    sampled: float
+
+
+class MappingCounts(BaseModel):
+    """Rules that make events of telemetry of others."""
+
+    rules: int
+    quarantined: int
+    events: int
+
+
 class StatusAnswer(BaseModel):
     """How complete and how fresh everything is."""
 
@@ -266,6 +285,8 @@ class StatusAnswer(BaseModel):
     detached: int
     looped: int
     unheard: list[Unheard]
+    mappings: MappingCounts
+    link_rates: list[LinkRate]
 
 
 class MilestoneItem(BaseModel):

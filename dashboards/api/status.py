@@ -11,6 +11,7 @@ from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import ProcessPage, StatusAnswer
 from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.completeness import active_generations, completeness
+from throughline.dashboards.link_rates import link_rates
 from throughline.dashboards.process_picture import picture
 
 _DRAWN: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {}}}}
@@ -26,7 +27,8 @@ def router(context: Context) -> APIRouter:
     @context.threaded
     def status(principal: Reading) -> Json:
         """Count what was received, stored and could not be joined, and say how far correlation has come."""
-        return Json(completeness(deps.store, deps.spool, principal.tenant, deps.clock()))
+        counted = completeness(deps.store, deps.spool, principal.tenant, deps.clock())
+        return Json(counted | {"link_rates": link_rates(deps.store, principal.tenant, deps.processes())})
 
     @routes.get("/processes", response_model=ProcessPage)
     @context.threaded

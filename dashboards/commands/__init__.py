@@ -17,6 +17,7 @@ from throughline.dashboards.commands.dead_letters import dead_letters
 from throughline.dashboards.commands.exchange import export_ocel, import_ocel
 from throughline.dashboards.commands.library import check, picture, rollback, versions
 from throughline.dashboards.commands.look_back import as_of, close
+from throughline.dashboards.commands.mapping import mapping, suggest_keys
 from throughline.dashboards.commands.replaying import replay
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.dashboards.commands.subscriptions import subscriptions
@@ -25,10 +26,10 @@ from throughline.probes.errors import ThroughlineError
 
 VERBS = (
     up, demo, edge, engine, check, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
-    journey, replay, export_ocel, import_ocel, subscriptions, doctor,
+    journey, replay, suggest_keys, export_ocel, import_ocel, subscriptions, doctor,
 )  # fmt: skip
 
-GROUPS = {"connections": connections, "dead-letters": dead_letters}
+GROUPS = {"connections": connections, "dead-letters": dead_letters, "mapping": mapping}
 """Verbs that have verbs of their own."""
 
 app = typer.Typer(

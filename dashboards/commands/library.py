@@ -48,7 +48,7 @@ def check(
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
     files = f"{found.connections} connections, {found.routes} routes, {found.targets} targets"
-    counted = f"{len(found.processes)} processes, {files}, {found.tokens} tokens"
+    counted = f"{len(found.processes)} processes, {found.mappings} mappings, {files}, {found.tokens} tokens"
     if found.subscriptions:
         counted += f", {found.subscriptions} subscriptions"
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")

@@ -276,6 +276,7 @@ def _freshness(session: Session) -> None:
     status = session.ask.completeness()
     st.html(f'<div id="freshness">{parts.heading("Freshness and completeness")}</div>')
     st.html(parts.cards(_completeness_cards(status)))
+    _link_rates(session)
     sources = session.ask.sources()
     if sources.empty:
         return
@@ -310,6 +311,41 @@ def _freshness(session: Session) -> None:
     )
 
 
+def _link_rates(session: Session) -> None:
+    """Of each level's objects, how many have a parent: where systems are not joined, journeys break off."""
+    rates = session.ask.link_rates(tuple(session.processes.values()))
+    if not rates:
+        return
+    st.html(
+        parts.table(
+            ["Process", "Level", "Objects", "With a parent", "Link rate", "Looked at"],
+            [
+                [
+                    parts.text(session.title(one["process"])),
+                    parts.text(" / ".join(one["level"])),
+                    f"{one['objects']:,}",
+                    f"{one['linked']:,}",
+                    f"{one['rate']:.1%}",
+                    f"{one['sampled']:.0%} of them",
+                ]
+                for one in rates
+            ],
+            numeric=[2, 3, 4],
+            whole=[1],
+        )
+    )
+
+
+def _mapping_card(mappings: dict[str, int]) -> list[str]:
+    """What rules make of telemetry of others, if there are any."""
+    if not mappings["rules"]:
+        return []
+    failed = mappings["quarantined"]
+    detail = f"{failed:,} quarantined: throughline doctor says why" if failed else "events made by rules"
+    colour = theme.STATE_COLOURS["late"] if failed else ""
+    return [parts.card("Mapped", f"{mappings['events']:,}", detail, colour=colour)]
+
+
 def _completeness_cards(status: dict[str, Any]) -> list[str]:
     received, stored = sum(status["received"].values()), sum(status["stored"].values())
     unlinked = status["ambiguous_links"] + status["detached"] + status["looped"]
@@ -332,6 +368,7 @@ def _completeness_cards(status: dict[str, Any]) -> list[str]:
             f"{status['detached']:,} below hubs; {status['looped']:,} in loops of their own level",
         ),
         parts.card("Hub keys", f"{status['hub_keys']:,}", "too common to link by"),
+        *_mapping_card(status["mappings"]),
         *_unheard_card(status["unheard"]),
     ]
 

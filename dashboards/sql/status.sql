@@ -65,3 +65,21 @@ FROM source_gaps FINAL
 WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= now64(6, 'UTC') AND ifNull(Until > now64(6, 'UTC'), 1)
 GROUP BY event
 ORDER BY event
+
+-- objects --
+-- How many rows there are of objects: of many, some are looked at.
+SELECT count() FROM objects WHERE Tenant = {tenant:String}
+
+-- link_rates --
+-- Objects below the root, and those of them with a parent. Objects are hashes: those below a bound are a fair sample.
+SELECT Process, Level, count(), countIf(State != 'orphan')
+FROM
+(
+    SELECT toString(Process) AS Process, Object, Level, toString(State) AS State, Deleted FROM objects
+    WHERE Tenant = {tenant:String} AND Level > 0 AND Object <= {bound:UInt64}
+        AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})
+    ORDER BY Version DESC LIMIT 1 BY Process, Object
+)
+WHERE Deleted = 0
+GROUP BY Process, Level
+ORDER BY Process, Level
