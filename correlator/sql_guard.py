@@ -20,7 +20,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from throughline.dashboards.functions import is_function, is_word
+from throughline.correlator.functions import is_function, is_word
 from throughline.probes.errors import ThroughlineError
 
 DIALECT = "clickhouse"
