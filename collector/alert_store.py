@@ -30,7 +30,7 @@ from throughline.collector.store import Role
 from throughline.probes.errors import ControlError, LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from throughline.collector.control import ControlStore, Lease
@@ -217,7 +217,7 @@ class AlertStore:
         wanted = sa.select(alert_transitions).where(alert_transitions.c.copied == sa.false())
         return self._rows(wanted.order_by(alert_transitions.c.number).limit(_MOST_COPIED))
 
-    def copy(self, store: Store) -> int:
+    def copy(self, store: Store, checkpoint: Callable[[str], None] = lambda _: None) -> int:
         """Bring transitions to ClickHouse that are not there yet; returns how many. Copied twice counts once.
 
         Raises: StoreError, ControlError; the next call tries again.
@@ -225,7 +225,9 @@ class AlertStore:
         rows = self.waiting()
         if rows:
             store.insert_rows("alert_history", [_copied(row) for row in rows], _COPY, role=Role.ALERTS)
+            checkpoint("copied")
             self.mark_copied(rows)
+            checkpoint("marked")
         return len(rows)
 
     def mark_copied(self, rows: Sequence[dict[str, Any]]) -> None:
