@@ -132,7 +132,7 @@ def load_rules(
     """Read the shipped rules and `<config_dir>/rules/*.yaml`; there a file of the same name replaces the
     shipped one. A file that broke is replaced by what `last` holds of it.
     """
-    calendars = _calendars(config_dir)
+    calendars = calendars_of(config_dir)
     found: dict[str, ReadyFile] = {}
     errors: list[InvalidRules] = []
     taken: dict[str, str] = {}
@@ -163,7 +163,7 @@ def parse_rules(
         parsed = RuleFile.model_validate(tree)
     except ValidationError as error:
         raise InvalidRules(problems(error, tree, file, _PARTS)) from error
-    known = _calendars(None) if calendars is None else calendars
+    known = calendars_of(None) if calendars is None else calendars
     wrong: list[Problem] = []
 
     def place(*path: str | int) -> Place:
@@ -234,7 +234,8 @@ def _refuse_taken(ready: ReadyFile, taken: Mapping[str, str], path: Path) -> Non
         )
 
 
-def _calendars(config_dir: Path | None) -> dict[str, BusinessCalendar]:
+def calendars_of(config_dir: Path | None) -> dict[str, BusinessCalendar]:
+    """The calendars of working time, by their ids."""
     found = load_calendars(config_dir).calendars
     return {
         name: one for name, one in found.items() if isinstance(one, BusinessCalendar) and name != ALWAYS
