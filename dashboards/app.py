@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from throughline.collector.auth import Scope as Permission
 from throughline.collector.auth import is_loopback
 from throughline.collector.exception_acts import ExceptionActs
 from throughline.dashboards import session
@@ -27,6 +29,7 @@ from throughline.dashboards.api.problems import answer
 from throughline.dashboards.definitions import publish_definitions
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.theme import STREAMLIT_OPTIONS
+from throughline.probes.errors import IntakeError
 
 log = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).parent / "pages" / "main.py"
@@ -58,6 +61,7 @@ def create_app(deps: Deps) -> ASGIApp:
         routes=[
             Route("/api", _to_docs),
             Mount("/api", app=api),
+            Route("/metrics", functools.partial(_metrics, deps), methods=["GET"]),
             Route("/login", _login, methods=["POST"]),
             Route("/logout", _logout, methods=["GET", "POST"]),
         ],
@@ -83,6 +87,18 @@ class _KnownHost:
                 await answer(421, "Unknown host", detail)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+async def _metrics(deps: Deps, request: Request) -> Response:
+    """Prometheus metrics; with tokens, for those who hold `admin`, as they name every tenant."""
+    if deps.metrics is None:
+        return answer(404, "Not found", "This process counts nothing; ask the engine.")
+    try:
+        deps.access().authenticate(request.headers.get("authorization")).require(Permission.ADMIN)
+    except IntakeError as error:
+        return answer(401, "Unauthorized", str(error))
+    text, content_type = deps.metrics.text(request.headers.get("accept", ""))
+    return Response(text, headers={"content-type": content_type})
 
 
 async def _to_docs(_: Request) -> Response:

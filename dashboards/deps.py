@@ -10,7 +10,9 @@ from pathlib import Path
 from throughline.collector.auth import Access
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
+from throughline.correlator.alerts.rule_files import LoadedRules
 from throughline.correlator.definition import Process
+from throughline.dashboards.engine_metrics import EngineMetrics
 from throughline.dashboards.outlook import KEPT_SECONDS
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.settings import DashboardSettings
@@ -22,8 +24,8 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`access`, `processes` and `clock` are asked at each request: tokens and definitions change while the
-    engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
+    """`access`, `processes`, `rules` and `clock` are asked at each request: tokens and definitions change
+    while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
     """
 
     store: Store
@@ -33,4 +35,6 @@ class Deps:
     settings: DashboardSettings = field(default_factory=DashboardSettings)
     clock: Callable[[], datetime] = _utc_now
     control: ControlStore | None = None
+    rules: Callable[[], LoadedRules] = LoadedRules
+    metrics: EngineMetrics | None = None
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))

@@ -19,15 +19,20 @@ from throughline.collector.control import ControlStore
 from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
 from throughline.collector.loader import Loader
 from throughline.collector.store import Store
+from throughline.dashboards.alert_settings import AlertSettings
+from throughline.dashboards.alerting import Alerting
 from throughline.dashboards.app import create_app
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.correlating import Correlating, holder
+from throughline.dashboards.counting import Counting
 from throughline.dashboards.deps import Deps
+from throughline.dashboards.engine_metrics import EngineMetrics
 from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.live_routing import LiveRouting
+from throughline.dashboards.live_rules import LiveRules
 from throughline.dashboards.live_tables import LiveTables
 from throughline.dashboards.settings import DashboardSettings
 
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 
     from throughline.dashboards.engine_settings import EngineSettings
 
+ALERTS_SECONDS = 1.0
 BEAT_SECONDS = 4.0
 STOP_SECONDS = 7.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -69,8 +75,26 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             clock=utc_now,
         )
         tables = LiveTables(settings.config, store, pages.reporting_currency)
+        alerts, rules, metrics = (
+            from_environment(AlertSettings),
+            LiveRules(settings.config, control),
+            EngineMetrics(),
+        )
+        alerting = Alerting(
+            store,
+            control,
+            rules,
+            alerts,
+            metrics,
+            spool=settings.data / "spool",
+            holder=holder(settings),
+            clock=utc_now,
+        )
+        counting = Counting(store, metrics, alerts, utc_now)
         stack.enter_context(marked(control, holder(settings), correlating))
-        stack.enter_context(working(settings, store, correlating, access, tables))
+        stack.enter_context(
+            working(settings, store, correlating, access, tables, alerting=alerting, counting=counting)
+        )
         deps = Deps(
             store=store,
             access=lambda: access.current,
@@ -79,6 +103,8 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
             settings=pages,
             clock=utc_now,
             control=control,
+            rules=lambda: rules.current,
+            metrics=metrics,
         )
         _Server(create_app(deps), on_ready).run([listener])
 
@@ -101,9 +127,16 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
 
 @contextlib.contextmanager
 def working(
-    settings: EngineSettings, store: Store, correlating: Correlating, access: LiveAccess, tables: LiveTables
+    settings: EngineSettings,
+    store: Store,
+    correlating: Correlating,
+    access: LiveAccess,
+    tables: LiveTables,
+    *,
+    alerting: Alerting,
+    counting: Counting,
 ) -> Iterator[None]:
-    """Run the loader, the correlating loop, the look at tokens and tables on threads of their own."""
+    """Run the loader, the correlating loop, alerts, the look at tokens and tables on threads of their own."""
     stop = threading.Event()
     loader = Loader(store, settings.data / "spool")
     routing = LiveRouting(settings.config, store, utc_now)
@@ -116,12 +149,16 @@ def working(
         KeptThread("tokens", access.reload, every=RELOAD_SECONDS, stop=stop),
         KeptThread("routing", routing.reload, every=RELOAD_SECONDS, stop=stop),
         KeptThread("tables", lambda: tables.reload(utc_now()), every=RELOAD_SECONDS, stop=stop),
+        KeptThread("alerts", alerting.turn, every=ALERTS_SECONDS, stop=stop),
+        KeptThread("alert leases", alerting.beat, every=BEAT_SECONDS, stop=stop),
+        KeptThread("metrics", counting.turn, every=counting.every, stop=stop),
     ]
     try:
         with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):
             yield
     finally:
         correlating.release()
+        alerting.release()
 
 
 def _cut_off(names: list[str]) -> None:

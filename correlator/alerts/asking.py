@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from throughline.collector.store import Role, Store
 from throughline.correlator.alerts.expression import CORRELATED, VALUE
@@ -88,21 +88,11 @@ def ask(
 def _samples(
     store: Store, tenant: str, ready: Ready, now: datetime, limits: Limits, sources: Mapping[str, str]
 ) -> tuple[Sample, ...] | Failure:
-    safe = _guarded(ready.sql_at(now), tuple(sorted(sources.items())))
-    bounds = (
-        "SETTINGS do_not_merge_across_partitions_select_final = 1, "
-        f"max_execution_time = {limits.seconds:g}, timeout_overflow_mode = 'throw', "
-        f"max_memory_usage = {limits.memory_bytes}, limit = {ready.limit + 1}, max_threads = 1, "
-        "max_ast_depth = 500, readonly = 1"
-    )
-    bound = _bound(tenant, now) if _PARAMETER.search(safe) else None
-    answer = store.query(f"{safe} {bounds}", bound, role=Role.ALERTS)
-    if len(answer.result_rows) > ready.limit:
+    answered = rows(store, tenant, ready.sql_at(now), now, ready.limit + 1, limits, sources)
+    if len(answered) > ready.limit:
         return Failure("cardinality", f"it returned more than {ready.limit} label sets")
-    columns = tuple(answer.column_names) or ready.expression.columns
     found = []
-    for row in answer.result_rows:
-        given = dict(zip(columns, row, strict=True))
+    for given in answered:
         number = given.pop(VALUE)
         if number is None:
             continue
@@ -113,6 +103,31 @@ def _samples(
         if not math.isnan(value):
             found.append(Sample({name: _label(text) for name, text in given.items()}, value))
     return tuple(found)
+
+
+def rows(
+    store: Store,
+    tenant: str,
+    sql: str,
+    now: datetime,
+    most: int,
+    limits: Limits,
+    sources: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """Run somebody's SELECT for one tenant as at `now`, guarded and within limits; at most so many rows.
+
+    Raises: QueryRefused, StoreError.
+    """
+    safe = _guarded(sql, tuple(sorted((sources or {}).items())))
+    bounds = (
+        "SETTINGS do_not_merge_across_partitions_select_final = 1, "
+        f"max_execution_time = {limits.seconds:g}, timeout_overflow_mode = 'throw', "
+        f"max_memory_usage = {limits.memory_bytes}, limit = {most}, max_threads = 1, "
+        "max_ast_depth = 500, readonly = 1"
+    )
+    bound = _bound(tenant, now) if _PARAMETER.search(safe) else None
+    answer = store.query(f"{safe} {bounds}", bound, role=Role.ALERTS)
+    return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
 
 
 def _label(given: object) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from throughline.collector.alert_store import Change, RuleRecord, StoredAlert
     from throughline.collector.control import Lease
     from throughline.collector.store import Store
-    from throughline.correlator.alerts.rule_files import Ready, ReadyGroup
+    from throughline.correlator.alerts.rule_files import ReadyGroup
 
 AT_ONCE = 2
 """SELECTs that run at a time: as many as the role has clients."""
@@ -204,4 +204,3 @@ def _gone(known: Mapping[str, list[StoredAlert]], present: set[str], now: dateti
     lost = [one for rule, alerts in known.items() if rule not in present for one in alerts]
     made = [ended(one, now, "its rule was taken away") for one in lost]
     return [one for one in made if one is not None]
-

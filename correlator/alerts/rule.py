@@ -85,7 +85,10 @@ class Rule(Part):
     def _labels_exist(self) -> Self:
         given = set(self.expression.columns) - {VALUE}
         known = given | set(self.labels) | {"alertname"}
-        findings = [*_unknown("labels", self.labels, given), *_unknown("annotations", self.annotations, known)]
+        findings = [
+            *_unknown("labels", self.labels, given),
+            *_unknown("annotations", self.annotations, known),
+        ]
         if findings:
             raise InconsistentError(findings)
         return self
@@ -108,7 +111,9 @@ class Group(Part):
         for place, rule in enumerate(self.rules):
             key = (rule.alert, tuple(sorted(rule.labels.items())))
             if key in seen:
-                findings.append((("rules", place, "alert"), f"'{rule.alert}' is there twice; labels must differ"))
+                findings.append(
+                    (("rules", place, "alert"), f"'{rule.alert}' is there twice; labels must differ")
+                )
             seen.add(key)
         if findings:
             raise InconsistentError(findings)
@@ -141,7 +146,9 @@ class Slo(Part):
         added = {"alertname", "slo", "severity", "long_window", "short_window"}
         findings += _unknown("annotations", self.annotations, given | set(self.labels) | added)
         if taken := sorted(given & (added | {VALUE})):
-            findings.append((("expr",), f"'{taken[0]}' is a label that objectives set; call the column otherwise"))
+            findings.append(
+                (("expr",), f"'{taken[0]}' is a label that objectives set; call the column otherwise")
+            )
         if self.period.business and self.calendar is None:
             findings.append((("window",), "business time needs a `calendar`"))
         if findings:

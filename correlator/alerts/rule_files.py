@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from throughline.correlator.alerts import slo as objectives
 from throughline.correlator.alerts import template
-from throughline.correlator.alerts.expression import Expression, read as read_expression
+from throughline.correlator.alerts.expression import Expression
+from throughline.correlator.alerts.expression import read as read_expression
 from throughline.correlator.alerts.rule import Group, Rule, RuleFile, Slo
 from throughline.correlator.alerts.slo import BURNS, Burn
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
@@ -151,9 +152,7 @@ def load_rules(
     return LoadedRules(found, tuple(errors))
 
 
-def parse_rules(
-    source: Path | str, *, calendars: Mapping[str, BusinessCalendar] | None = None
-) -> ReadyFile:
+def parse_rules(source: Path | str, *, calendars: Mapping[str, BusinessCalendar] | None = None) -> ReadyFile:
     """Read a file (`Path`) or YAML text (`str`).
 
     Raises: InvalidRules, with every problem found.
@@ -237,6 +236,4 @@ def _refuse_taken(ready: ReadyFile, taken: Mapping[str, str], path: Path) -> Non
 def calendars_of(config_dir: Path | None) -> dict[str, BusinessCalendar]:
     """The calendars of working time, by their ids."""
     found = load_calendars(config_dir).calendars
-    return {
-        name: one for name, one in found.items() if isinstance(one, BusinessCalendar) and name != ALWAYS
-    }
+    return {name: one for name, one in found.items() if isinstance(one, BusinessCalendar) and name != ALWAYS}

@@ -140,9 +140,7 @@ def _found(path: Path, name: str, tree: Any, file: str) -> ReadyFile:
     raise InvalidTests([Problem(*place_of(tree, ("rule_files",), (file, 1)), f"there is no file {name}")])
 
 
-def _failures(
-    store: Store, file: TestFile, case: Case, rules: Sequence[Ready]
-) -> Iterator[tuple[int, str]]:
+def _failures(store: Store, file: TestFile, case: Case, rules: Sequence[Ready]) -> Iterator[tuple[int, str]]:
     """What is not as expected: the number of the expectation (-1: the test itself), and a sentence."""
     names = {rule.rule.alert for rule in rules}
     wanted = {one.alertname for one in case.alert_rule_test}

@@ -84,7 +84,9 @@ def _pipeline(text: str) -> Iterator[_Call]:
     for word in _WORD.finditer(text):
         quoted, label, value, name, number, pipe, other = word.groups()
         if other is not None:
-            raise BadTemplate(f"'{other}' cannot be read in '{{{{{text}}}}}'; allowed are $value, $labels.name")
+            raise BadTemplate(
+                f"'{other}' cannot be read in '{{{{{text}}}}}'; allowed are $value, $labels.name"
+            )
         if pipe:
             stages.append([])
         elif label:
@@ -125,7 +127,7 @@ def _check_format(given: Value | _Label | None) -> None:
     text = given if isinstance(given, str) else ""
     verbs = [verb for verb in _VERB.findall(text) if verb != "%%"]
     if len(verbs) != 1 or "%" in _VERB.sub("", text):
-        raise BadTemplate("printf takes a text with one verb, such as \"%.2f\", \"%d\" or \"%s\"")
+        raise BadTemplate('printf takes a text with one verb, such as "%.2f", "%d" or "%s"')
 
 
 def _run(calls: tuple[_Call, ...], labels: Mapping[str, str], value: float) -> str:

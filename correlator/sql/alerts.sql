@@ -18,3 +18,7 @@ FROM source_gaps FINAL
 WHERE Tenant = {tenant:String} AND Deleted = 0 AND Since <= {now:DateTime64(6, 'UTC')}
     AND ifNull(Until > {now:DateTime64(6, 'UTC')}, 1)
 GROUP BY Name
+
+-- tenants --
+-- Everybody of whom something was correlated.
+SELECT DISTINCT Tenant FROM correlation_progress
