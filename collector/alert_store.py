@@ -46,7 +46,7 @@ _COPY = (
 
 
 class StaleEvaluation(ControlError):
-    """Another evaluator has stored this evaluation or a later one; nothing was stored, the next one follows."""
+    """Another evaluator has stored this evaluation or a later one: nothing was stored, the next follows."""
 
     permanent = False
 
@@ -287,7 +287,7 @@ class AlertStore:
         if not change.reason or change.old == one.state:
             return 0
         at = one.evaluated_at
-        told = "\0".join((tenant, one.rule, one.fingerprint, change.old, one.state, at.isoformat()))
+        told = json.dumps([tenant, one.rule, one.fingerprint, change.old, one.state, at.isoformat()])
         values = {
             "id": hashlib.sha256(told.encode()).hexdigest()[:32],
             "tenant": tenant,

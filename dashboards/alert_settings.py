@@ -14,13 +14,13 @@ class AlertSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="THROUGHLINE_", frozen=True, extra="ignore")
 
     rule_seconds: float = Field(default=10.0, gt=0.0, le=60.0)
-    """Wall-clock seconds a rule's SELECT may take; one that takes longer three times in a row is quarantined."""
+    """Wall-clock seconds a rule's SELECT may take; one that takes longer three times is quarantined."""
 
     rule_memory_bytes: int = Field(default=512 * 1024**2, ge=1024**2)
     """Bytes of memory a rule's SELECT may take in the engine."""
 
     heartbeat_url: str | None = Field(default=None, pattern=r"^https?://")
-    """Address told each interval that alerts are evaluated (a dead man's switch); without it nobody is told."""
+    """Address told each interval that alerts are evaluated (a dead man's switch)."""
 
     heartbeat_method: Literal["GET", "POST"] = Field(default="GET")
     """How it is told."""
@@ -35,4 +35,4 @@ class AlertSettings(BaseSettings):
     """Seconds between two countings of journeys for `/metrics`."""
 
     metrics_otlp: str | None = Field(default=None, pattern=r"^https?://")
-    """OTLP/HTTP address that gets the same metrics, such as http://collector:4318/v1/metrics; default: none."""
+    """OTLP/HTTP address that gets the same metrics: http://collector:4318/v1/metrics."""

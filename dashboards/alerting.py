@@ -1,4 +1,4 @@
-"""What one engine does about alerts: for each tenant, under a lease, measure itself and evaluate the rules."""
+"""What one engine does about alerts: for each tenant, under a lease, measure and evaluate the rules."""
 
 from __future__ import annotations
 

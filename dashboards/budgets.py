@@ -34,7 +34,7 @@ def standing(
         "error": "",
     }
     try:
-        found = rows(store, tenant, budget_sql(slo, now, calendar), now, slo.limit, Limits())
+        found = rows(store, tenant, budget_sql(slo, now, calendar), now, most=slo.limit, limits=Limits())
     except (StoreError, QueryRefused) as error:
         return {**told, "error": str(error)[:500]}
     return {**told, "budgets": [_budget(slo, row) for row in found]}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from throughline.collector.auth import Access
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
+from throughline.correlator.alerts.rule_files import load_rules
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
 from throughline.correlator.process import SHIPPED, load_processes, places
@@ -44,6 +45,8 @@ class Checked:
     """Rows of each reference table."""
     routes: int
     tokens: int
+    alerts: int
+    """Alert rules, shipped ones and those made of objectives included."""
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -58,7 +61,8 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         )
     loaded = load_processes(folder)
     reference = load_tables(folder)
-    errors = [str(error) for error in (*loaded.errors, *reference.errors)]
+    rules = load_rules(folder)
+    errors = [str(error) for error in (*loaded.errors, *reference.errors, *rules.errors)]
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
@@ -72,7 +76,8 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
             text = f"{file}:{line}: {one.severity}: {process.id}: {one.sentence}"
             (errors if one.severity == "error" else warnings).append(text)
     tables = {name: len(table.entries) for name, table in reference.tables.items()}
-    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens)
+    alerts = sum(len(group.rules) for group in rules.groups)
+    return Checked(tuple(errors), tuple(warnings), loaded.processes, tables, routes, tokens, alerts)
 
 
 def _counted(errors: list[str], load: Callable[[], Sized]) -> int:

@@ -25,7 +25,8 @@ def _utc_now() -> datetime:
 @dataclass(frozen=True)
 class Deps:
     """`access`, `processes`, `rules` and `clock` are asked at each request: tokens and definitions change
-    while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what outlooks rest on.
+    while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what
+    outlooks rest on.
     """
 
     store: Store

@@ -76,8 +76,8 @@ def _numbers(one: otlp.Metric, family: Metric, since: int, at: int) -> None:
 def _histogram(one: otlp.Metric, family: Metric, since: int, at: int) -> None:
     series: defaultdict[tuple[tuple[str, str], ...], list[Sample]] = defaultdict(list)
     for sample in family.samples:
-        labels = {name: text for name, text in sample.labels.items() if name != "le"}
-        series[tuple(sorted(labels.items()))].append(sample)
+        given = sorted((name, text) for name, text in sample.labels.items() if name != "le")
+        series[tuple(given)].append(sample)
     for labels, samples in series.items():
         buckets = [sample for sample in samples if sample.name.endswith("_bucket")]
         one.histogram.aggregation_temporality = otlp.AGGREGATION_TEMPORALITY_CUMULATIVE

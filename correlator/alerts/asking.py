@@ -70,12 +70,14 @@ class Answer:
 
 
 def ask(
-    store: Store, tenant: str, ready: Ready, now: datetime, limits: Limits, sources: Mapping[str, str]
+    store: Store, tenant: str, ready: Ready, now: datetime, *, limits: Limits, sources: Mapping[str, str]
 ) -> Answer:
     """Run the SELECT of a rule for one tenant as at `now`. What goes wrong is part of the answer."""
     begun = time.perf_counter()
     try:
-        result: tuple[Sample, ...] | Failure = _samples(store, tenant, ready, now, limits, sources)
+        result: tuple[Sample, ...] | Failure = _samples(
+            store, tenant, ready, now, limits=limits, sources=sources
+        )
     except QueryRefused as error:
         result = Failure("error", str(error))
     except StoreError as error:
@@ -86,9 +88,11 @@ def ask(
 
 
 def _samples(
-    store: Store, tenant: str, ready: Ready, now: datetime, limits: Limits, sources: Mapping[str, str]
+    store: Store, tenant: str, ready: Ready, now: datetime, *, limits: Limits, sources: Mapping[str, str]
 ) -> tuple[Sample, ...] | Failure:
-    answered = rows(store, tenant, ready.sql_at(now), now, ready.limit + 1, limits, sources)
+    answered = rows(
+        store, tenant, ready.sql_at(now), now, most=ready.limit + 1, limits=limits, sources=sources
+    )
     if len(answered) > ready.limit:
         return Failure("cardinality", f"it returned more than {ready.limit} label sets")
     found = []
@@ -110,6 +114,7 @@ def rows(
     tenant: str,
     sql: str,
     now: datetime,
+    *,
     most: int,
     limits: Limits,
     sources: Mapping[str, str] | None = None,

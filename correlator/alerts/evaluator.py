@@ -67,6 +67,15 @@ class Due:
     before: GroupRecord | None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an evaluation begins from."""
+
+    blind: Blind
+    known: Mapping[str, list[StoredAlert]]
+    records: Mapping[str, RuleRecord]
+
+
 @dataclass
 class Evaluator:
     """One per engine; `evaluate` is called by one thread at a time. `owner` names its copies of views."""
@@ -103,22 +112,22 @@ class Evaluator:
         known: defaultdict[str, list[StoredAlert]] = defaultdict(list)
         for alert in self.alerts.alerts(tenant):
             known[alert.rule].append(alert)
-        records = self.alerts.rules(tenant)
+        seen = Seen(blind, known, self.alerts.rules(tenant))
         self.checkpoint("read")
         reports = []
         theirs = [one for one in wanted if one.group.name != GROUP]
         for at in sorted({one.at for one in theirs}):
             then = [one for one in theirs if one.at == at]
-            answers = self._asked(tenant, then, records)
+            answers = self._asked(tenant, then, seen.records)
             self.checkpoint("asked")
-            reports += [self._stored(tenant, one, answers, blind, known, records, lease) for one in then]
+            reports += [self._stored(tenant, one, answers, seen, lease=lease) for one in then]
         own = [one for one in wanted if one.group.name == GROUP]
         for one in own:
             missed = {other.group.name: other.missed for other in theirs}
             present = {rule.key for group in groups for rule in group.rules}
             answers = _own_answers(tenant, self.alerts, present, missed)
             gone = _gone(known, {*present, *(rule.key for rule in OWN.rules)}, one.at)
-            reports.append(self._stored(tenant, one, answers, Blind(), known, records, lease, gone))
+            reports.append(self._stored(tenant, one, answers, seen, lease=lease, more=gone))
             self.alerts.forget(tenant, [*present, *(rule.key for rule in OWN.rules)], one.at)
         self._copy()
         return [one for one in reports if one is not None]
@@ -143,7 +152,9 @@ class Evaluator:
         rules = [rule for one in wanted for rule in one.group.rules]
         asked = [rule for rule in rules if not quarantined(rule, records.get(rule.key), at)]
         with self._copies.shared(tenant, asked, at) as sources, ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = pool.map(lambda one: ask(self.store, tenant, one, at, self.limits, sources), asked)
+            answers = pool.map(
+                lambda one: ask(self.store, tenant, one, at, limits=self.limits, sources=sources), asked
+            )
             return {rule.key: answer for rule, answer in zip(asked, answers, strict=True)}
 
     def _stored(
@@ -151,9 +162,8 @@ class Evaluator:
         tenant: str,
         wanted: Due,
         answers: Mapping[str, Answer],
-        blind: Blind,
-        known: Mapping[str, list[StoredAlert]],
-        records: Mapping[str, RuleRecord],
+        seen: Seen,
+        *,
         lease: Lease | None,
         more: Iterable[Change] = (),
     ) -> GroupReport | None:
@@ -162,9 +172,9 @@ class Evaluator:
             judge(
                 rule,
                 answers.get(rule.key),
-                known.get(rule.key, ()),
-                records.get(rule.key),
-                held=blind.of(rule),
+                seen.known.get(rule.key, ()),
+                seen.records.get(rule.key),
+                held=seen.blind.of(rule),
                 now=wanted.at,
             )
             for rule in wanted.group.rules

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from throughline.collector.alert_store import Change, RuleRecord, StoredAlert
 from throughline.correlator.alerts.asking import Answer, Failure, Sample
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from throughline.correlator.alerts.rule_files import Ready
+    from throughline.correlator.alerts.states import State
 
 SLOW_BEFORE = 3
 """Evaluations in a row that may take too long; the last of them puts the rule in quarantine."""
@@ -151,7 +152,7 @@ def _changes(
             if not seen or before is None or (before.value, before.annotations) == (value, annotations):
                 continue
             moved = Step(_standing(before) or Standing("inactive", now))
-        yield _change(ready, key, before, moved, (labels, annotations, value), now)
+        yield _change(ready, key, before, moved, shown=(labels, annotations, value), now=now)
 
 
 def _change(
@@ -159,6 +160,7 @@ def _change(
     key: str,
     before: StoredAlert | None,
     moved: Step,
+    *,
     shown: tuple[dict[str, str], dict[str, str], float | None],
     now: datetime,
 ) -> Change:
@@ -183,7 +185,7 @@ def _standing(alert: StoredAlert | None) -> Standing | None:
     if alert is None:
         return None
     return Standing(
-        alert.state,  # type: ignore[arg-type] - the control store holds what the state machine made
+        cast("State", alert.state),
         alert.active_at,
         alert.fired_at,
         alert.gone_at,

@@ -69,8 +69,8 @@ class Rule(Part):
     expr: Annotated[Text, AfterValidator(_expr)]
     for_: Annotated[Span, Field(alias="for")] = timedelta()
     keep_firing_for: Span = timedelta()
-    labels: Labels = {}
-    annotations: Labels = {}
+    labels: Labels = Field(default_factory=dict)
+    annotations: Labels = Field(default_factory=dict)
     no_data: Literal["ok", "alerting", "keep"] = "ok"
     on_error: Literal["keep", "alerting"] = "keep"
     hold: StrictBool = True
@@ -135,8 +135,8 @@ class Slo(Part):
     at_least: Annotated[StrictInt, Field(ge=1)] = 2
     interval: Some = DEFAULT_INTERVAL
     limit: Annotated[StrictInt, Field(ge=1, le=100_000)] = MOST_SERIES
-    labels: Labels = {}
-    annotations: Labels = {}
+    labels: Labels = Field(default_factory=dict)
+    annotations: Labels = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

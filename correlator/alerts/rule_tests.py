@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from throughline.collector.store import Role
 from throughline.correlator.alerts.asking import Failure, Limits, ask
@@ -54,7 +54,7 @@ def _view(name: str) -> str:
 class ExpectedAlert(Part):
     """A firing alert: all of its labels but alertname; annotations where they matter."""
 
-    exp_labels: dict[str, str] = {}
+    exp_labels: dict[str, str] = Field(default_factory=dict)
     exp_annotations: dict[str, str] | None = None
 
 
@@ -70,7 +70,9 @@ class Case(Part):
     """One test."""
 
     name: str = ""
-    rows: dict[Annotated[str, AfterValidator(_view)], tuple[dict[str, Any], ...]] = {}
+    rows: dict[Annotated[str, AfterValidator(_view)], tuple[dict[str, Any], ...]] = Field(
+        default_factory=dict
+    )
     alert_rule_test: tuple[Expectation, ...]
 
 
@@ -153,7 +155,7 @@ def _failures(store: Store, file: TestFile, case: Case, rules: Sequence[Ready]) 
             sources[view] = _laid(store, view, rows, file.start)
         last = max((one.eval_time for one in case.alert_rule_test), default=timedelta())
         asked = [rule for rule in rules if rule.rule.alert in wanted]
-        yield from _run(store, file, case, asked, sources, last)
+        yield from _run(store, file, case, asked, sources=sources, last=last)
     except (StoreError, ValueError) as error:
         yield -1, str(error)
     finally:
@@ -166,6 +168,7 @@ def _run(
     file: TestFile,
     case: Case,
     rules: Sequence[Ready],
+    *,
     sources: Mapping[str, str],
     last: timedelta,
 ) -> Iterator[tuple[int, str]]:
@@ -175,7 +178,7 @@ def _run(
     while passed <= last:
         now = file.start + passed
         for rule in rules:
-            answer = ask(store, TENANT, rule, now, Limits(), sources)
+            answer = ask(store, TENANT, rule, now, limits=Limits(), sources=sources)
             if isinstance(answer.result, Failure):
                 yield -1, f"{rule.key} at {spelled(passed)}: {answer.result.text}"
                 return
@@ -184,9 +187,9 @@ def _run(
             records[rule.key] = judged.record
             alerts.update({(rule.key, one.alert.fingerprint): one.alert for one in judged.changes})
         for number, one in enumerate(case.alert_rule_test):
-            if passed <= one.eval_time < passed + file.evaluation_interval:
-                if sentence := _compared(one, alerts.values()):
-                    yield number, sentence
+            due = passed <= one.eval_time < passed + file.evaluation_interval
+            if due and (sentence := _compared(one, alerts.values())):
+                yield number, sentence
         passed += file.evaluation_interval
 
 

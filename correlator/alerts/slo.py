@@ -47,7 +47,7 @@ def burn_sql(slo: Slo, burn: Burn, now: datetime, calendar: BusinessCalendar | N
     """
     starts = [begins(parse_duration(text), now, calendar) for text in (burn.long, burn.short)]
     allowed = allowed_share(slo)
-    # An objective of 90 % cannot burn at 14.4, even if everything is bad: then that is what the rule waits for.
+    # An objective of 90 % cannot burn at 14.4 even if everything is bad: then the rule waits for that.
     rate = min(burn.rate, 1 / allowed)
     long, short = (f"{share} / {allowed!r}" for share in (_share(starts[0]), _share(starts[1])))
     enough = f"countIf(NOT good AND time > {instant(starts[0])}) >= {slo.at_least}"

@@ -15,12 +15,13 @@ from throughline.dashboards.commands.ask import doctor, journey, rebuild
 from throughline.dashboards.commands.exchange import export_ocel, import_ocel
 from throughline.dashboards.commands.library import check, picture, rollback, versions
 from throughline.dashboards.commands.look_back import as_of, close
+from throughline.dashboards.commands.rules import test
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError
 
 VERBS = (
-    up, demo, edge, engine, check, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
+    up, demo, edge, engine, check, test, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
     journey, export_ocel, import_ocel, doctor,
 )  # fmt: skip
 
