@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bench.rows import Row
 
-PARTS = ("ingest", "linking", "calendars", "probe", "system")
+PARTS = ("ingest", "linking", "calendars", "alerts", "probe", "system")
 PAGE = Path(__file__).parent.parent / "docs" / "bench.md"
 GIBIBYTE = 1024**3
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -61,7 +60,7 @@ def create_app(deps: Deps) -> ASGIApp:
         routes=[
             Route("/api", _to_docs),
             Mount("/api", app=api),
-            Route("/metrics", functools.partial(_metrics, deps), methods=["GET"]),
+            Route("/metrics", metrics_route(deps), methods=["GET"]),
             Route("/login", _login, methods=["POST"]),
             Route("/logout", _logout, methods=["GET", "POST"]),
         ],
@@ -89,16 +88,22 @@ class _KnownHost:
         await self._app(scope, receive, send)
 
 
-async def _metrics(deps: Deps, request: Request) -> Response:
+def metrics_route(deps: Deps) -> Callable[[Request], Response]:
     """Prometheus metrics; with tokens, for those who hold `admin`, as they name every tenant."""
-    if deps.metrics is None:
-        return answer(404, "Not found", "This process counts nothing; ask the engine.")
-    try:
-        deps.access().authenticate(request.headers.get("authorization")).require(Permission.ADMIN)
-    except IntakeError as error:
-        return answer(401, "Unauthorized", str(error))
-    text, content_type = deps.metrics.text(request.headers.get("accept", ""))
-    return Response(text, headers={"content-type": content_type})
+
+    def metrics(request: Request) -> Response:
+        if deps.metrics is None:
+            return answer(404, "Not found", "This process counts nothing; ask the engine.")
+        try:
+            principal = deps.access().authenticate(request.headers.get("authorization"))
+        except IntakeError as error:
+            return answer(401, "Unauthorized", str(error))
+        if Permission.ADMIN not in principal.scopes:
+            return answer(403, "Forbidden", "Metrics name every tenant: use a token that holds admin.")
+        text, content_type = deps.metrics.text(request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": content_type})
+
+    return metrics
 
 
 async def _to_docs(_: Request) -> Response:

@@ -60,7 +60,8 @@ class LiveRules:
             if text is None:
                 continue
             try:
-                found[path.name] = parse_rules(text, calendars=calendars_of(self._config))
+                read = parse_rules(text, calendars=calendars_of(self._config))
+                found[path.name] = read.called(str(path))
             except InvalidRules:
                 continue  # written by a version that knew other fields
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +107,14 @@ class ReadyFile:
     path: str
     groups: tuple[ReadyGroup, ...]
     slos: tuple[tuple[Slo, BusinessCalendar | None], ...]
+
+    def called(self, path: str) -> ReadyFile:
+        """The same under another name: what was read from a text that was kept."""
+        groups = tuple(
+            replace(group, file=path, rules=tuple(replace(rule, file=path) for rule in group.rules))
+            for group in self.groups
+        )
+        return replace(self, path=path, groups=groups)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """`/alerts`, `/rules` and `/slos`: what fires, what would, and how much may still go wrong."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

@@ -45,7 +45,8 @@ class Desk:
     def __init__(self, store: Store, control: ControlStore) -> None:
         self.store, self.alerts = store, AlertStore(control)
         self.tenant = f"firm-{next(TENANTS)}"
-        self.stuck = sum(one["status"] == "stuck" for one in seed(store, tenant=self.tenant, count=60).journeys)
+        journeys = seed(store, tenant=self.tenant, count=60).journeys
+        self.stuck = sum(one["status"] == "stuck" for one in journeys)
         self.evaluator = Evaluator(store, self.alerts, "me")
 
     def at(self, minutes: int, groups: tuple[ReadyGroup, ...], **more: datetime) -> int:
@@ -75,8 +76,8 @@ def group(*rules: str) -> tuple[ReadyGroup, ...]:
 
 
 def test_an_alert_comes_goes_and_is_copied_once(desk: Desk) -> None:
-    """Pending, firing and resolved are transitions in order, in the control store and in ClickHouse; a time is
-    evaluated once, missed times are counted and not made up for, and a rule taken away ends its alerts.
+    """Pending, firing and resolved are transitions in order, in the control store and in ClickHouse; a time
+    is evaluated once, missed times are counted and not made up for, and a rule taken away ends its alerts.
     """
     rules = group(
         f'{{alert: Stuck, expr: "{COUNTED}", for: 1m, labels: {{severity: page}}, '
@@ -112,7 +113,7 @@ def test_bad_rules_are_told_and_others_go_on(desk: Desk) -> None:
         '{alert: Twice, expr: "SELECT 1 AS value FROM journeys LIMIT 2"}',
         '{alert: Many, expr: "SELECT id, 1 AS value FROM journeys"}',
         '{alert: Wrong, expr: "SELECT nothing AS value FROM journeys", on_error: alerting}',
-        '{alert: Nobody, expr: "SELECT 1 AS value FROM cycles WHERE id = \'x\'", no_data: alerting}',
+        "{alert: Nobody, expr: \"SELECT 1 AS value FROM cycles WHERE id = 'x'\", no_data: alerting}",
         '{alert: Text, expr: "SELECT status AS value FROM journeys LIMIT 1"}',
     )
     desk.at(0, rules)
@@ -209,6 +210,6 @@ def test_rule_tests_say_what_is_wrong(tmp_path: Path, module_store: Store) -> No
     )
     outcome = run_tests(path, module_store)
     assert outcome.passed == 0
-    assert f"{path}:7: wrong: JourneysStuck at 10m: expected nothing; there fires {{owner=" in outcome.failures[0]
+    told = f"{path}:7: wrong: JourneysStuck at 10m: expected nothing; there fires {{owner="
+    assert told in outcome.failures[0]
     assert "did you mean 'status'" in outcome.failures[1]
-

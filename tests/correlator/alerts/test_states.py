@@ -29,7 +29,8 @@ def run(timing: Timing, seen: list[tuple[bool | None, str]]) -> list[tuple[str, 
 
 def states(timing: Timing, seen: str) -> str:
     """The states by their first letters. `x` holds, `.` does not, `?` unknown, `h` holds but is held."""
-    told = {"x": (True, ""), ".": (False, ""), "?": (None, ""), "h": (True, "blind"), "-": (False, "blind")}
+    told: dict[str, tuple[bool | None, str]] = {"x": (True, ""), ".": (False, ""), "?": (None, "")}
+    told |= {"h": (True, "blind"), "-": (False, "blind")}
     return "".join(state[0] for state, _ in run(timing, [told[one] for one in seen]))
 
 
