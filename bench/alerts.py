@@ -22,33 +22,17 @@ JOURNEYS = int(os.environ.get("ALERT_JOURNEYS", "1000000"))
 RULES = int(os.environ.get("ALERT_RULES", "300"))
 BUDGET = 60.0
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-_MILESTONES = ("won", "created", "staffed", "approved", "posted", "paid")
 _BLOCK = 100_000
-_INSERT = f"""
-INSERT INTO journey_state (Tenant, Process, Generation, Root, Version, OpenedAt, LastEventAt, LateAt, Amount, Currency, Customer,
-    Entity, Region, `Milestones.Name`, `Milestones.State`, `Milestones.MetAt`, `Milestones.LastAt`, `Milestones.DueAt`,
-    `Milestones.Count`, `Milestones.Amount`, `Milestones.Currency`)
-WITH {{now:DateTime64(6, 'UTC')}} AS Clock, sipHash64(number) AS Chance, Chance % {len(_MILESTONES) + 1} AS Met,
-    Clock - toIntervalSecond(Chance % 7776000) AS Opened, range(1, {len(_MILESTONES) + 1}) AS Places
-SELECT 'default', concat('process-', toString(Chance % 8)), 1, sipHash64(number, 'root'), 1, Opened, Opened,
-    if(Met < {len(_MILESTONES)}, Opened + toIntervalDay(10 * (Met + 1)), NULL), Chance % 100000, 'EUR',
-    concat('customer-', toString(Chance % 2000)), concat('entity-', toString(Chance % 12)),
-    concat('region-', toString(Chance % 5)), {list(_MILESTONES)},
-    arrayMap(n -> if(n <= Met, 'met', 'pending'), Places),
-    arrayMap(n -> if(n <= Met, Opened + toIntervalDay(9 * n), NULL), Places),
-    arrayMap(n -> if(n <= Met, Opened + toIntervalDay(9 * n), NULL), Places),
-    arrayMap(n -> Opened + toIntervalDay(10 * n), Places),
-    arrayMap(n -> n <= Met, Places), arrayMap(n -> NULL, Places), arrayMap(n -> '', Places)
-FROM numbers({{first:UInt64}}, {{rows:UInt64}})
-"""
-_EXPRESSIONS = (
-    "SELECT process, region, count() AS value FROM journeys WHERE status = 'late' AND entity = 'entity-{n}'"
-    " GROUP BY process, region HAVING value > {threshold}",
-    "SELECT process, name AS milestone, count() AS value FROM milestones WHERE state = 'late' AND"
-    " due_at > now() - INTERVAL {n} DAY GROUP BY process, milestone HAVING value > {threshold}",
-    "SELECT entity, sum(amount) AS value FROM journeys WHERE status IN ('late', 'stuck') AND"
-    " customer = 'customer-{n}' GROUP BY entity HAVING value > {threshold}",
-)
+_INSERT = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+_STUCK = """SELECT process, region, count() AS value FROM journeys
+    WHERE status = 'late' AND entity = 'entity-{n}' GROUP BY process, region HAVING value > {threshold}"""
+_LATE = """SELECT process, name AS milestone, count() AS value FROM milestones
+    WHERE state = 'late' AND due_at > now() - INTERVAL {n} DAY
+    GROUP BY process, milestone HAVING value > {threshold}"""
+_MONEY = """SELECT entity, sum(amount) AS value FROM journeys
+    WHERE status IN ('late', 'stuck') AND customer = 'customer-{n}'
+    GROUP BY entity HAVING value > {threshold}"""
+_EXPRESSIONS = tuple(" ".join(text.split()) for text in (_STUCK, _LATE, _MONEY))
 
 
 def run() -> list[Row]:

@@ -31,7 +31,7 @@ class AlertSettings(BaseSettings):
     heartbeat_internal: bool = Field(default=False)
     """Whether the heartbeat may go to an address of this machine or of a private network."""
 
-    metrics_seconds: float = Field(default=30.0, ge=1.0, le=3600.0)
+    metrics_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
     """Seconds between two countings of journeys for `/metrics`."""
 
     metrics_otlp: str | None = Field(default=None, pattern=r"^https?://")

@@ -14,6 +14,7 @@ from tests.dashboards.seed_firm import NOW
 from throughline.collector.alert_store import AlertStore, StoredAlert
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role, Store
+from throughline.correlator.alerts.blind import look
 from throughline.correlator.alerts.evaluator import Evaluator
 from throughline.correlator.alerts.rule_files import SHIPPED, ReadyGroup, parse_rules
 from throughline.correlator.alerts.rule_tests import run_tests
@@ -49,9 +50,11 @@ class Desk:
         self.stuck = sum(one["status"] == "stuck" for one in journeys)
         self.evaluator = Evaluator(store, self.alerts, "me")
 
-    def at(self, minutes: int, groups: tuple[ReadyGroup, ...], **more: datetime) -> int:
+    def at(self, minutes: int, groups: tuple[ReadyGroup, ...], spooled_since: datetime | None = None) -> int:
         """Evaluate so many minutes later; the transitions that were made."""
-        reports = self.evaluator.evaluate(self.tenant, groups, NOW + minutes * MINUTE, **more)
+        reports = self.evaluator.evaluate(
+            self.tenant, groups, NOW + minutes * MINUTE, spooled_since=spooled_since
+        )
         return sum(one.transitions for one in reports)
 
     def state(self, alert: str) -> list[str]:
@@ -167,6 +170,15 @@ def test_blind_and_backfilled_data_do_not_fire(desk: Desk) -> None:
     desk.at(10, rules)
     assert "not correlated" in desk.named("Stuck")[0].held
     assert desk.state("Stuck") == ["firing"]
+    old = f"toDateTime64('{NOW:%Y-%m-%d %H:%M:%S}', 6, 'UTC')"
+    desk.store.command(
+        "INSERT INTO business_events (Tenant, EventId, Event, Time, IngestedAt) "
+        f"SELECT '{desk.tenant}', number, 'deal.won', {old} - INTERVAL 90 DAY, {old} FROM numbers(1200)",
+        role=Role.CORRELATOR,
+    )
+    blind = look(desk.store, desk.tenant, NOW + MINUTE)
+    assert blind.everywhere == "a backfill is coming in: 1200 of 1200 events are older than a day"
+    assert look(desk.store, desk.tenant, NOW - MINUTE).everywhere == ""
 
 
 def test_one_evaluator_at_a_time(desk: Desk, control: ControlStore) -> None:

@@ -35,7 +35,7 @@ def states(timing: Timing, seen: str) -> str:
 
 
 def test_for_and_keep_firing_for() -> None:
-    """An alert fires once its condition has held for `for`, and ends once it was gone for `keep_firing_for`."""
+    """It fires once its condition has held for `for`, and ends once that was gone for `keep_firing_for`."""
     at_once = Timing(timedelta(), timedelta())
     assert states(at_once, "x.x..") == "frfrr"
     waiting = Timing(2 * MINUTE, timedelta())
