@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 BEHIND = timedelta(minutes=2)
 """Correlation, or the loader, may be so far behind before alerts wait for it."""
-LATELY = timedelta(minutes=10)
+LATELY = timedelta(minutes=1)
 OLD = timedelta(days=1)
-MANY = 1_000
-"""That many events of the last minutes, and the greater part of them old, are a backfill."""
+MANY = 100
+"""That many events of the last minute, and the greater part of them old, are a backfill."""
 
 SQL = load_queries("throughline.correlator", "alerts")
 

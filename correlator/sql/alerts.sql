@@ -5,7 +5,7 @@ SELECT (SELECT minOrNull(IngestedAt) FROM event_inbox
     WHERE Tenant = {tenant:String} AND IngestedAt > Reached AND IngestedAt <= {now:DateTime64(6, 'UTC')}) AS Pending
 
 -- lately --
--- Events that came in the last minutes, and how many of them had happened long before.
+-- Events that came lately, and how many of them had happened long before.
 SELECT count() AS Came, countIf(Time < IngestedAt - toIntervalSecond({old:UInt32})) AS Old
 FROM business_events
 PREWHERE IngestedAt > {since:DateTime64(6, 'UTC')} AND IngestedAt <= {now:DateTime64(6, 'UTC')}
