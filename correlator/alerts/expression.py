@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -36,7 +36,7 @@ class Expression:
         return bool(self.tables & CORRELATED)
 
 
-@cache
+@lru_cache(maxsize=4_096)
 def read(text: str, *, wanted: tuple[str, ...] = (VALUE,)) -> Expression:
     """Check a SELECT and tell what it reads and gives; it must give the `wanted` columns, others are labels.
 
