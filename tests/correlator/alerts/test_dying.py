@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.correlator.alerts.dying import START
 from tests.stores import Stores
 
-STEPS = 8
-"""read, asked, judged and stored of two groups, copied and marked: as many at least."""
+STEPS = 6
+"""judged and stored of two groups, copied and marked: as many at least."""
 
 
 def test_each_transition_is_stored_once_wherever_the_evaluator_dies(stores: Stores, tmp_path: Path) -> None:
