@@ -13,6 +13,7 @@ from throughline.collector.spool_records import SEALED_SUFFIX
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.alerts.asking import Limits
 from throughline.correlator.alerts.evaluator import Evaluator
+from throughline.correlator.alerts.own import GROUP
 from throughline.correlator.alerts.states import due
 from throughline.dashboards.completeness import completeness
 from throughline.dashboards.heartbeat import Heartbeat
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from throughline.dashboards.live_rules import LiveRules
 
 LEASE_TIME = timedelta(seconds=30)
+FRESH = timedelta(minutes=3)
+"""The heartbeat goes out while every tenant's alerts were evaluated so lately."""
+HANGS_SECONDS = 600.0
+"""An evaluation of one tenant that takes longer lets another engine take over."""
 MEASURE_EVERY = timedelta(minutes=1)
 HEALTH = ("spool_bytes", "lag_seconds", "dead_letters", "hub_keys", "ambiguous_links", "detached")
 """Figures of `/status` that the view `health` holds a history of."""
@@ -65,32 +70,37 @@ class Alerting:
         self._holder = holder
         self._clock = clock
         limits = Limits(seconds=settings.rule_seconds, memory_bytes=settings.rule_memory_bytes)
-        self._evaluator = Evaluator(store, AlertStore(control), holder, limits)
+        self._alerts = AlertStore(control)
+        self._evaluator = Evaluator(store, self._alerts, holder, limits)
+        self._progress = time.monotonic()
         self._heartbeat = Heartbeat(settings)
         self._leases: dict[str, Lease] = {}
         self._measured: dict[str, datetime] = {}
 
     def turn(self) -> None:
         """Once: read changed rules, then evaluate what is due, tenant by tenant; one that fails stops no
-        other. The heartbeat goes out when all have been evaluated.
+        other. The heartbeat goes out while all were evaluated lately.
 
         Raises: StoreError, ControlError.
         """
         if self._rules.reload():
             log.info("%d groups of alert rules are in force", len(self._rules.current.groups))
-        well = True
-        for tenant in tenants(self._store):
+        wanted = tenants(self._store)
+        for tenant in wanted:
+            self._progress = time.monotonic()
             try:
-                well = self._evaluate(tenant) and well
+                self._evaluate(tenant)
             except Exception:
                 log.exception("the alerts of %s could not be evaluated; trying again", tenant)
                 self._metrics.evaluation_failed(tenant)
-                well = False
-        if well:
+        self._progress = time.monotonic()
+        if all(self._fresh(tenant) for tenant in wanted):
             self._heartbeat.beat(time.monotonic())
 
     def beat(self) -> None:
-        """Once: keep the leases. Called every few seconds."""
+        """Once: keep the leases, unless this engine hangs. Called every few seconds."""
+        if time.monotonic() - self._progress > HANGS_SECONDS:
+            return
         for tenant, lease in list(self._leases.items()):
             renewed = self._control.renew_lease(lease, LEASE_TIME, self._clock())
             if renewed is None:
@@ -104,14 +114,19 @@ class Alerting:
             self._control.release_lease(lease)
         self._leases.clear()
 
-    def _evaluate(self, tenant: str) -> bool:
-        """Whether nothing is wrong: everything is evaluated, here or by the holder of the lease."""
+    def _fresh(self, tenant: str) -> bool:
+        """Whether the alerts of a tenant were evaluated lately, here or by whoever holds the lease."""
+        last = self._alerts.groups(tenant).get(GROUP)
+        return last is not None and self._clock() - last.evaluated_at <= FRESH
+
+    def _evaluate(self, tenant: str) -> None:
+        """Evaluate what is due, if the lease can be had."""
         now = self._clock()
         lease = self._leases.get(tenant) or self._control.acquire_lease(
             f"alerts:{tenant}", self._holder, LEASE_TIME, now
         )
         if lease is None:
-            return True
+            return
         self._leases[tenant] = lease
         self._measure(tenant, now)
         try:
@@ -120,9 +135,8 @@ class Alerting:
             )
         except LeaseLost:
             self._leases.pop(tenant, None)
-            return True
+            return
         self._metrics.evaluated(tenant, reports, self._clock())
-        return True
 
     def _measure(self, tenant: str, now: datetime) -> None:
         """Write what the platform is like, once a minute."""
