@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 PACKAGE = "throughline.collector"
-VIEWS = ("journeys", "cycles", "exceptions", "events", "risks", "reference", "relations", "entitlements")
+VIEWS = (
+    "journeys", "cycles", "exceptions", "events", "risks", "reference", "relations", "entitlements", "alerts",
+)  # fmt: skip
 """The files of the views; a later one may read the views of earlier ones."""
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 # What a semicolon may hide in: comments, string literals, quoted identifiers. Anything else is one character.

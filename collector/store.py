@@ -42,6 +42,7 @@ class Role(StrEnum):
     CORRELATOR = "correlator"
     PAGES = "pages"
     ADHOC = "adhoc"
+    ALERTS = "alerts"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ DEFAULT_LIMITS: Mapping[Role, RoleLimits] = MappingProxyType(
         Role.CORRELATOR: RoleLimits(clients=3, seconds=900, memory_bytes=4 * GIBIBYTE, threads=2),
         Role.PAGES: RoleLimits(clients=4, seconds=30, memory_bytes=GIBIBYTE, threads=2),
         Role.ADHOC: RoleLimits(clients=2, seconds=30, memory_bytes=GIBIBYTE, threads=2),
+        Role.ALERTS: RoleLimits(clients=2, seconds=30, memory_bytes=GIBIBYTE, threads=1),
     }
 )
 

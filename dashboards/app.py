@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from throughline.collector.auth import Scope as Permission
 from throughline.collector.auth import is_loopback
 from throughline.collector.exception_acts import ExceptionActs
 from throughline.dashboards import session
@@ -27,6 +28,7 @@ from throughline.dashboards.api.problems import answer
 from throughline.dashboards.definitions import publish_definitions
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.theme import STREAMLIT_OPTIONS
+from throughline.probes.errors import IntakeError
 
 log = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).parent / "pages" / "main.py"
@@ -58,6 +60,7 @@ def create_app(deps: Deps) -> ASGIApp:
         routes=[
             Route("/api", _to_docs),
             Mount("/api", app=api),
+            Route("/metrics", metrics_route(deps), methods=["GET"]),
             Route("/login", _login, methods=["POST"]),
             Route("/logout", _logout, methods=["GET", "POST"]),
         ],
@@ -83,6 +86,24 @@ class _KnownHost:
                 await answer(421, "Unknown host", detail)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def metrics_route(deps: Deps) -> Callable[[Request], Response]:
+    """Prometheus metrics; with tokens, for those who hold `admin`, as they name every tenant."""
+
+    def metrics(request: Request) -> Response:
+        if deps.metrics is None:
+            return answer(404, "Not found", "This process counts nothing; ask the engine.")
+        try:
+            principal = deps.access().authenticate(request.headers.get("authorization"))
+        except IntakeError as error:
+            return answer(401, "Unauthorized", str(error))
+        if Permission.ADMIN not in principal.scopes:
+            return answer(403, "Forbidden", "Metrics name every tenant: use a token that holds admin.")
+        text, content_type = deps.metrics.text(request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": content_type})
+
+    return metrics
 
 
 async def _to_docs(_: Request) -> Response:

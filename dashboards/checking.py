@@ -12,6 +12,7 @@ from throughline.collector.auth import Access
 from throughline.collector.connections import load_connections
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
+from throughline.correlator.alerts.rule_files import load_rules
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
 from throughline.correlator.mapping_files import load_mappings
@@ -54,6 +55,8 @@ class Checked:
     connections: int
     subscriptions: int
     mappings: int
+    alerts: int
+    """Alert rules, shipped ones and those made of objectives included."""
 
 
 def check(folder: Path, seen: Inventory | None) -> Checked:
@@ -68,8 +71,9 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         )
     loaded = load_processes(folder)
     reference = load_tables(folder)
-    mappings = load_mappings(folder)
-    errors = [str(error) for error in (*loaded.errors, *reference.errors, *mappings.errors)]
+    mappings, rules = load_mappings(folder), load_rules(folder)
+    wrong = (*loaded.errors, *reference.errors, *mappings.errors, *rules.errors)
+    errors = [str(error) for error in wrong]
     warnings: list[str] = []
     tokens = _counted(errors, lambda: Access.load(folder, {}).tokens)
     routes = _counted(errors, lambda: load_routing(folder).routes)
@@ -98,6 +102,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
         connections=connections,
         subscriptions=subscriptions,
         mappings=len(mappings.mappings),
+        alerts=sum(len(group.rules) for group in rules.groups),
     )
 
 

@@ -11,11 +11,13 @@ from throughline.collector.auth import Access
 from throughline.collector.connections import Connections
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
+from throughline.correlator.alerts.rule_files import LoadedRules
 from throughline.correlator.definition import Process
 from throughline.correlator.outbound.subscriptions import Subscription
 from throughline.correlator.replay.planning import Rules
 from throughline.correlator.replay.policy import SHIPPED
 from throughline.correlator.replay.targets import Targets
+from throughline.dashboards.engine_metrics import EngineMetrics
 from throughline.dashboards.outlook import KEPT_SECONDS
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.settings import DashboardSettings
@@ -27,9 +29,9 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Deps:
-    """`access`, `processes`, `connections`, `subscriptions` and `clock` are asked at each request: files
-    change while the engine runs. Without `control` nothing can be asked of the engine. `experience` is what
-    outlooks rest on. `broken_target` says why a replay target is not called at the moment, or ''.
+    """What can be called is asked at each request: files change while the engine runs. Without `control`
+    nothing can be asked of the engine. `experience` is what outlooks rest on. `broken_target` says why a
+    replay target is not called at the moment, or ''.
     """
 
     store: Store
@@ -41,6 +43,8 @@ class Deps:
     control: ControlStore | None = None
     connections: Callable[[], Connections] = Connections
     subscriptions: Callable[[], Sequence[Subscription]] = tuple
+    rules: Callable[[], LoadedRules] = LoadedRules
+    metrics: EngineMetrics | None = None
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))
     replay_rules: Callable[[], Rules] = lambda: Rules(Targets(), SHIPPED)
     broken_target: Callable[[str], str] = lambda _: ""

@@ -9,45 +9,30 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import threading
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from throughline.collector.control import ControlStore
-from throughline.collector.live_access import RELOAD_SECONDS, LiveAccess
+from throughline.collector.live_access import LiveAccess
 from throughline.collector.live_connections import LiveConnections
-from throughline.collector.loader import Loader
 from throughline.collector.store import Store
-from throughline.correlator.outbound.outbound import Outbound
-from throughline.correlator.replay import second
-from throughline.correlator.replay.worker import Replaying
 from throughline.dashboards.app import create_app
 from throughline.dashboards.clock import utc_now
-from throughline.dashboards.correlating import Correlating, holder
-from throughline.dashboards.deps import Deps
-from throughline.dashboards.engine_settings import from_environment
+from throughline.dashboards.correlating import holder
 from throughline.dashboards.exclusive import listening, locked
-from throughline.dashboards.kept import KeptThread, running
-from throughline.dashboards.live_definitions import LiveDefinitions
-from throughline.dashboards.live_mappings import LiveMappings
-from throughline.dashboards.live_replays import LiveReplays
-from throughline.dashboards.live_routing import LiveRouting
-from throughline.dashboards.live_tables import LiveTables
-from throughline.dashboards.settings import DashboardSettings
+from throughline.dashboards.kept import running
+from throughline.dashboards.wiring import Wired
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
+    from throughline.dashboards.correlating import Correlating
     from throughline.dashboards.engine_settings import EngineSettings
 
-BEAT_SECONDS = 4.0
-REPLAY_SECONDS = 0.5
 STOP_SECONDS = 7.0
-TELL_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 log = logging.getLogger(__name__)
@@ -61,61 +46,21 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
     """
     access = LiveAccess(settings.host, settings.config, os.environ)
     connections = LiveConnections(settings.config, os.environ, lenient=True)
-    pages = from_environment(DashboardSettings)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
         stack.enter_context(locked(settings.data))
-        store = Store.open(settings.store_url)
-        stack.callback(store.close)
         control = ControlStore.open(settings.control_url)
         stack.callback(control.close)
-        store.migrate()
         control.migrate()
-        correlating = Correlating(
-            store,
-            control,
-            LiveDefinitions(settings.config, control),
-            holder=holder(settings),
-            clock=utc_now,
-            mappings=LiveMappings(settings.config, store),
-        )
-        tables = LiveTables(settings.config, store, pages.reporting_currency)
-        replays = LiveReplays(settings.config, control)
-        replays.reload()
-        replaying = Replaying(
-            store, control, lambda: replays.rules.targets, utc_now, report=partial(second.report, store)
-        )
-        stack.callback(replaying.close)
-        stack.enter_context(marked(control, holder(settings), correlating))
-        outbound = Outbound(store, control, settings.config, holder=holder(settings), clock=utc_now)
-        looks = {
-            "tokens": access.reload,
-            "routing": LiveRouting(settings.config, store, utc_now).reload,
-            "connections": connections.reload,
-            "targets": replays.reload,
-            "tables": lambda: tables.reload(utc_now()),
-        }
-        stack.callback(outbound.release)
-        stop = threading.Event()
-        loops = {
-            "replays": (replaying.turn, REPLAY_SECONDS),
-            "outbound": (lambda: outbound.turn(stop), TELL_SECONDS),
-        }
-        stack.enter_context(working(settings, store, correlating, stop, looks=looks, loops=loops))
-        deps = Deps(
-            store=store,
-            access=lambda: access.current,
-            spool=settings.data / "spool",
-            processes=lambda: correlating.processes,
-            settings=pages,
-            clock=utc_now,
-            control=control,
-            connections=lambda: connections.current,
-            replay_rules=lambda: replays.rules,
-            broken_target=lambda target: replaying.broken(target, utc_now()),
-            subscriptions=lambda: outbound.subscriptions,
-        )
-        _Server(create_app(deps), on_ready).run([listener])
+        store = Store.open(settings.store_url)
+        stack.callback(store.close)
+        store.migrate()
+        wired = Wired(settings, store, control, access, connections)
+        stack.enter_context(marked(control, holder(settings), wired.correlating))
+        stack.callback(wired.release)
+        loops = wired.loops()
+        stack.enter_context(running(loops, wired.stop, seconds=STOP_SECONDS, late=_cut_off))
+        _Server(create_app(wired.deps), on_ready).run([listener])
 
 
 @contextlib.contextmanager
@@ -132,36 +77,6 @@ def marked(control: ControlStore, name: str, correlating: Correlating) -> Iterat
         log.warning("the machine stopped without warning: %d rebuilds are scheduled", count)
     yield
     control.mark_engine(name, boot, utc_now(), clean=True)
-
-
-@contextlib.contextmanager
-def working(
-    settings: EngineSettings,
-    store: Store,
-    correlating: Correlating,
-    stop: threading.Event,
-    *,
-    looks: Mapping[str, Callable[[], None]],
-    loops: Mapping[str, tuple[Callable[[], None], float]],
-) -> Iterator[None]:
-    """Run the loader, what correlates, `loops` with the seconds between their turns, and `looks` at files,
-    each on a thread of its own.
-    """
-    loader = Loader(store, settings.data / "spool")
-    correlating.reload()
-    threads = [
-        KeptThread("loader", lambda: loader.run(stop), every=0.1, stop=stop),
-        KeptThread("correlator", correlating.turn, every=settings.correlate_every_seconds, stop=stop),
-        KeptThread("jobs", correlating.work, every=0.25, stop=stop),
-        KeptThread("leases", correlating.beat, every=BEAT_SECONDS, stop=stop),
-        *(KeptThread(name, turn, every=every, stop=stop) for name, (turn, every) in loops.items()),
-        *(KeptThread(name, look, every=RELOAD_SECONDS, stop=stop) for name, look in looks.items()),
-    ]
-    try:
-        with running(threads, stop, seconds=STOP_SECONDS, late=_cut_off):
-            yield
-    finally:
-        correlating.release()
 
 
 def _cut_off(names: list[str]) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from throughline.collector.store import Role, Store
+from throughline.correlator.sql_guard import QueryRefused, guard
 from throughline.dashboards.settings import DashboardSettings
-from throughline.dashboards.sql_guard import QueryRefused, guard
 from throughline.probes.errors import StoreError
 
 _PARAMETER = re.compile(r"\{(?:tenant|now): ")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Programs that some tests need: a browser and what Playwright's driver loads, PostgreSQL, Node. Installed with apt
+# Programs that some tests need: a browser and what Playwright's driver loads, PostgreSQL, Node, promtool. Installed with apt
 # as root; elsewhere the tests that miss one are skipped and say so.  Called once by `make test`.
 set -eu
 wanted=""
@@ -7,6 +7,7 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || comm
     || wanted="$wanted chromium"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
 /sbin/ldconfig -p 2>/dev/null | grep -q libatomic.so.1 || wanted="$wanted libatomic1"
+command -v promtool >/dev/null || wanted="$wanted prometheus"
 command -v npm >/dev/null || wanted="$wanted nodejs npm"
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -14,6 +15,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
+export RUNLEVEL=1  # installed, but no service is started
 apt-get update -qq || { echo "apt-get update failed: tests that need$wanted are skipped." >&2; exit 0; }
 for package in $wanted; do
     apt-get install -y -qq --no-install-recommends "$package" >/dev/null \

@@ -12,9 +12,11 @@ from throughline.collector import migrations
 from throughline.collector.connections import COMMON_OPTIONS, Entry
 from throughline.collector.control_schema import metadata
 from throughline.collector.settings import EdgeSettings
+from throughline.correlator.alerts.rule_files import parse_rules
 from throughline.correlator.process import load_process
 from throughline.correlator.reference_files import read_table
 from throughline.correlator.reference_kinds import KINDS
+from throughline.dashboards.alert_settings import AlertSettings
 from throughline.dashboards.commands import GROUPS, VERBS, app
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.settings import DashboardSettings
@@ -23,7 +25,7 @@ from throughline.probes.platforms import PLATFORMS, adapter
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md"])
-SETTINGS = (EdgeSettings, EngineSettings, DashboardSettings)
+SETTINGS = (EdgeSettings, EngineSettings, DashboardSettings, AlertSettings)
 
 
 def text(name: str) -> str:
@@ -128,6 +130,13 @@ def test_process_definitions_in_the_docs_are_valid(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL):
         if block.lstrip().startswith("process:"):
             assert load_process(block).id
+
+
+def test_alert_rules_in_the_docs_are_valid() -> None:
+    """Every example of groups and of objectives loads."""
+    blocks = re.findall(r"```yaml\n(.*?)```", text("how-to-alerts.md"), flags=re.DOTALL)
+    rules = [block for block in blocks if block.startswith(("groups:", "slos:"))]
+    assert [len(parse_rules(block).groups) for block in rules] == [1, 1]
 
 
 def test_reference_tables_in_the_docs_are_valid() -> None:

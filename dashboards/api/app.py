@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from throughline.dashboards.api import (
+    alerts,
     as_of,
     backtests,
     closings,
@@ -59,7 +60,9 @@ def create_api(deps: Deps) -> FastAPI:
     for module in (journeys, objects, cycles, exceptions, money, status, query, dead_letters):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
-        for acting in (backtests, as_of, closings, handling, replays, subscriptions, mappings):
+        for acting in (
+            backtests, as_of, closings, handling, replays, subscriptions, mappings, alerts,
+        ):  # fmt: skip
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 
     @app.get("/docs", include_in_schema=False)

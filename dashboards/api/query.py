@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from throughline.collector.auth import Principal, Scope
+from throughline.correlator.sql_guard import RAW_TABLES, VIEWS, QueryRefused
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import QueryAnswer, QueryRequest
 from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.explore import explore
-from throughline.dashboards.sql_guard import RAW_TABLES, VIEWS, QueryRefused
 
 
 def router(context: Context) -> APIRouter:

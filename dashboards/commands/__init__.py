@@ -19,13 +19,14 @@ from throughline.dashboards.commands.library import check, picture, rollback, ve
 from throughline.dashboards.commands.look_back import as_of, close
 from throughline.dashboards.commands.mapping import mapping, suggest_keys
 from throughline.dashboards.commands.replaying import replay
+from throughline.dashboards.commands.rules import test
 from throughline.dashboards.commands.serve import demo, edge, engine, up
 from throughline.dashboards.commands.subscriptions import subscriptions
 from throughline.dashboards.commands.what_if import backtest, diff
 from throughline.probes.errors import ThroughlineError
 
 VERBS = (
-    up, demo, edge, engine, check, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
+    up, demo, edge, engine, check, test, picture, versions, rollback, rebuild, diff, backtest, as_of, close,
     journey, replay, suggest_keys, export_ocel, import_ocel, subscriptions, doctor,
 )  # fmt: skip
 

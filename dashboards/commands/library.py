@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from throughline.dashboards.commands.options import Tenant, takes
+from throughline.dashboards.commands.rules import RULES, RuleFiles, check_rules
 from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -18,17 +19,28 @@ Wanted = Annotated[str, typer.Argument(help="File of a definition, or id of a pr
 
 
 ProcessId = Annotated[str, typer.Argument(metavar="PROCESS", help="Id of a process.", show_default=False)]
-Folder = Annotated[Path, typer.Argument(help="Folder of configuration files.", show_default=False)]
+CheckedFolder = Annotated[
+    Path, typer.Argument(help="Folder of configuration files; or `rules`.", show_default=False)
+]
 
 
 @takes("data", "store", "control")
 def check(
-    folder: Folder,
+    folder: CheckedFolder,
+    files: RuleFiles = None,
     *,
     tenant: Tenant = "default",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
 ) -> None:
-    """Validate a folder of configuration files, with --data or --store also against what is stored there."""
+    """Validate a folder of configuration files, with --data or --store also against what is stored there.
+
+    `check rules [FILE...]` validates files of alert rules and tries their SELECTs.
+    """
+    if str(folder) == RULES:
+        check_rules(files or [])
+        return
+    if files:
+        raise ConfigurationError("Name one folder, or files of rules: throughline check rules FILE...")
     from throughline.dashboards.checking import check as checked
     from throughline.dashboards.checking import survey
     from throughline.dashboards.engine_settings import EngineSettings
@@ -48,7 +60,8 @@ def check(
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
     files = f"{found.connections} connections, {found.routes} routes, {found.targets} targets"
-    counted = f"{len(found.processes)} processes, {found.mappings} mappings, {files}, {found.tokens} tokens"
+    kinds = f"{found.mappings} mappings, {found.alerts} alert rules"
+    counted = f"{len(found.processes)} processes, {kinds}, {files}, {found.tokens} tokens"
     if found.subscriptions:
         counted += f", {found.subscriptions} subscriptions"
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.dashboards.conftest import THEIRS, Client, World
 from tests.dashboards.seed_firm import NOW
 from throughline.collector.store import Role, Store
+from throughline.correlator.functions import is_function
+from throughline.correlator.sql_guard import RAW_TABLES, VIEWS, QueryRefused, guard
 from throughline.dashboards.explore import explore
-from throughline.dashboards.functions import is_function
 from throughline.dashboards.settings import DashboardSettings
-from throughline.dashboards.sql_guard import RAW_TABLES, VIEWS, QueryRefused, guard
 
 SETTINGS = DashboardSettings()
 

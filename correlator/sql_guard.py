@@ -8,6 +8,7 @@ checked:
 3. Common table expressions get new names, resolved by their scope: a name of ours or of the engine cannot
    be shadowed.
 4. Every other table must be documented, and becomes a sub-select that holds the tenant's rows alone.
+5. For rules, whatever asks for the present time gets the time of the evaluation.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from throughline.dashboards.functions import is_function, is_word
+from throughline.correlator.functions import is_function, is_word
 from throughline.probes.errors import ThroughlineError
 
 DIALECT = "clickhouse"
@@ -36,6 +37,8 @@ VIEWS = (
     "reference",
     "relations",
     "entitlements",
+    "health",
+    "alerts",
 )
 RAW_TABLES = (
     "otel_traces",
@@ -77,15 +80,20 @@ class QueryRefused(ThroughlineError):
     """Only one SELECT over the documented views and tables may be run."""
 
 
-def guard(sql: str) -> str:
+def guard(sql: str, *, sources: Mapping[str, str] | None = None, set_clock: bool = False) -> str:
     """Return the query to run instead; it takes the parameters `tenant` and `now`.
+
+    `sources` gives SELECTs of our own that stand for views, such as copies that several rules share. With
+    `set_clock` functions that tell the present time tell `now`.
 
     Raises: QueryRefused, with a sentence that says what is allowed.
     """
-    query = _parsed(sql)
+    query = parsed(sql)
     for node in query.walk():
         _check(node)
-    _Resolver(query).resolve()
+    if set_clock:
+        _set_clock(query)
+    _Resolver(query, sources or {}).resolve()
     text = query.sql(
         dialect=DIALECT, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE
     )
@@ -93,7 +101,8 @@ def guard(sql: str) -> str:
     return text
 
 
-def _parsed(sql: str) -> exp.Query:
+def parsed(sql: str) -> exp.Query:
+    """Return the one SELECT that a text holds, not checked any further. Raises: QueryRefused."""
     if len(sql) > LONGEST:
         raise QueryRefused(f"the query is longer than {LONGEST:,} characters")
     try:
@@ -125,6 +134,38 @@ def _check(node: exp.Expr) -> None:
         raise QueryRefused(f"the function {node.name} is not allowed: only pure functions over columns are")
     if isinstance(node, exp.In):
         _check_in(node)
+
+
+def _set_clock(query: exp.Query) -> None:
+    """Functions that tell the present time tell the parameter `now`."""
+    for node in list(query.find_all(exp.Func)):
+        name = node.name.lower() if isinstance(node, exp.Anonymous) else _CLOCKS.get(type(node), "")
+        told = _TOLD.get(name)
+        if told is not None:
+            zone = node.expressions[:1] if name == "now" and isinstance(node, exp.Anonymous) else []
+            text = told.format(f", {zone[0].sql(dialect=DIALECT)}" if zone else "")
+            node.replace(sqlglot.parse_one(text, read=DIALECT))
+
+
+_NOW = "{{now:DateTime64(6, 'UTC')}}"
+_TOLD: Mapping[str, str] = {
+    "now": f"toDateTime({_NOW}{{}})",
+    "now64": _NOW,
+    "nowinblock": f"toDateTime({_NOW})",
+    "now64inblock": _NOW,
+    "current_timestamp": f"toDateTime({_NOW})",
+    "utctimestamp": f"toDateTime({_NOW})",
+    "utc_timestamp": f"toDateTime({_NOW})",
+    "today": f"toDate({_NOW})",
+    "current_date": f"toDate({_NOW})",
+    "curdate": f"toDate({_NOW})",
+    "yesterday": f"(toDate({_NOW}) - 1)",
+}
+_CLOCKS: Mapping[type[exp.Expr], str] = {
+    exp.CurrentTimestamp: "current_timestamp",
+    exp.UtcTimestamp: "utctimestamp",
+    exp.CurrentDate: "current_date",
+}
 
 
 def _check_in(node: exp.In) -> None:
@@ -166,8 +207,9 @@ class _Resolver:
     sub-select.
     """
 
-    def __init__(self, query: exp.Query) -> None:
+    def __init__(self, query: exp.Query, sources: Mapping[str, str]) -> None:
         self._query = query
+        self._sources = sources
         self._numbers = itertools.count(1)
         names = {node.name for node in query.find_all(exp.Identifier)}
         starred = any(not isinstance(node.parent, exp.Count) for node in query.find_all(exp.Star))
@@ -219,6 +261,8 @@ class _Resolver:
         table.replace(rewritten)
 
     def _source(self, name: str) -> str:
+        if name in self._sources:
+            return self._sources[name]
         if name in VIEWS:
             twin = "_unnamed" if name in COSTLY and not self._full[name] else ""
             return f"SELECT * FROM {name}{twin}_at({CLOCK})"  # noqa: S608 - one of VIEWS

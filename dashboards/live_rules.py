@@ -1,0 +1,80 @@
+"""The alert rules that count: those of the files; for a file that broke, its last valid version, which the
+control store keeps over a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from throughline.correlator.alerts.rule_files import (
+    FOLDER,
+    SHIPPED,
+    InvalidRules,
+    LoadedRules,
+    ReadyFile,
+    calendars_of,
+    load_rules,
+    parse_rules,
+)
+from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
+
+if TYPE_CHECKING:
+    from throughline.collector.control import ControlStore
+
+_KEPT = "rules"
+log = logging.getLogger(__name__)
+
+
+class LiveRules:
+    """Reads the files again when one of them has changed."""
+
+    def __init__(self, config: Path | None, control: ControlStore) -> None:
+        self.current = LoadedRules()
+        self._config = config
+        self._control = control
+        self._seen: frozenset[tuple[str, int, int]] | None = None
+
+    def reload(self) -> bool:
+        """Read everything if any file differs from the last time; whether it did. Raises: ControlError."""
+        seen = self._fingerprint()
+        if seen == self._seen:
+            return False
+        loaded = load_rules(self._config, last={**self._remembered(), **self.current.files})
+        for error in loaded.errors:
+            log.error("%s\nthe last valid version of the file stays in force", error)
+        broken = {problem.file for error in loaded.errors for problem in error.problems}
+        for name, file in loaded.files.items():
+            if file.path not in broken and Path(file.path).parent != SHIPPED:
+                self._control.set_cursor("", f"{_KEPT}/{name}", Path(file.path).read_text(encoding="utf-8"))
+        self.current = loaded
+        self._seen = seen
+        return True
+
+    def _remembered(self) -> dict[str, ReadyFile]:
+        """The last valid versions of files that are there but may have broken while nothing ran."""
+        found = {}
+        for path in (self._config / FOLDER).glob("*.yaml") if self._config else ():
+            text = self._control.cursor("", f"{_KEPT}/{path.name}")
+            if text is None:
+                continue
+            try:
+                read = parse_rules(text, calendars=calendars_of(self._config))
+                found[path.name] = read.called(str(path))
+            except InvalidRules:
+                continue  # written by a version that knew other fields
+        return found
+
+    def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
+        folders = [SHIPPED, SHIPPED_CALENDARS]
+        if self._config is not None:
+            folders += [self._config / FOLDER, self._config / "calendars"]
+        found = []
+        for path in (path for folder in folders for path in folder.glob("*.yaml")):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return frozenset(found)
