@@ -19,7 +19,7 @@ _SAMPLES = {
     "/v1/closings/{id}/restatements": "{}",
     "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
     "/v1/dead-letters/retry": '{"all": true, "connection": "hubspot-eu"}',
-    "/v1/replays": '{"exceptions": ["3f2a9c1d5e6b7a80"], "kind": "rerun", "target": "n8n", "reason": "up again"}',
+    "/v1/replays": '{"fingerprint": "91b2c3d4e5f60718", "kind": "rerun", "target": "n8n", "reason": "up"}',
     "/v1/replays/{id}/cancel": '{"note": "solved otherwise"}',
     "/v1/replays/{id}/pause": "{}",
     "/v1/replays/{id}/resume": '{"note": "the target is mended"}',
