@@ -104,8 +104,8 @@ def merged(gone: int, lives: int) -> list[BusinessEvent]:
     """What HubSpot says when a deal is merged into a new one."""
     said = {
         "portalId": 33, "subscriptionId": 27, "appId": 1, "eventId": 9, "occurredAt": 1760000100000,
-        "attemptNumber": 0, "subscriptionType": "deal.merge", "objectId": gone, "primaryObjectId": gone, "mergedObjectIds": [gone],
-        "newObjectId": lives,
+        "attemptNumber": 0, "subscriptionType": "deal.merge", "objectId": gone, "primaryObjectId": gone,
+        "mergedObjectIds": [gone], "newObjectId": lives,
     }  # fmt: skip
     request = HookRequest("POST", "", {}, json.dumps([said]).encode(), datetime.now(UTC))
     return hubspot.parse(request, Connection("eu", "hubspot"))
