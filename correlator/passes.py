@@ -30,7 +30,8 @@ FEW = 20_000
 MOVED = "Level = {level:UInt8} AND Depth = {depth:UInt8} AND Moved AND Stored"
 """Stored objects at hand whose roots are others now."""
 
-_OF_REBUILD = ("edges_down", "edges", "keys", "objects")
+_OF_REBUILD = ("object_events", "event_state", "edges_down", "edges", "keys", "objects")
+"""What a rebuild writes beside the events of journeys, in any order."""
 
 CHUNK = 1_000_000
 """Events of a rebuild that are folded at once: bounds memory."""
@@ -121,7 +122,7 @@ def write(run: Run, linker: Linker, *, fresh: bool) -> None:
     writes: only folding waits for the events of journeys.
     """
     if fresh:
-        run.aside(run.write, "object_events", "event_state", *_OF_REBUILD)
+        run.aside(run.write, *_OF_REBUILD)
         if linker.shared and run.count("claimed"):
             run.aside(run.write, "claims")
         run.write("journey_events")

@@ -105,7 +105,8 @@ class Run:
     @contextmanager
     def lanes(self) -> Iterator[None]:
         """Let `aside` use a second thread: many statements keep one core busy at most."""
-        with ThreadPoolExecutor(1) as self._lane:
+        with ThreadPoolExecutor(1) as lane:
+            self._lane = lane
             try:
                 yield
                 self.join()

@@ -54,7 +54,7 @@ class Correlating:
         mappings: LiveMappings | None = None,
         loaded: Callable[[], object] | None = None,
     ) -> None:
-        """`loaded` tells by another value that this engine has loaded something; without, every turn looks."""
+        """`loaded` tells by another value that this engine has loaded something; without, all turns look."""
         self.processes: tuple[Process, ...] = ()
         self._store = store
         self._control = control
