@@ -29,7 +29,8 @@ from throughline.correlator.worker import Correlator
 
 TENANT = "default"
 PROCESS = "opportunity-to-invoice"
-EVENTS = int(os.environ.get("THROUGHLINE_BENCH_LINK_EVENTS", "300000"))
+SIZES = [int(size) for size in os.environ.get("THROUGHLINE_BENCH_LINK_EVENTS", "30000,300000").split(",")]
+"""Events of history at which is measured, one after the other: more give the curve of growth."""
 BATCH = 20_000
 BATCHES = int(os.environ.get("THROUGHLINE_BENCH_LINK_BATCHES", "5"))
 CHUNK = 600_000
@@ -109,7 +110,7 @@ def measure() -> list[Row]:
     per_event: list[float] = []
     with tempfile.TemporaryDirectory(prefix="throughline-bench-") as directory:
         bench = Bench(Path(directory))
-        for events in (EVENTS // 10, EVENTS):
+        for events in SIZES:
             bench.grow(events)
             caught_up = bench.catch_up()
             rate = events / bench.rebuild()
@@ -136,12 +137,12 @@ def measure() -> list[Row]:
                 ),
             ]
         bench.store.close()
-    growth = per_event[1] / per_event[0]
+    growth = per_event[-1] / per_event[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
         *rows,
         Row(
-            f"link: live cost per event at {EVENTS / 1e6:g} M / at {EVENTS / 1e7:g} M events",
+            f"link: live cost per event at {SIZES[-1] / 1e6:g} M / at {SIZES[0] / 1e6:g} M events",
             round(growth, 2),
             "x",
             f"<= {GROWTH_BUDGET}",

@@ -58,7 +58,7 @@ class RoleLimits:
 DEFAULT_LIMITS: Mapping[Role, RoleLimits] = MappingProxyType(
     {
         Role.LOADER: RoleLimits(clients=4, seconds=60, memory_bytes=2 * GIBIBYTE, threads=1),
-        Role.CORRELATOR: RoleLimits(clients=3, seconds=900, memory_bytes=4 * GIBIBYTE, threads=2),
+        Role.CORRELATOR: RoleLimits(clients=4, seconds=900, memory_bytes=4 * GIBIBYTE, threads=2),
         Role.PAGES: RoleLimits(clients=4, seconds=30, memory_bytes=GIBIBYTE, threads=2),
         Role.ADHOC: RoleLimits(clients=2, seconds=30, memory_bytes=GIBIBYTE, threads=2),
         Role.ALERTS: RoleLimits(clients=2, seconds=30, memory_bytes=GIBIBYTE, threads=1),

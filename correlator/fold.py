@@ -102,7 +102,9 @@ WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 
 def _journeys(process: Process, rows: Rows, tables: Tables) -> str:
-    """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer."""
+    """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer. A
+    rebuild reads journey after journey, and needs no hash table of them all: a third less.
+    """
     states = _states(process)
     named, judged = states[:2], states[2:]
     steps = nested(
@@ -141,7 +143,7 @@ LEFT JOIN (
     )
     GROUP BY Root
 ) AS failing ON folded.Root = failing.Root
-SETTINGS query_plan_merge_expressions = 0"""
+SETTINGS query_plan_merge_expressions = 0, optimize_aggregation_in_order = 1"""
 
 
 def _lookups(process: Process) -> list[Lookup]:

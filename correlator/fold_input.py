@@ -161,11 +161,15 @@ def _lookups(process: Process) -> list[Lookup]:
 
 
 def _day(process: Process) -> str:
-    """The day whose exchange rate an amount is converted by, where amounts are the journey's."""
+    """The day whose exchange rate an amount is converted by, where amounts are the journey's.
+
+    Most events tell none: reading a day from an empty text takes as long as a fifth of all of folding.
+    """
     if not process.amount_of:
         return "toDate32(Time)"
-    told = f"toDate32OrNull(substring(Attributes[{quoted(ACCOUNTING_DATE)}], 1, 10))"
-    return f"ifNull({told}, toDate32(Time))"
+    told = f"Attributes[{quoted(ACCOUNTING_DATE)}]"
+    read = f"ifNull(toDate32OrNull(substring({told}, 1, 10)), toDate32(Time))"
+    return f"if({told} = '', toDate32(Time), {read})"
 
 
 def texts(several: tuple[str, ...] | list[str]) -> str:

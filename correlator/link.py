@@ -182,6 +182,8 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
         return f"if({stored} = 0, {key}, {stored})"
 
     def place(namespace: str) -> str:
+        if len(processes) == 1:
+            return f"transform({namespace}, {{names:Array(String)}}, {{places:Array(UInt16)}}, {NOWHERE})"
         number = f"transform({namespace}, {{namespaces:Array(String)}}, {{numbers:Array(UInt16)}}, {NOWHERE})"
         slot = f"toUInt32({number}) * {AT_ONCE} + P"
         return f"transform({slot}, {{slots:Array(UInt32)}}, {{places:Array(UInt16)}}, {NOWHERE})"
@@ -208,6 +210,7 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
             f"sipHash64({{tenant:String}}, {{processes:Array(String)}}[P + 1], {ns}, {value})"
         ),
         "known_to": known_to,
+        "concerned": lambda facts: f"${{concerned_{'one' if len(processes) == 1 else 'some'}({facts})}}",
         "namespace": namespace,
         "placeholder": placeholder,
         "object": canonical,

@@ -30,6 +30,9 @@ FEW = 20_000
 MOVED = "Level = {level:UInt8} AND Depth = {depth:UInt8} AND Moved AND Stored"
 """Stored objects at hand whose roots are others now."""
 
+_OF_REBUILD = ("object_events", "event_state", "edges_down", "edges", "keys", "objects")
+"""What a rebuild writes beside the events of journeys, in any order."""
+
 CHUNK = 1_000_000
 """Events of a rebuild that are folded at once: bounds memory."""
 
@@ -94,9 +97,10 @@ def write_lineage(run: Run, version: int) -> None:
 
 def link(run: Run, linker: Linker, *, fresh: bool) -> bool:
     """Derive keys, aliases, objects, edges, roots and memberships; False when nothing changed."""
-    run.do("named")
-    if not fresh:
-        run.do("before")
+    if fresh:
+        run.aside(run.do, "named")
+    else:
+        run.do("named", "before")
     if not _effective_keys(run, fresh=fresh):
         return False
     if not fresh:
@@ -114,10 +118,16 @@ def link(run: Run, linker: Linker, *, fresh: bool) -> bool:
 
 
 def write(run: Run, linker: Linker, *, fresh: bool) -> None:
-    """Store what linking derived, effects before causes (``write.sql`` says why)."""
-    if not fresh:
-        run.write("dirty_journeys")
-    run.write("journey_events")
+    """Store what linking derived, effects before causes (``write.sql`` says why). Nobody reads what a rebuild
+    writes: only folding waits for the events of journeys.
+    """
+    if fresh:
+        run.aside(run.write, *_OF_REBUILD)
+        if linker.shared and run.count("claimed"):
+            run.aside(run.write, "claims")
+        run.write("journey_events")
+        return
+    run.write("dirty_journeys", "journey_events")
     edges, before, claimed = run.counts("edges_now", "before", "claimed")
     run.write("objects")
     if edges or before:
@@ -164,6 +174,7 @@ def _effective_keys(run: Run, *, fresh: bool) -> bool:
 
 def _aliases(run: Run, *, fresh: bool) -> None:
     run.do("claimed_start")
+    run.join()
     reached = 0
     while run.count("claimed", "Round = {round:UInt16}", round=reached) and not fresh:
         run.do("claimed", round=reached)

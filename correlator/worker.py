@@ -306,18 +306,19 @@ class Correlator:
         workspace.create()
         scope = linker.parameters | linker.targets([generation]) | {"tenant": tenant, "version": 0}
         run = Run(self._store, workspace, linker.fresh, scope, checkpoint=self._checkpoint)
-        try:
-            run.do("affected_all")
-            passes.find_lineage(run, fresh=True)
-            passes.link(run, linker, fresh=True)
-            passes.write(run, linker, fresh=True)
-        finally:
-            workspace.clear()
         self._calendars.provide(process)
         statements = fold_sql(process, Tables.of(workspace.resolve), fresh=True).statements
-        for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
-            for text in statements:
-                run.execute(text, process=process.id, generation=generation, lo=low, hi=high)
+        try:
+            with run.lanes():
+                run.do("affected_all")
+                passes.find_lineage(run, fresh=True)
+                passes.link(run, linker, fresh=True)
+                passes.write(run, linker, fresh=True)
+                for low, high in passes.ranges(2**64, -(-events // passes.CHUNK)):
+                    for text in statements:
+                        run.execute(text, process=process.id, generation=generation, lo=low, hi=high)
+        finally:
+            workspace.clear()
         return events
 
     def _space(self, events: int) -> Workspace:

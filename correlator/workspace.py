@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor, Future
 
 _NAME = re.compile(r"@(\w+)")
 
@@ -96,6 +99,32 @@ class Run:
         self._parameters = dict(parameters)
         self._checkpoint = checkpoint
         self._settings = settings
+        self._lane: Executor | None = None
+        self._aside: list[Future[None]] = []
+
+    @contextmanager
+    def lanes(self) -> Iterator[None]:
+        """Let `aside` use a second thread: many statements keep one core busy at most."""
+        with ThreadPoolExecutor(1) as lane:
+            self._lane = lane
+            try:
+                yield
+                self.join()
+            finally:
+                self._lane = None
+
+    def aside(self, work: Callable[..., None], *names: str) -> None:
+        """Call a method with names beside what follows until `join`; at once if there is one lane only."""
+        if self._lane is None:
+            work(*names)
+        else:
+            self._aside.append(self._lane.submit(work, *names))
+
+    def join(self) -> None:
+        """Wait for all that was put aside."""
+        waiting, self._aside = self._aside, []
+        for part in waiting:
+            part.result()
 
     def do(self, *names: str, **parameters: object) -> None:
         """Execute statements in order."""

@@ -34,6 +34,8 @@ LEASE_TIME = timedelta(seconds=15)
 LATE_COMMIT = timedelta(seconds=120)
 SWEEP_EVERY = timedelta(minutes=10)
 ASK_AGAIN = timedelta(seconds=30)
+LOOK_EVERY = timedelta(seconds=1)
+"""So often the store is asked for news while this engine has loaded nothing: another one may have."""
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,9 @@ class Correlating:
         holder: str,
         clock: Callable[[], datetime],
         mappings: LiveMappings | None = None,
+        loaded: Callable[[], object] | None = None,
     ) -> None:
+        """`loaded` tells by another value that this engine has loaded something; without, all turns look."""
         self.processes: tuple[Process, ...] = ()
         self._store = store
         self._control = control
@@ -62,6 +66,8 @@ class Correlating:
         self._correlator: Correlator | None = None
         self._mappings = mappings
         self._mapper = Mapper(store, checkpoint=self._require_lease)
+        self._loaded = loaded
+        self._seen: object = None
         self._looked_at: datetime | None = None
         self._swept: dict[str, datetime] = {}
         self._asked: dict[tuple[str, str], datetime] = {}
@@ -237,9 +243,13 @@ class Correlating:
     def _tenants_with_news(self, correlator: Correlator, now: datetime) -> list[str]:
         """Tenants with rows since the last look, which overlaps: an insert may commit late.
 
-        The first look takes everybody; in an empty store the default tenant, to have it ready.
+        The first look takes everybody; in an empty store the default tenant, to have it ready. Asking the
+        store costs more than all else of an idle engine: what the loader says is asked first.
         """
-        since, self._looked_at = self._looked_at, now
+        since, loaded = self._looked_at, self._loaded() if self._loaded else None
+        if since is not None and self._loaded and loaded == self._seen and now - since < LOOK_EVERY:
+            return []
+        self._looked_at, self._seen = now, loaded
         if since is None:
             return correlator.tenants() or [DEFAULT_TENANT]
         rows = self._store.query(

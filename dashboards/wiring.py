@@ -60,6 +60,7 @@ class Wired:
         config = settings.config
         spool, name = settings.data / "spool", holder(settings)
         self.stop = threading.Event()
+        self._loader = Loader(store, spool)
         self.correlating = Correlating(
             store,
             control,
@@ -67,9 +68,9 @@ class Wired:
             holder=name,
             clock=utc_now,
             mappings=LiveMappings(config, store),
+            loaded=lambda: self._loader.total,
         )
         self._settings, self._metrics = settings, EngineMetrics()
-        self._loader = Loader(store, spool)
         self._replays = LiveReplays(config, control)
         targets = lambda: self._replays.rules.targets  # noqa: E731 - asked at each turn
         self._replaying = Replaying(store, control, targets, utc_now, report=partial(second.report, store))

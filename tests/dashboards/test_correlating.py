@@ -3,7 +3,7 @@
 The SQL runs on both engines in the tests of the correlator; here one is enough.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from tests.stores import Stores
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role, Store
 from throughline.dashboards import engine
-from throughline.dashboards.correlating import LEASE_TIME, REBUILD, Correlating
+from throughline.dashboards.correlating import LEASE_TIME, LOOK_EVERY, REBUILD, Correlating
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.probes.errors import LeaseLost
 
@@ -43,10 +43,14 @@ class Setting:
     config: Path
     clock: Clock
 
-    def correlating(self, holder: str = "engine") -> Correlating:
+    def correlating(
+        self, holder: str = "engine", *, loaded: Callable[[], object] | None = None
+    ) -> Correlating:
         """The correlating part of one engine."""
         definitions = LiveDefinitions(self.config, self.control)
-        return Correlating(self.store, self.control, definitions, holder=holder, clock=self.clock)
+        return Correlating(
+            self.store, self.control, definitions, holder=holder, clock=self.clock, loaded=loaded
+        )
 
     def order(self, number: int) -> None:
         """Store the span of one placed order, as a stock OpenTelemetry Collector would."""
@@ -95,6 +99,23 @@ def test_new_rows_become_journeys(setting: Setting) -> None:
     correlating.turn()
     setting.order(1)
     setting.order(2)
+    correlating.turn()
+    assert setting.journeys() == 2
+
+
+def test_store_is_asked_at_once_for_what_this_engine_loaded(setting: Setting) -> None:
+    """While the engine's own loader says nothing new, it is asked once a second: another engine may load."""
+    loaded: list[int] = []
+    correlating = setting.correlating(loaded=lambda: len(loaded))
+    correlating.turn()
+    setting.order(1)
+    correlating.turn()
+    assert setting.journeys() == 0
+    setting.clock.now += LOOK_EVERY
+    correlating.turn()
+    assert setting.journeys() == 1
+    setting.order(2)
+    loaded.append(1)
     correlating.turn()
     assert setting.journeys() == 2
 

@@ -190,7 +190,7 @@ FROM (
                                                             if(TimePrecision = 'day', Micros - positiveModulo(Micros, 86400000000), First) AS Judged,
                                                             bitOr(bitShiftLeft(toUInt256(bitXor(toUInt64(Nanos), 9223372036854775808)), 128), toUInt256(EventId)) AS Moment,
                                                             arrayMin(Subjects) AS Owner,
-                                                            ifNull(toDate32OrNull(substring(Attributes['business.accounting_date'], 1, 10)), toDate32(Time)) AS Day,
+                                                            if(Attributes['business.accounting_date'] = '', toDate32(Time), ifNull(toDate32OrNull(substring(Attributes['business.accounting_date'], 1, 10)), toDate32(Time))) AS Day,
                                                             (Failed = 0 AND Event IN ('won')) AS r0,
                                                             (Failed = 0 AND Event IN ('posted') AND ifNull((toFloat64(Amount) > toFloat64(0.0)), 0)) AS r1,
                                                             (Failed = 0 AND Event IN ('credited')) AS u1,
@@ -248,7 +248,7 @@ LEFT JOIN (
     )
     GROUP BY Root
 ) AS failing ON folded.Root = failing.Root
-SETTINGS query_plan_merge_expressions = 0;
+SETTINGS query_plan_merge_expressions = 0, optimize_aggregation_in_order = 1;
 
 INSERT INTO exception_state (
     Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
