@@ -18,6 +18,7 @@ from throughline.dashboards.api import (
     exceptions,
     handling,
     journeys,
+    links,
     mappings,
     money,
     objects,
@@ -57,7 +58,7 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
-    for module in (journeys, objects, cycles, exceptions, money, status, query, dead_letters):
+    for module in (journeys, links, objects, cycles, exceptions, money, status, query, dead_letters):
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (
