@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from throughline.dashboards.api import (
     alerts,
     as_of,
+    audit,
     backtests,
     closings,
     cycles,
@@ -62,7 +63,7 @@ def create_api(deps: Deps) -> FastAPI:
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (
-            backtests, as_of, closings, handling, replays, subscriptions, mappings, alerts,
+            backtests, as_of, audit, closings, handling, replays, subscriptions, mappings, alerts,
         ):  # fmt: skip
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 

@@ -28,3 +28,20 @@ SELECT
 FROM business_events
 WHERE startsWith(Segment, 'said-') AND Event IN ('link.added', 'link.removed', 'link.undone')
     AND startsWith(Attributes['business.event.id'], 'hand-link/');
+
+-- What became of tickets in other systems: a copy of every step in the control store, append-only. Rows that are repeated merge.
+CREATE TABLE IF NOT EXISTS ticket_transitions
+(
+    Tenant LowCardinality(String),
+    Place LowCardinality(String),        -- the entry of tickets.yaml
+    Fingerprint UInt64,
+    Number UInt32,                       -- counts the steps of this cause and place from 1
+    At DateTime64(6, 'UTC'),
+    Actor LowCardinality(String),
+    What LowCardinality(String),         -- wanted, opened, commented, status, closing, closed, failed
+    Text String,
+    Ticket String                        -- as the other system calls it; empty before it was opened
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (Tenant, Place, Fingerprint, Number)
+SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
