@@ -28,6 +28,7 @@ from throughline.dashboards.api import (
     replays,
     status,
     subscriptions,
+    waiting,
 )
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.docs import page
@@ -59,7 +60,9 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
-    for module in (journeys, links, objects, cycles, exceptions, money, status, query, dead_letters):
+    for module in (
+        journeys, links, waiting, objects, cycles, exceptions, money, status, query, dead_letters,
+    ):  # fmt: skip
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (
