@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from throughline.collector.exception_acts import ExceptionActs
 from throughline.collector.store import load_queries
 from throughline.correlator.replay.ledger import Ledger
+from throughline.correlator.tickets.ledger import TicketLedger
 from throughline.dashboards.reader import FIRST_TIME, LAST_TIME
 from throughline.probes.errors import ThroughlineError
 
@@ -84,6 +85,7 @@ def refresh(store: Store, control: ControlStore | None) -> None:
     if control is not None:
         ExceptionActs(control).copy(store)
         Ledger(control).copy(store)
+        TicketLedger(control).copy(store)
 
 
 def _csv(rows: list[Row]) -> bytes:

@@ -23,7 +23,7 @@ from throughline.probes.errors import ConfigurationError, ThroughlineError
 if TYPE_CHECKING:
     from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.records import Item
-    from throughline.correlator.replay.targets import Call, Lookup, Secret, Target
+    from throughline.correlator.replay.targets import Auth, Call, Lookup, Secret, Target
 
 Judgement = Literal["accepted", "again", "failed", "uncertain"]
 
@@ -195,31 +195,40 @@ class Caller:
         return {way.header: way.prefix + text}
 
     def _auth(self) -> httpx.Auth | None:
-        auth = self.target.auth
-        if auth.bearer:
-            return _Bearer(self._read(auth.bearer))
-        if auth.basic:
-            return httpx.BasicAuth(auth.basic.user, self._read(auth.basic.password))
-        if auth.oauth2:
-            way = auth.oauth2
-            scope = {"scope": way.scope} if way.scope else {}
-            secret = self._read(way.client_secret)
-            return OAuth2ClientCredentials(way.token_url, way.client_id, secret, client=self._tokens, **scope)
-        if auth.aws:
-            access, secret = self._read(auth.aws.access_key_id), self._read(auth.aws.secret_access_key)
-            return AWS4Auth(access, secret, auth.aws.region, auth.aws.service)
-        return None
+        return http_auth(self.target.auth, self.target.id, self._environ, self._tokens)
 
     def _read(self, secret: Secret) -> str:
-        """Raises: ConfigurationError, which names the variable or file."""
-        if secret.env:
-            if secret.env not in self._environ:
-                raise ConfigurationError(f"The secret of {self.target.id} is missing: set {secret.env}.")
-            return self._environ[secret.env]
-        try:
-            return str(secret.file and secret.file.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"The secret of {self.target.id} can't be read: {error}.") from error
+        return secret_of(secret, self.target.id, self._environ)
+
+
+def http_auth(auth: Auth, named: str, environ: Environment, tokens: httpx.Client) -> httpx.Auth | None:
+    """How calls prove who they are; `tokens` fetches tokens. Raises: ConfigurationError."""
+    if auth.bearer:
+        return _Bearer(secret_of(auth.bearer, named, environ))
+    if auth.basic:
+        return httpx.BasicAuth(auth.basic.user, secret_of(auth.basic.password, named, environ))
+    if auth.oauth2:
+        way = auth.oauth2
+        scope = {"scope": way.scope} if way.scope else {}
+        secret = secret_of(way.client_secret, named, environ)
+        return OAuth2ClientCredentials(way.token_url, way.client_id, secret, client=tokens, **scope)
+    if auth.aws:
+        access = secret_of(auth.aws.access_key_id, named, environ)
+        secret = secret_of(auth.aws.secret_access_key, named, environ)
+        return AWS4Auth(access, secret, auth.aws.region, auth.aws.service)
+    return None
+
+
+def secret_of(secret: Secret, named: str, environ: Environment) -> str:
+    """Read a secret. Raises: ConfigurationError, which names the variable or file."""
+    if secret.env:
+        if secret.env not in environ:
+            raise ConfigurationError(f"The secret of {named} is missing: set {secret.env}.")
+        return environ[secret.env]
+    try:
+        return str(secret.file and secret.file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The secret of {named} can't be read: {error}.") from error
 
 
 class _Bearer(httpx.Auth):

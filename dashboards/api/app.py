@@ -28,6 +28,7 @@ from throughline.dashboards.api import (
     replays,
     status,
     subscriptions,
+    tickets,
     waiting,
 )
 from throughline.dashboards.api.context import Context
@@ -66,7 +67,7 @@ def create_api(deps: Deps) -> FastAPI:
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (
-            backtests, as_of, audit, closings, handling, replays, subscriptions, mappings, alerts,
+            backtests, as_of, audit, closings, handling, replays, tickets, subscriptions, mappings, alerts,
         ):  # fmt: skip
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 

@@ -12,7 +12,7 @@ from throughline.correlator.replay.facts import FactsReader
 from throughline.correlator.replay.outcomes import outcomes
 from throughline.dashboards import theme, triage
 from throughline.dashboards.exception_reader import ExceptionReader
-from throughline.dashboards.pages import address, exception_parts, parts, triage_acts
+from throughline.dashboards.pages import address, exception_parts, parts, triage_acts, triage_tickets
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Reader
 from throughline.dashboards.triage import Advice, Triage, TriageFilter
@@ -223,6 +223,7 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
             colour=theme.STATUS_COLOURS["stuck" if any(row["blocking"] for row in rows) else "late"],
         )
     )
+    triage_tickets.draw(session, fingerprint)
     if wanted and not named:
         st.warning("The exception that the address names is no longer open.")
     if named:

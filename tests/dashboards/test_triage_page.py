@@ -68,7 +68,7 @@ def test_a_cause_is_found_done_again_and_seen_to_work(world: World, deps: Deps) 
     app, shown = visit(deps, "triage.py", fingerprint=str(rows[0][0]))
     assert "journeys, one cause: NO_NAME" in shown
     assert "name is missing" in shown
-    assert "Fix it at the source: the data are wrong. A corrected payload can go to middleware." in shown
+    assert "Fix it at the source: the data are wrong." in shown
     assert app.selectbox(key="replay_kind").value == "fix_at_source"
     app.selectbox(key="replay_kind").set_value("resubmit").run(timeout=60)
     app.text_input(key="replay_reason").set_value("the customer has a name now").run(timeout=60)
