@@ -24,7 +24,8 @@ TITLE = (
 TEXT = """{{ cause.message }}
 
 Since {{ cause.since }}: {{ cause.exceptions }} exceptions on {{ cause.journeys }} journeys.
-Process: {{ cause.process }}. Owner: {{ cause.owners | join(', ') or 'nobody' }}. Runbook: {{ cause.runbook or 'none' }}.
+Process: {{ cause.process }}. Owner: {{ cause.owners | join(', ') or 'nobody' }}.
+Runbook: {{ cause.runbook or 'none' }}.
 Fingerprint {{ cause.fingerprint }}. Throughline says here how it stands, and closes it when all works."""
 
 
