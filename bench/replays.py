@@ -147,8 +147,8 @@ def _asking(store: Store) -> Iterator[list[float]]:
         while not stop.is_set():
             reader = Reader(store, TENANT, _now())
             for page in (
-                lambda: Triage(reader).causes(TriageFilter()),
-                lambda: reader.journeys(JourneyFilter(), limit=50),
+                partial(Triage(reader).causes, TriageFilter()),
+                partial(reader.journeys, JourneyFilter(), limit=50),
             ):
                 begin = time.perf_counter()
                 page()

@@ -42,12 +42,8 @@ def graph(session: Session, journey: Row) -> None:
         f'<div class="tl-panel" style="overflow-x:auto"><img alt="{label}" '
         f'src="data:image/svg+xml;base64,{image}"></div>'
     )
-    with st.expander(f"Evidence of {len(edges):,} links", expanded=any(by_hand(edge) for edge in edges)):
-        st.html(
-            parts.table(["Parent", "Child", "Because", "Times"], map(_edge, edges[:_LISTED]), numeric=[3])
-        )
-        if len(edges) > _LISTED:
-            st.caption(f"The first {_LISTED} of {len(edges):,}; the API has all.")
+    if edges:
+        _evidence(edges)
     keys = [key for node in nodes for key in node["keys"]]
     links = HandLinks(session.deps.store, session.principal.tenant)
     said = links.said(keys)
@@ -56,6 +52,14 @@ def graph(session: Session, journey: Row) -> None:
         st.html(parts.table(["Parent", "Child", "What", "Who", "Why", "When"], map(_said, said), whole=[5]))
     if Scope.OPERATE in session.principal.scopes:
         _form(session, links, keys, said)
+
+
+def _evidence(edges: Sequence[Row]) -> None:
+    with st.expander(f"Evidence of {len(edges):,} links", expanded=any(by_hand(edge) for edge in edges)):
+        rows = map(_edge, edges[:_LISTED])
+        st.html(parts.table(["Parent", "Child", "Because", "Times"], rows, numeric=[3]))
+        if len(edges) > _LISTED:
+            st.caption(f"The first {_LISTED} of {len(edges):,}; the API has all.")
 
 
 def _edge(edge: Row) -> list[str]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _CLASSES = ("technical", "remote", "business")
 _LISTED = 200
+# Causes that the list says what to do about; the page of each cause does. (A text here would be shown.)
 _ADVISED = 50
-"""Causes that the list says what to do about; the page of each cause does."""
 _SEVERITIES = {1: "low", 2: "medium", 4: "high", 8: "critical"}
 _COLOURS = {1: "in_flight", 2: "late", 4: "stuck", 8: "stuck"}
 
@@ -91,6 +91,7 @@ def _waiting(session: Session) -> None:
     if not shown:
         return
     process = st.query_params.get("process", "")
+    fresh = session.ask.completeness()
     found = session.ask.held([one for one in session.processes.values() if process in {"", one.id}])
     st.html(parts.heading("Waiting on", "open journeys; teams, systems and customers, never persons"))
     st.html(
@@ -112,9 +113,7 @@ def _waiting(session: Session) -> None:
             numeric=[2, 3],
             whole=[4],
         )
-        + parts.soft(
-            f"{BASIS} {parts.ago(session.ask.completeness()['correlated_until'], session.now)} correlated."
-        )
+        + parts.soft(f"{BASIS} Correlated until {parts.ago(fresh['correlated_until'], session.now)}.")
     )
 
 
