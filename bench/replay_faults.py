@@ -67,8 +67,12 @@ targets:
 """
 TENANT = "default"
 ITEMS = 60
-BEHAVIOURS = ("well", "slow", "reset", "500 first", "nothing")
-"""Of the target, by the number of the item; a slow one works and answers after the time limit."""
+BEHAVIOURS = (
+    "well", "slow", "well", "reset", "well", "500 first", "well", "nothing", "well", "well",
+)  # fmt: skip
+"""Of the target, by the number of the item; a slow one works and answers after the time limit. Were most of
+them bad, its circuit breaker would rest for minutes.
+"""
 
 
 @dataclass
@@ -326,10 +330,10 @@ def page(verdicts: list[Verdict], seed: int) -> str:
 
 Written by `make faults ARGS='replay --write'` on {datetime.now(UTC).date()}, seed {seed}.
 
-The process that replays is killed with `kill -9` at random moments and started again. A fifth of the items
-each: the target works; is slower than the time limit; works and resets the connection; answers 500 first;
-answers 200 and does nothing. At a target that drops repeats nothing may happen twice, and all that was done
-must be verified. At any other nothing may be called twice; what nobody knows of waits for a person.
+The process that replays is killed with `kill -9` at random moments and started again. A tenth of the items
+each: the target is slower than the time limit; works and resets the connection; answers 500 first; answers
+200 and does nothing. For the others it works. At a target that drops repeats nothing may happen twice, and
+all that was done must be verified. At any other nothing may be called twice; what nobody knows of waits for a person.
 
 Result: **{"never a double effect, never a second call without a person" if ok else "NOT as it must be"}**.
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.rows import Row
 from throughline.collector.auth import ROLES, Principal
@@ -94,7 +94,8 @@ def _measure(store: Store, control: ControlStore, correlator: Correlator, port: 
         _turn_until(replaying, control, plan.replay, {"planned", "sent"}, turns)
         sent = time.perf_counter() - begin
         items = Ledger(control).items(plan.replay)
-        deals = dict(store.query(_DEALS, {"tenant": TENANT}, role=Role.PAGES).result_rows)
+        named = store.query(_DEALS, {"tenant": TENANT}, role=Role.PAGES).result_rows
+        deals = {str(exception): str(deal) for exception, deal in named}
         for first in range(0, len(items), _SAID):
             some = items[first : first + _SAID]
             say(store, TENANT, [_created(deals[one.exception], one.name) for one in some], _now())
@@ -181,10 +182,10 @@ def _fail(store: Store) -> None:
         say(store, TENANT, events, now)
 
 
-def _created(deal: Any, replay: str) -> BusinessEvent:
+def _created(deal: str, replay: str) -> BusinessEvent:
     return BusinessEvent(
         event="project.created",
-        keys={"crm.deal": str(deal)},
+        keys={"crm.deal": deal},
         time=_now(),
         id=f"created-{deal}",
         replay_id=replay,

@@ -15,7 +15,7 @@ ENGINE = ReplacingMergeTree
 ORDER BY (Tenant, EventId, At)
 SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS business_events_to_hand_links TO hand_links AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS said_to_hand_links TO hand_links AS
 SELECT
     Tenant,
     EventId,
