@@ -333,7 +333,8 @@ Written by `make faults ARGS='replay --write'` on {datetime.now(UTC).date()}, se
 The process that replays is killed with `kill -9` at random moments and started again. A tenth of the items
 each: the target is slower than the time limit; works and resets the connection; answers 500 first; answers
 200 and does nothing. For the others it works. At a target that drops repeats nothing may happen twice, and
-all that was done must be verified. At any other nothing may be called twice; what nobody knows of waits for a person.
+all that was done must be verified. At any other nothing may be called twice; what nobody knows of waits for
+a person.
 
 Result: **{"never a double effect, never a second call without a person" if ok else "NOT as it must be"}**.
 
