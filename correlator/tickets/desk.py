@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.replay.outcomes import outcomes
-from throughline.correlator.replay.templates import TemplateFailed
 from throughline.correlator.tickets.ledger import Ticket, TicketLedger
 from throughline.correlator.tickets.places import Place, Places, When, filled
 from throughline.correlator.tickets.systems import SYSTEMS, Http, NotDone, System
-from throughline.probes.errors import ThroughlineError
+from throughline.probes.errors import StoreError, ThroughlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,16 +93,27 @@ class Ticketing:
                 self._open(ticket, place, system, now)
             else:
                 self._look(ticket, place, system, now)
+        except StoreError:
+            self._ledger.release(self._present(ticket))
+            raise
         except NotDone as error:
             if error.permanent:
-                self._fail(ticket, str(error), now)
+                self._fail(self._present(ticket), str(error), now)
             else:
                 pause = min(FIRST_PAUSE * 2 ** min(ticket.attempts, 10), LONGEST_PAUSE)
                 self._ledger.release(
-                    ticket, attempts=ticket.attempts + 1, next_at=now + pause, note=str(error)
+                    self._present(ticket),
+                    attempts=ticket.attempts + 1,
+                    next_at=now + pause,
+                    note=str(error),
                 )
-        except (TemplateFailed, ThroughlineError) as error:
-            self._fail(ticket, str(error), now)
+        except ThroughlineError as error:
+            self._fail(self._present(ticket), str(error), now)
+
+    def _present(self, ticket: Ticket) -> Ticket:
+        """The ticket with the steps that were noted since it was taken, if it is still ours."""
+        now = self._ledger.one(ticket.tenant, ticket.place, ticket.fingerprint)
+        return now if now is not None and now.claimed_until == ticket.claimed_until else ticket
 
     def _open(self, ticket: Ticket, place: Place, system: System, now: datetime) -> None:
         cause = next(iter(causes(self._store, ticket.tenant, now, ticket.fingerprint)), None)
