@@ -128,10 +128,10 @@ class Ledger:
         return {item.idempotency_key: item.sent_at for item in found if item.sent_at}
 
     def unsettled(self, after: Item | None = None, limit: int = MOST_READ) -> list[Item]:
-        """Items whose effect is looked for: their call was taken, or nobody knows what became of it. The
-        first ones after another.
+        """Items whose effect is looked for: their call was taken, or nobody knows what became of it, or it is
+        to be made again. The first ones after another.
         """
-        waiting = items.c.state.in_(["sent", "accepted"])
+        waiting = items.c.state.in_(["sent", "accepted", "planned"])
         return self._items(waiting, items.c.sent_at.is_not(None), _after(after), limit=limit)
 
     def settled_lately(self, now: datetime, after: Item | None = None, limit: int = MOST_READ) -> list[Item]:

@@ -307,7 +307,9 @@ class Replaying:
                 ),
             )
             if worst(checks) == "red" and not replay.override:
-                self._refuse(item, checks, now)
+                # Of one that was called before, what speaks against it may be its own effect.
+                if item.sent_at is None or item.name not in effects(self._store, item.tenant, [item], now):
+                    self._refuse(item, checks, now)
             else:
                 fit.append((item, facts))
         return fit
