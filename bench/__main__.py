@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bench.rows import Row
 
-PARTS = ("ingest", "linking", "calendars", "alerts", "probe", "hooks", "system")
+PARTS = ("ingest", "linking", "calendars", "alerts", "replays", "probe", "hooks", "system")
 PAGE = Path(__file__).parent.parent / "docs" / "bench.md"
 GIBIBYTE = 1024**3
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from bench import replay_faults
 from bench.load import Load, write_config
 from bench.running import Platform
 from throughline.collector.store import Role, Store
@@ -31,6 +32,7 @@ SPANS = 20
 SENDERS = 4
 STARTING_SHARE = 0.25
 TARGETS = (("edge",), ("engine",), ("edge", "engine"))
+REPLAYS = "\n## Replays\n"
 PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
 
 
@@ -209,15 +211,30 @@ def count(store: Path, sent: Sent) -> Verdict:
 def main() -> int:
     """Run thirty rounds, print and write what was found."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("platform", "replay"), default="platform")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     arguments = parser.parse_args()
+    if arguments.what == "replay":
+        return _replays(arguments)
     report = run(arguments.rounds, arguments.seed, say=lambda line: print(line, flush=True))
     print(_verdict_lines(report.verdict))
     if arguments.write:
-        PAGE.write_text(_page(report, arguments.seed), encoding="utf-8")
+        kept = PAGE.read_text(encoding="utf-8").partition(REPLAYS)
+        PAGE.write_text(_page(report, arguments.seed) + "".join(kept[1:]), encoding="utf-8")
     return int(not report.verdict.exact)
+
+
+def _replays(arguments: argparse.Namespace) -> int:
+    """Kill the process that replays; its part of the page follows that of the platform."""
+    found = replay_faults.run(arguments.rounds, arguments.seed, say_=lambda line: print(line, flush=True))
+    said = replay_faults.page(found, arguments.seed)
+    print(said)
+    if arguments.write:
+        kept = PAGE.read_text(encoding="utf-8").partition(REPLAYS)[0]
+        PAGE.write_text(kept + said, encoding="utf-8")
+    return int(any(one.wrong for one in found))
 
 
 def _verdict_lines(verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from throughline.collector.store import Role, Store
+from throughline.correlator.business_calendar import around_the_clock
 from throughline.correlator.business_clock import calendars_of, times
 from throughline.correlator.business_time import deadlines
 from throughline.correlator.durations import Deadline
@@ -49,7 +50,11 @@ class CalendarTables:
                     f"tables/{name}.csv into the configuration of the platform, then ask again."
                 )
         wanted = times(process)
-        for calendar in calendars_of(process) if wanted else ():
+        always = around_the_clock().content_hash
+        # The waiting-on ledger counts by every calendar that rests, even if no promise does.
+        for calendar in calendars_of(process):
+            if not wanted and calendar.content_hash == always:
+                continue
             if not self._count(_INTERVALS, calendar=calendar.content_hash):
                 self._write_axis(calendar)
             for due in wanted:

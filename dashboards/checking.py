@@ -22,6 +22,7 @@ from throughline.correlator.reference_files import load_tables
 from throughline.correlator.replay.policy import load_policy
 from throughline.correlator.replay.targets import load_targets
 from throughline.correlator.routing import load_routing
+from throughline.correlator.tickets.places import load_places
 from throughline.dashboards.asking import follow
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.exclusive import FolderInUse, locked
@@ -79,6 +80,7 @@ def check(folder: Path, seen: Inventory | None) -> Checked:
     routes = _counted(errors, lambda: load_routing(folder).routes)
     targets = _counted(errors, lambda: load_targets(folder).targets)
     _counted(errors, lambda: load_policy(folder).approvals)
+    _counted(errors, lambda: load_places(folder).tickets)
     connections = _counted(errors, lambda: _connections(folder, warnings))
     subscriptions = _counted(errors, lambda: load_subscriptions(folder))
     for process in loaded.processes:

@@ -17,6 +17,7 @@ from throughline.correlator.outbound.subscriptions import Subscription
 from throughline.correlator.replay.planning import Rules
 from throughline.correlator.replay.policy import SHIPPED
 from throughline.correlator.replay.targets import Targets
+from throughline.correlator.tickets.places import Places
 from throughline.dashboards.engine_metrics import EngineMetrics
 from throughline.dashboards.outlook import KEPT_SECONDS
 from throughline.dashboards.queries import Kept
@@ -47,4 +48,5 @@ class Deps:
     metrics: EngineMetrics | None = None
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))
     replay_rules: Callable[[], Rules] = lambda: Rules(Targets(), SHIPPED)
+    places: Callable[[], Places] = Places
     broken_target: Callable[[str], str] = lambda _: ""

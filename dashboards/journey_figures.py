@@ -10,24 +10,34 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from throughline.dashboards import theme
+from throughline.dashboards import span_path, theme
 from throughline.dashboards.figures import blank, short, unit_of
 
 _ROW = 46
 _SPAN_ROW = 30
+_LANE = 30
 _INDENT = 14
 
 
-def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime, now: datetime) -> go.Figure:
+def timeline(
+    milestones: Mapping[str, Mapping[str, Any]],
+    *,
+    opened_at: datetime,
+    now: datetime,
+    events: Sequence[Mapping[str, Any]] = (),
+) -> go.Figure:
     """Milestones against their due times: when each was met, by when it should have been, and how late it is.
+    Below them a lane for each system with what it said.
 
     Args:
         milestones: name to state, met_at, last_at, due_at, count, in the definition's order.
         opened_at: when the journey began.
         now: the clock the states were derived with.
+        events: rows with Time, Event, Failed, System, Platform, ServiceName.
     """
     names = [_title(name) for name in milestones]
-    figure = blank(height=84 + _ROW * len(names))
+    lanes = lanes_of(events)
+    figure = blank(height=84 + _ROW * len(names) + _LANE * len(lanes))
     moments = [opened_at]
     for name, one in zip(names, milestones.values(), strict=True):
         moments += [moment for moment in (one["met_at"], one["last_at"], one["due_at"]) if moment is not None]
@@ -60,12 +70,45 @@ def timeline(milestones: Mapping[str, Mapping[str, Any]], *, opened_at: datetime
         mode="markers",
         marker={"symbol": "line-ns", "size": 17, "line": {"width": 3, "color": theme.MUTED}},
     )
+    for lane, rows in lanes.items():
+        _lane(figure, lane, rows)
     figure.update_xaxes(range=[opened_at - margin, end + margin], type="date")
+    order = [*names, *lanes]
     figure.update_yaxes(
-        categoryorder="array", categoryarray=names[::-1], range=[-0.6, len(names) - 0.4],
+        categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4],
         tickfont={"color": theme.INK, "size": 14},
     )  # fmt: skip
     return figure
+
+
+def lanes_of(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Events by system, in the order in which the systems spoke; the names stand apart from milestones."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in events:
+        system = row["System"] or row["Platform"] or row["ServiceName"] or "unnamed"
+        found.setdefault(f"{system} \N{RIGHTWARDS ARROW}", []).append(row)
+    return found
+
+
+def _lane(figure: go.Figure, lane: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw what one system said; failures are crosses."""
+    for failed, symbol, colour in (
+        (False, "circle", theme.FAINT),
+        (True, "x", theme.STATUS_COLOURS["stuck"]),
+    ):
+        mine = [row for row in rows if bool(row["Failed"]) is failed]
+        if mine:
+            figure.add_scatter(
+                x=[row["Time"] for row in mine],
+                y=[lane] * len(mine),
+                mode="markers",
+                marker={"symbol": symbol, "size": 9, "color": colour},
+                showlegend=False,
+                text=[escape(row["Event"]) for row in mine],
+                hovertemplate="%{text}<br>%{x|%-d %b %Y %H:%M:%S}<extra>failed</extra>"
+                if failed
+                else "%{text}<br>%{x|%-d %b %Y %H:%M:%S}<extra>done</extra>",
+            )
 
 
 def _overrun(figure: go.Figure, name: str, one: Mapping[str, Any], now: datetime) -> None:
@@ -136,13 +179,16 @@ def _marker(state: str) -> dict[str, Any]:
 
 
 def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
-    """The spans of one trace on a clock that starts with the first.
+    """The spans of one trace on a clock that starts with the first; those that decide how long it takes are
+    underlined, repeated ones say which try they are.
 
     Args:
         spans: start, milliseconds, span, parent, name, service, status, message; in order of start.
         chosen: the span to point out.
     """
-    spans = spans.assign(depth=_depths(spans["span"].tolist(), spans["parent"].tolist()))
+    spans = spans.assign(
+        depth=_depths(spans["span"].tolist(), spans["parent"].tolist()), attempt=span_path.attempts(spans)
+    )
     offset = (spans["start"] - spans["start"].min()).dt.total_seconds() * 1000
     services = list(dict.fromkeys(spans["service"]))
     rows = list(range(len(spans)))
@@ -166,8 +212,8 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
                 },
             },
             text=[
-                f"{duration:,.1f} ms{'  failed' if one else ''}"
-                for duration, one in zip(part["milliseconds"], failed, strict=True)
+                f"{duration:,.1f} ms{'  failed' if one else ''}{f'  try {number}' if number else ''}"
+                for duration, one, number in zip(part["milliseconds"], failed, part["attempt"], strict=True)
             ],
             textposition="auto",
             insidetextfont={"color": "#fff", "size": 12},
@@ -180,11 +226,26 @@ def waterfall(spans: pd.DataFrame, *, chosen: str = "") -> go.Figure:
             + escape(service)
             + "</extra>",
         )
+    _critical(figure, spans)
     _span_names(figure, spans, chosen)
     figure.update_layout(bargap=0.22)
     figure.update_yaxes(showticklabels=False, showgrid=False, range=[len(spans) - 0.4, -0.6])
     figure.update_xaxes(ticksuffix=" ms", rangemode="tozero")
     return figure
+
+
+def _critical(figure: go.Figure, spans: pd.DataFrame) -> None:
+    """Underline the stretches that the trace was waiting for."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    start = spans["start"].min()
+    for row, begin, end in span_path.critical_path(spans):
+        since, until = ((one - start).total_seconds() * 1000 for one in (begin, end))
+        x += [since, until, None]
+        y += [row + 0.43, row + 0.43, None]
+    figure.add_scatter(
+        x=x, y=y, mode="lines", name="Critical path", line={"color": theme.INK, "width": 3}, hoverinfo="skip"
+    )
 
 
 def _span_names(figure: go.Figure, spans: pd.DataFrame, chosen: str) -> None:

@@ -18,12 +18,15 @@ import pandas as pd
 
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.definition import Process
+from throughline.correlator.replay.outcomes import outcomes
 from throughline.dashboards.completeness import completeness
 from throughline.dashboards.exception_reader import ExceptionReader
+from throughline.dashboards.key_graph import key_graph
 from throughline.dashboards.likely import Likely
 from throughline.dashboards.link_rates import link_rates
 from throughline.dashboards.money import By, Figures, Money, Reference
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
+from throughline.dashboards.waiting import of_journey, of_open
 
 SQL = load_queries("throughline.dashboards", "pages")
 Answer = TypeVar("Answer")
@@ -206,7 +209,19 @@ class PageQueries:
             "histories": known.histories([one["id"] for one in told]),
             "memories": known.memories([one["fingerprint"] for one in told]),
             "said": reader.said(journey["Root"]),
+            "replayed": outcomes(self._store, self._tenant, [one["fingerprint"] for one in told]),
+            "graph": key_graph(reader, journey["Root"]),
         }
+
+    def turns(self, process: Process, root: int) -> list[Row]:
+        """In whose hands a journey was, in order."""
+        key = ("turns", self._tenant, process.definition_hash, root)
+        return self._kept.get(key, lambda: of_journey(self._reader, process, root))
+
+    def held(self, processes: Sequence[Process]) -> list[Row]:
+        """Who holds the open journeys."""
+        key = ("held", self._tenant, tuple(one.definition_hash for one in processes))
+        return self._kept.get(key, lambda: of_open(self._reader, processes))
 
     def _frame(self, name: str, **parameters: Any) -> pd.DataFrame:
         key = (name, self._tenant, *sorted(parameters.items()))

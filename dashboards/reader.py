@@ -218,17 +218,28 @@ class Reader:
         """Why each event belongs: its subject, and the links from there up to the root (`links.py`)."""
         from throughline.dashboards.links import explain
 
+        subjects = {subject for event in events for subject in event["Subjects"]}
+        parents = self.upward(root, sorted(subjects - {root}))
+        everything = {root, *parents, *(row["Parent"] for rows in parents.values() for row in rows)}
+        everything |= {subject for event in events for subject in event["Subjects"]}
+        names = {key: row["Name"] for key, row in self.names(everything).items()}
+        return explain(root, events, parents, names)
+
+    def upward(self, root: int, objects: Sequence[int]) -> dict[int, list[Row]]:
+        """The links above some objects, by child, up to the root."""
         parents: dict[int, list[Row]] = {}
-        ask = sorted({subject for event in events for subject in event["Subjects"]} - {root})
+        ask = list(objects)
         while ask:
             for row in self._rows("parents", {"objects": ask, "root": root}):
                 parents.setdefault(row["Child"], []).append(row)
             seen = {row["Parent"] for rows in parents.values() for row in rows}
             ask = sorted(seen - set(parents) - set(ask) - {root})
-        everything = {root, *parents, *(row["Parent"] for rows in parents.values() for row in rows)}
-        everything |= {subject for event in events for subject in event["Subjects"]}
-        names = {key: row["Name"] for key, row in self.names(everything).items()}
-        return explain(root, events, parents, names)
+        return parents
+
+    def objects_of(self, root: int) -> set[int]:
+        """The objects that events of a journey name."""
+        found = self._rows("objects_of_roots", {"roots": [root]})
+        return {one for row in found for one in row["Found"]}
 
     def exceptions(
         self,

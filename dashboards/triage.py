@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from throughline.collector.store import load_queries
+from throughline.correlator.replay.suggesting import Suggestion, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from throughline.correlator.replay.facts import Facts
+    from throughline.correlator.replay.targets import Targets
     from throughline.dashboards.reader import Reader, Row
 
 SQL = load_queries("throughline.dashboards", "triage")
@@ -57,3 +61,25 @@ def sentence(row: Row, now: datetime) -> str:
     days = (now - row["since"]).days
     since = f"for {days} days" if days > 1 else f"since {row['since']:%d %b, %H:%M} UTC"
     return f"{what} failed {many}, {since}: {row['message'] or row['code'] or row['class']}"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a cause: what a replay would do, and the records of its latest exception, by key."""
+
+    suggestion: Suggestion
+    records: dict[str, str]
+
+
+def advice(
+    facts: Sequence[Facts],
+    targets: Targets,
+    records: Callable[[Iterable[str]], dict[str, str]],
+    now: datetime,
+) -> dict[str, Advice]:
+    """By exception."""
+    found = {}
+    for one in facts:
+        keys = dict.fromkeys([one.subject_name, *(f"{name}:{key}" for name, key in one.failure.keys.items())])
+        found[one.id] = Advice(suggest(one, targets, now), records(key for key in keys if key))
+    return found

@@ -12,6 +12,7 @@ from throughline.collector.loader import Loader
 from throughline.correlator.outbound.outbound import Outbound
 from throughline.correlator.replay import second
 from throughline.correlator.replay.worker import Replaying
+from throughline.correlator.tickets.desk import Ticketing
 from throughline.dashboards.alert_settings import AlertSettings
 from throughline.dashboards.alerting import Alerting
 from throughline.dashboards.clock import utc_now
@@ -27,6 +28,7 @@ from throughline.dashboards.live_replays import LiveReplays
 from throughline.dashboards.live_routing import LiveRouting
 from throughline.dashboards.live_rules import LiveRules
 from throughline.dashboards.live_tables import LiveTables
+from throughline.dashboards.live_tickets import LiveTickets
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class Wired:
         self._replays = LiveReplays(config, control)
         targets = lambda: self._replays.rules.targets  # noqa: E731 - asked at each turn
         self._replaying = Replaying(store, control, targets, utc_now, report=partial(second.report, store))
+        self._tickets = LiveTickets(config, control)
+        self._ticketing = Ticketing(store, control, lambda: self._tickets.places, utc_now)
         self._outbound = Outbound(store, control, config, holder=name, clock=utc_now)
         self._rules = LiveRules(config, control)
         self._alerting = Alerting(
@@ -86,6 +90,7 @@ class Wired:
             "connections": connections.reload,
             "routing": LiveRouting(config, store, utc_now).reload,
             "targets": self._replays.reload,
+            "ticket places": self._tickets.reload,
             "tables": lambda: tables.reload(utc_now()),
         }
         self.deps = Deps(
@@ -101,6 +106,7 @@ class Wired:
             rules=lambda: self._rules.current,
             metrics=self._metrics,
             replay_rules=lambda: self._replays.rules,
+            places=lambda: self._tickets.places,
             broken_target=lambda target: self._replaying.broken(target, utc_now()),
         )
 
@@ -108,6 +114,7 @@ class Wired:
         """One thread for each loop, and one for each look at files that change."""
         self.correlating.reload()
         self._replays.reload()
+        self._tickets.reload()
         every = self._settings.correlate_every_seconds
         turns: dict[str, tuple[Callable[[], None], float]] = {
             "loader": (lambda: self._loader.run(self.stop), LOAD_SECONDS),
@@ -115,6 +122,7 @@ class Wired:
             "jobs": (self.correlating.work, JOB_SECONDS),
             "leases": (self.correlating.beat, BEAT_SECONDS),
             "replays": (self._replaying.turn, REPLAY_SECONDS),
+            "tickets": (self._ticketing.turn, TURN_SECONDS),
             "outbound": (lambda: self._outbound.turn(self.stop), TURN_SECONDS),
             "alerts": (self._alerting.turn, TURN_SECONDS),
             "alert leases": (self._alerting.beat, BEAT_SECONDS),
@@ -126,6 +134,7 @@ class Wired:
     def release(self) -> None:
         """Let the next engine begin at once."""
         self._replaying.close()
+        self._ticketing.close()
         self._outbound.release()
         self.correlating.release()
         self._alerting.release()

@@ -23,6 +23,7 @@ SUBJECT: Final = "business.subject"
 LINK: Final = "business.link"
 LINK_CUT: Final = "business.link.cut"
 LINK_REASON: Final = "business.link.reason"
+LINK_ACTOR: Final = "business.link.actor"
 
 # Where it happened
 SYSTEM: Final = "business.system"
@@ -58,11 +59,16 @@ PAYLOAD: Final = "business.payload"
 REPLAY_ID: Final = "business.replay.id"
 
 ATTRIBUTES: Final = (
-    EVENT, EVENT_ID, SUBJECT, LINK, LINK_CUT, LINK_REASON, SYSTEM, PLATFORM, CONNECTION, MAPPING, AMOUNT,
-    CURRENCY, CUSTOMER, ENTITY, REGION, SERVICE_LINE, TIME_PRECISION, ACCOUNTING_DATE, EXCEPTION_CLASS,
-    EXCEPTION_CODE, RUN_ID, RUN_URL, IDEMPOTENCY_KEY, PAYLOAD_REF, PAYLOAD, REPLAY_ID,
+    EVENT, EVENT_ID, SUBJECT, LINK, LINK_CUT, LINK_REASON, LINK_ACTOR, SYSTEM, PLATFORM, CONNECTION, MAPPING,
+    AMOUNT, CURRENCY, CUSTOMER, ENTITY, REGION, SERVICE_LINE, TIME_PRECISION, ACCOUNTING_DATE,
+    EXCEPTION_CLASS, EXCEPTION_CODE, RUN_ID, RUN_URL, IDEMPOTENCY_KEY, PAYLOAD_REF, PAYLOAD, REPLAY_ID,
 )  # fmt: skip
 """All of ours, apart from the two prefixes."""
+
+# What people do to links on the journey page; Throughline alone says it
+LINK_ADDED: Final = "link.added"
+LINK_REMOVED: Final = "link.removed"
+LINK_UNDONE: Final = "link.undone"
 
 # Business facts of the shipped processes; any other string is as good
 OPPORTUNITY_CLOSED_WON: Final = "opportunity.closed_won"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from throughline.collector.secrets import SecretSource
     from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.records import Item
-    from throughline.correlator.replay.targets import Call, Lookup, Target
+    from throughline.correlator.replay.targets import Auth, Call, Lookup, Target
 
 Judgement = Literal["accepted", "again", "failed", "uncertain"]
 
@@ -197,27 +197,36 @@ class Caller:
         return {way.header: way.prefix + text}
 
     def _auth(self) -> httpx.Auth | None:
-        auth = self.target.auth
-        if auth.bearer:
-            return _Bearer(self._read(auth.bearer))
-        if auth.basic:
-            return httpx.BasicAuth(auth.basic.user, self._read(auth.basic.password))
-        if auth.oauth2:
-            way = auth.oauth2
-            scope = {"scope": way.scope} if way.scope else {}
-            secret = self._read(way.client_secret)
-            return OAuth2ClientCredentials(way.token_url, way.client_id, secret, client=self._tokens, **scope)
-        if auth.aws:
-            access, secret = self._read(auth.aws.access_key_id), self._read(auth.aws.secret_access_key)
-            return AWS4Auth(access, secret, auth.aws.region, auth.aws.service)
-        return None
+        return http_auth(self.target.auth, self.target.id, self._environ, self._tokens)
 
     def _read(self, secret: SecretSource) -> str:
-        """Raises: MissingSecret, which names target, and variable or file."""
-        try:
-            return secret.text(self._environ)
-        except MissingSecret as error:
-            raise MissingSecret(f"The secret of {self.target.id} is missing: {error}.") from error
+        return secret_of(secret, self.target.id, self._environ)
+
+
+def http_auth(auth: Auth, named: str, environ: Environment, tokens: httpx.Client) -> httpx.Auth | None:
+    """How calls prove who they are; `tokens` fetches tokens. Raises: ConfigurationError."""
+    if auth.bearer:
+        return _Bearer(secret_of(auth.bearer, named, environ))
+    if auth.basic:
+        return httpx.BasicAuth(auth.basic.user, secret_of(auth.basic.password, named, environ))
+    if auth.oauth2:
+        way = auth.oauth2
+        scope = {"scope": way.scope} if way.scope else {}
+        secret = secret_of(way.client_secret, named, environ)
+        return OAuth2ClientCredentials(way.token_url, way.client_id, secret, client=tokens, **scope)
+    if auth.aws:
+        access = secret_of(auth.aws.access_key_id, named, environ)
+        secret = secret_of(auth.aws.secret_access_key, named, environ)
+        return AWS4Auth(access, secret, auth.aws.region, auth.aws.service)
+    return None
+
+
+def secret_of(secret: SecretSource, named: str, environ: Environment) -> str:
+    """Read a secret. Raises: MissingSecret, which names whose it is, and variable or file."""
+    try:
+        return secret.text(environ)
+    except MissingSecret as error:
+        raise MissingSecret(f"The secret of {named} is missing: {error}.") from error
 
 
 class _Bearer(httpx.Auth):

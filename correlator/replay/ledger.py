@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 LATE = timedelta(days=7)
 """So long after its deadline an effect still counts."""
+MOST_READ = 1_000
+"""Items whose effect is looked for at once; the next look goes on where this one ended."""
 _MOST_COPIED = 2_000
 _COPY = (
     "Tenant", "Replay", "Item", "Number", "State", "Before", "Outcome", "At", "Actor", "Reason", "Attempt",
@@ -125,14 +127,18 @@ class Ledger:
         )
         return {item.idempotency_key: item.sent_at for item in found if item.sent_at}
 
-    def unsettled(self) -> list[Item]:
-        """Items whose effect is looked for: their call was taken, or nobody knows what became of it."""
-        return self._items(items.c.state.in_(["sent", "accepted"]), items.c.sent_at.is_not(None))
+    def unsettled(self, after: Item | None = None, limit: int = MOST_READ) -> list[Item]:
+        """Items whose effect is looked for: their call was taken, or nobody knows what became of it, or it is
+        to be made again. The first ones after another.
+        """
+        waiting = items.c.state.in_(["sent", "accepted", "planned"])
+        return self._items(waiting, items.c.sent_at.is_not(None), _after(after), limit=limit)
 
-    def settled_lately(self, now: datetime) -> list[Item]:
-        """Items that may still show an effect: one too late, or a second one."""
+    def settled_lately(self, now: datetime, after: Item | None = None, limit: int = MOST_READ) -> list[Item]:
+        """Items that may still show an effect, one too late or a second one. The first ones after another."""
         ended = items.c.state.in_(["unverified", "failed", "verified"])
-        return self._items(ended, items.c.sent_at > now - LATE, items.c.duplicated == sa.false())
+        wanted = (ended, items.c.sent_at > now - LATE, items.c.duplicated == sa.false())
+        return self._items(*wanted, _after(after), limit=limit)
 
     def counts(self, replay: Replay, *, last: int = 10**9) -> dict[str, int]:
         """How many items of a replay are in each state, up to an item."""
@@ -146,14 +152,19 @@ class Ledger:
 
     def due(self, replay: Replay, now: datetime, limit: int) -> list[Item]:
         """Items of the present batch whose call is to be made now."""
-        found = self._items(
+        return self._items(
             items.c.tenant == replay.tenant,
             items.c.replay == replay.id,
             items.c.state == "planned",
             items.c.item <= replay.batch_until,
             sa.or_(items.c.next_at.is_(None), items.c.next_at <= now),
+            limit=limit,
         )
-        return found[:limit]
+
+    def planned(self, replay: Replay, limit: int) -> list[Item]:
+        """The first items of a replay that nothing was done about."""
+        mine = (items.c.tenant == replay.tenant, items.c.replay == replay.id, items.c.state == "planned")
+        return self._items(*mine, limit=limit)
 
     def abandoned(self, now: datetime) -> list[Item]:
         """Items whose call began and whose worker has not said how it ended within its time."""
@@ -210,13 +221,32 @@ class Ledger:
     def move_all(
         self, replay: Replay, before: ItemState, state: ItemState, now: datetime, *, actor: str, reason: str
     ) -> int:
-        """Lead every item of a replay that is in one state to another; returns how many."""
-        moved = 0
-        for item in self._items(
-            items.c.tenant == replay.tenant, items.c.replay == replay.id, items.c.state == before
-        ):
-            moved += self.move(item, state, now, actor=actor, reason=reason) is not None
-        return moved
+        """Lead every item of a replay that is in one state to another; returns how many.
+
+        Raises: ValueError, for a step that FOLLOWING does not know.
+        """
+        if state not in FOLLOWING.get(before, frozenset()):
+            message = f"an item that is {before} can't become {state}"
+            raise ValueError(message)
+        mine = (items.c.tenant == replay.tenant, items.c.replay == replay.id, items.c.state == before)
+        changed = sa.update(items).where(*mine)
+        changed = changed.values(
+            state=state, number=items.c.number + 1, active=state not in ENDED, note=reason
+        )
+        told = changed.returning(items.c.item, items.c.number, items.c.outcome, items.c.attempts)
+        with self._control.transaction() as connection:
+            moved = connection.execute(told).all()
+            notes = [
+                {
+                    "tenant": replay.tenant, "replay": replay.id, "item": item, "number": number,
+                    "before": before, "state": state, "outcome": outcome, "at": now, "actor": actor,
+                    "reason": reason, "attempt": attempts, "copied": False,
+                }
+                for item, number, outcome, attempts in moved
+            ]  # fmt: skip
+            if notes:
+                connection.execute(sa.insert(transitions), notes)
+        return len(moved)
 
     def history(self, tenant: str, replay: str) -> list[Transition]:
         """What became of a replay and its items, in order."""
@@ -283,10 +313,21 @@ class Ledger:
         connection.execute(sa.insert(items).values(**dataclasses.asdict(refused)))
         return refused
 
-    def _items(self, *conditions: sa.ColumnElement[bool], **parameters: Any) -> list[Item]:
+    def _items(
+        self, *conditions: sa.ColumnElement[bool], limit: int | None = None, **parameters: Any
+    ) -> list[Item]:
         wanted = sa.select(items).where(*conditions).order_by(items.c.tenant, items.c.replay, items.c.item)
+        wanted = wanted.limit(limit) if limit is not None else wanted
         with self._control.transaction() as connection:
             return [Item(**row) for row in connection.execute(wanted, parameters).mappings()]
+
+
+def _after(item: Item | None) -> sa.ColumnElement[bool]:
+    """Whether an item comes after another, in the order in which items are read."""
+    if item is None:
+        return sa.true()
+    place = sa.tuple_(items.c.tenant, items.c.replay, items.c.item)
+    return place > sa.tuple_(sa.literal(item.tenant), sa.literal(item.replay), sa.literal(item.item))
 
 
 def _transition(

@@ -28,15 +28,15 @@ ItemState = Literal[
 ENDED: frozenset[str] = frozenset({"verified", "unverified", "failed", "refused", "cancelled"})
 FOLLOWING: dict[str, frozenset[str]] = {
     "awaiting_approval": frozenset({"planned", "cancelled"}),
-    "planned": frozenset({"sent", "accepted", "refused", "failed", "cancelled"}),
+    "planned": frozenset({"sent", "accepted", "verified", "refused", "failed", "cancelled"}),
     "sent": frozenset({"sent", "planned", "accepted", "verified", "unverified", "failed"}),
     "accepted": frozenset({"verified", "unverified"}),
     "unverified": frozenset({"verified"}),
     "failed": frozenset({"verified"}),
     "verified": frozenset({"verified"}),
 }
-"""Which state may follow which. From sent back to planned: the call is to be made again; verified again:
-there was a second effect.
+"""Which state may follow which. From sent back to planned: the call is to be made again; from planned to
+verified: an earlier call had its effect after all; verified again: there was a second effect.
 """
 
 

@@ -20,7 +20,7 @@ from throughline.collector.exception_acts import About, ExceptionActs
 from throughline.correlator.replay.breaker import Breaker
 from throughline.correlator.replay.calls import Caller, Outcome, Ready
 from throughline.correlator.replay.facts import MOST, FactsReader
-from throughline.correlator.replay.ledger import Ledger
+from throughline.correlator.replay.ledger import MOST_READ, Ledger
 from throughline.correlator.replay.preflight import BY_CALL, Check, Situation, preflight, worst
 from throughline.correlator.replay.records import encoded
 from throughline.correlator.replay.verify import effects
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 WORKER = "worker"
 AT_ONCE = 8
 """Calls at the same time, over all targets."""
+ROUNDS, ROUND_SECONDS = 8, 0.05
+"""Of one turn: while as many calls run as may, it waits for one to end and begins the next."""
+WITHOUT_CALL = 100
+"""Items that are dismissed, or begin to wait, in one turn."""
 VERIFY_EVERY = timedelta(seconds=2)
 LATE_EVERY = timedelta(minutes=1)
 FIX_WITHIN = timedelta(days=14)
@@ -92,6 +96,8 @@ class Replaying:
         self._lanes: dict[str, _Lane] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="replay")
         self._running: dict[Future[Outcome], tuple[Item, Target]] = {}
+        self._looked_until: Item | None = None
+        self._looked_late_until: Item | None = None
         self._verified_at = self._looked_late_at = datetime.min.replace(tzinfo=clock().tzinfo)
 
     def turn(self) -> None:
@@ -102,11 +108,16 @@ class Replaying:
         if now - self._verified_at >= VERIFY_EVERY:
             self._verified_at = now
             self._verify(now)
-        for replay in self._ledger.running():
-            try:
-                self._advance(replay, now)
-            except ThroughlineError as error:
-                log.warning("the replay %s waits: %s", replay.id, error)
+        for _ in range(ROUNDS):
+            for replay in self._ledger.running():
+                try:
+                    self._advance(replay, now)
+                except ThroughlineError as error:
+                    log.warning("the replay %s waits: %s", replay.id, error)
+            if len(self._running) < AT_ONCE:
+                break
+            futures.wait(self._running, timeout=ROUND_SECONDS, return_when=futures.FIRST_COMPLETED)
+            self._collect(now)
         self._ledger.copy(self._store)
 
     def broken(self, target: str, now: datetime) -> str:
@@ -188,12 +199,18 @@ class Replaying:
                 self._move(item, "sent", now, reason, uncertain=True, claimed_until=None)
 
     def _verify(self, now: datetime) -> None:
-        """Look for effects, late ones and second ones less often; then see which deadlines have passed."""
-        waiting = self._ledger.unsettled()
-        late = now - self._looked_late_at >= LATE_EVERY
-        if late:
-            self._looked_late_at = now
-            waiting += self._ledger.settled_lately(now)
+        """Look for effects, late ones and second ones less often; then see which deadlines have passed.
+
+        Never for more than some at once: the next look goes on where this one ended.
+        """
+        waiting = self._ledger.unsettled(self._looked_until)
+        self._looked_until = waiting[-1] if len(waiting) == MOST_READ else None
+        if now - self._looked_late_at >= LATE_EVERY:
+            late = self._ledger.settled_lately(now, self._looked_late_until)
+            self._looked_late_until = late[-1] if len(late) == MOST_READ else None
+            if self._looked_late_until is None:
+                self._looked_late_at = now
+            waiting += late
         for tenant in sorted({item.tenant for item in waiting}):
             mine = [item for item in waiting if item.tenant == tenant]
             found = effects(self._store, tenant, mine, now)
@@ -290,7 +307,9 @@ class Replaying:
                 ),
             )
             if worst(checks) == "red" and not replay.override:
-                self._refuse(item, checks, now)
+                # Of one that was called before, what speaks against it may be its own effect.
+                if item.sent_at is None or item.name not in effects(self._store, item.tenant, [item], now):
+                    self._refuse(item, checks, now)
             else:
                 fit.append((item, facts))
         return fit
@@ -320,9 +339,7 @@ class Replaying:
 
     def _without_call(self, replay: Replay, now: datetime) -> None:
         """Fixing at source waits for a person's change; dismissing is done at once."""
-        for item in self._ledger.items(replay):
-            if item.state != "planned":
-                continue
+        for item in self._ledger.planned(replay, WITHOUT_CALL):
             if replay.kind == "dismiss":
                 self._dismiss(replay, item, now)
             else:

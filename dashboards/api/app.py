@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from throughline.dashboards.api import (
     alerts,
     as_of,
+    audit,
     backtests,
     closings,
     cycles,
@@ -18,6 +19,7 @@ from throughline.dashboards.api import (
     exceptions,
     handling,
     journeys,
+    links,
     mappings,
     money,
     objects,
@@ -26,6 +28,8 @@ from throughline.dashboards.api import (
     replays,
     status,
     subscriptions,
+    tickets,
+    waiting,
 )
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.docs import page
@@ -57,11 +61,13 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
-    for module in (journeys, objects, cycles, exceptions, money, status, query, dead_letters):
+    for module in (
+        journeys, links, waiting, objects, cycles, exceptions, money, status, query, dead_letters,
+    ):  # fmt: skip
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:
         for acting in (
-            backtests, as_of, closings, handling, replays, subscriptions, mappings, alerts,
+            backtests, as_of, audit, closings, handling, replays, tickets, subscriptions, mappings, alerts,
         ):  # fmt: skip
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 

@@ -20,6 +20,7 @@ from throughline.dashboards.likely import likely, of
 from throughline.dashboards.money import Internal, Money
 from throughline.dashboards.outlook import Outlooks
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
+from throughline.probes.vocabulary import PAYLOAD
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -94,7 +95,8 @@ def router(context: Context) -> APIRouter:
 
         limit = context.deps.settings.journey_events
         records = partial(context.deps.connections().records, principal.tenant)
-        return _one(context.reader(principal, now), identity, look, records, limit=limit)
+        payloads = Scope.OPERATE in principal.scopes
+        return _one(context.reader(principal, now), identity, look, records, limit=limit, payloads=payloads)
 
     return routes
 
@@ -145,6 +147,7 @@ def _one(
     records: Callable[[Iterable[str]], dict[str, str]],
     *,
     limit: int,
+    payloads: bool,
 ) -> Json:
     """Return a journey, the one that absorbed it, or the list of those that did."""
     if not _ID.fullmatch(identity):
@@ -160,6 +163,8 @@ def _one(
     if journey is None:
         raise Problem(404, "Not found", f"There is no journey {identity}.")
     found = detail(reader, journey, limit=limit)
+    if not payloads:
+        found["events"] = [masked(one) for one in found["events"]]
     _add(found, look(journey))
     found["records"] = records([*found["keys"], *(key for one in found["events"] for key in one["keys"])])
     return Json(found)
@@ -221,6 +226,12 @@ def event(row: Row) -> Row:
         "replay_id": row["ReplayId"],
         "attributes": row["Attributes"],
     }
+
+
+def masked(one: Row) -> Row:
+    """An event without its payload; `payload_hidden` says that there is one."""
+    attributes = {name: value for name, value in one["attributes"].items() if name != PAYLOAD}
+    return {**one, "attributes": attributes, "payload_hidden": PAYLOAD in one["attributes"]}
 
 
 def key_of(text: str) -> tuple[str, str]:

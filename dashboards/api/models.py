@@ -155,6 +155,7 @@ class JourneyEvent(BaseModel):
     span_id: str
     replay_id: str
     attributes: dict[str, str]
+    payload_hidden: bool = Field(default=False, description="there is one, for whoever holds operate")
 
 
 class LinkStep(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from throughline.correlator.replay.outcomes import Ended
 from throughline.dashboards.exception_reader import HELD_DAYS, Fix, Memory
 from throughline.dashboards.pages import parts
 from throughline.dashboards.reader import Row
@@ -56,6 +57,20 @@ def memory(known: Memory) -> parts.Html:
             *(parts.text(_fix(one)) for one in known.fixes),
         ]
     )
+
+
+def replayed(ended: list[Ended]) -> parts.Html:
+    """Such as: resubmit at middleware worked for 8 of 10 (80%)."""
+    if not ended:
+        return parts.text("Nobody has done it again yet.")
+    return " ".join(parts.text(_ended(one)) for one in ended)
+
+
+def _ended(one: Ended) -> str:
+    where = f" at {one.target}" if one.target else ""
+    also = f", {one.observed:,} worked without telling why" if one.observed else ""
+    done = parts.words(one.kind).capitalize()
+    return f"{done}{where} caused {one.caused:,} of {one.tried:,} to work ({one.rate:.0%}){also}."
 
 
 def _fix(one: Fix) -> str:

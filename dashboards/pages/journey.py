@@ -9,7 +9,7 @@ import re
 import streamlit as st
 
 from throughline.dashboards import journey_figures, theme
-from throughline.dashboards.pages import exception_parts, objects, parts
+from throughline.dashboards.pages import exception_parts, journey_links, journey_parts, objects, parts
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Row, journey_id
 from throughline.dashboards.session import Session
@@ -30,17 +30,24 @@ def page() -> None:
         return
     _head(session, journey)
     _verdict(session, journey)
-    st.html(parts.heading("Milestones", "against their due times, UTC"))
+    st.html(parts.heading("Milestones", "against their due times, and what each system said, UTC"))
     st.plotly_chart(
-        journey_figures.timeline(journey["milestones"], opened_at=journey["OpenedAt"], now=session.now),
+        journey_figures.timeline(
+            journey["milestones"],
+            opened_at=journey["OpenedAt"],
+            now=session.now,
+            events=journey["events"][-_EVENTS_SHOWN:],
+        ),
         config=_NO_BAR,
         key="timeline",
     )
     _outlook(session, journey)
-    _exceptions(journey)
+    journey_parts.waiting(session, journey)
+    _exceptions(session, journey)
     objects.show(journey["said"])
     _events(session, journey)
     _trace(session, journey)
+    journey_links.graph(session, journey)
     _links(journey)
 
 
@@ -160,7 +167,7 @@ def _calibration(trust: Row | None) -> str:
     return parts.text(said) + parts.soft(brier)
 
 
-def _exceptions(journey: Row) -> None:
+def _exceptions(session: Session, journey: Row) -> None:
     rows = journey["exceptions"]
     if not rows:
         return
@@ -169,8 +176,16 @@ def _exceptions(journey: Row) -> None:
     st.html(
         parts.table(
             [
-                "State", "Cause", "What it says", "Milestone", "Owner", "Opened", "Last seen", "Resolved",
+                "State",
+                "Cause",
+                "What it says",
+                "Milestone",
+                "Owner",
+                "Opened",
+                "Last seen",
+                "Resolved",
                 "Times",
+                "",
             ],
             [
                 [
@@ -183,6 +198,7 @@ def _exceptions(journey: Row) -> None:
                     parts.text(parts.when(row["last_seen"])),
                     parts.text(parts.when(row["resolved_at"])) + parts.soft(parts.words(row["resolution"])),
                     f"{row['occurrences']:,}",
+                    journey_parts.again(session, row),
                 ]
                 for row in rows
             ],
@@ -204,7 +220,9 @@ def _first_seen(row: Row) -> str:
 def _past(journey: Row, row: Row) -> None:
     """What became of an exception, and what past ones of its cause teach."""
     with st.expander(f"{row['code'] or row['class']}, {row['id']}: history, and what helped before"):
-        st.html(f"<p>{exception_parts.memory(journey['memories'][row['fingerprint']])}</p>")
+        known, ended = journey["memories"], journey["replayed"]
+        st.html(f"<p>{exception_parts.memory(known[row['fingerprint']])}</p>")
+        st.html(f"<p>{exception_parts.replayed(ended[row['fingerprint']])}</p>")
         if journey["histories"][row["id"]]:
             st.html(exception_parts.history(journey["histories"][row["id"]]))
 
@@ -229,6 +247,7 @@ def _events(session: Session, journey: Row) -> None:
             on=on,
         )
     )
+    journey_parts.payloads(session, events)
 
 
 def _event(journey: Row, row: Row, records: dict[str, str]) -> list[str]:

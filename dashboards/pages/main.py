@@ -30,6 +30,7 @@ def main() -> None:
         st.Page("billing.py", title="Billing", icon=":material/receipt_long:"),
         st.Page("as_known.py", title="Then and now", icon=":material/history:"),
         st.Page("closings.py", title="Closings", icon=":material/lock_clock:"),
+        st.Page("audit.py", title="Audit", icon=":material/history_edu:"),
         st.Page("processes.py", title="Processes", icon=":material/schema:"),
         st.Page("journey.py", title="Journey", icon=":material/timeline:"),
     ]

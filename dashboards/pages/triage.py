@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from throughline.collector.auth import Scope
+from throughline.correlator.replay.facts import FactsReader
+from throughline.correlator.replay.outcomes import outcomes
 from throughline.dashboards import theme, triage
 from throughline.dashboards.exception_reader import ExceptionReader
-from throughline.dashboards.pages import address, exception_parts, parts, triage_acts
+from throughline.dashboards.pages import address, exception_parts, parts, triage_acts, triage_tickets
 from throughline.dashboards.pages.main import current
 from throughline.dashboards.reader import Reader
-from throughline.dashboards.triage import Triage, TriageFilter
+from throughline.dashboards.triage import Advice, Triage, TriageFilter
+from throughline.dashboards.waiting import BASIS
 
 if TYPE_CHECKING:
     from throughline.dashboards.reader import Row
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 _CLASSES = ("technical", "remote", "business")
 _LISTED = 200
+# Causes that the list says what to do about; the page of each cause does. (A text here would be shown.)
+_ADVISED = 50
 _SEVERITIES = {1: "low", 2: "medium", 4: "high", 8: "critical"}
 _COLOURS = {1: "in_flight", 2: "late", 4: "stuck", 8: "stuck"}
 
@@ -57,13 +62,58 @@ def _list(queue: _Queue) -> None:
         st.html(parts.empty("Nothing needs a human", "No exception is open that matches."))
         return
     _whose(owners)
+    known = _advice(session, [row["latest"] for row in rows[:_ADVISED]])
     st.html(
         parts.table(
             ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
-            [_row(session, row) for row in rows],
+            [_row(session, row, known.get(row["latest"])) for row in rows],
             numeric=[3],
             whole=[0, 2, 4],
         )
+    )
+    _waiting(session)
+
+
+def _advice(session: Session, exceptions: list[str]) -> dict[str, Advice]:
+    """What to do about some exceptions: where their records are, what a replay would do."""
+    reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
+    targets = session.deps.replay_rules().targets
+    return triage.advice(reader.by_id(exceptions), targets, session.records, session.now)
+
+
+def _waiting(session: Session) -> None:
+    """Who holds the open journeys, for whoever asks: it is summed when it is looked at."""
+    asked = st.query_params.get("waiting", "") == "1"
+    shown = st.toggle("Who holds the open journeys, in business hours", value=asked, key="waiting_shown")
+    if shown != asked:
+        given = {one: value for one, value in st.query_params.to_dict().items() if one != "waiting"}
+        st.query_params.from_dict({**given, **({"waiting": "1"} if shown else {})})
+    if not shown:
+        return
+    process = st.query_params.get("process", "")
+    fresh = session.ask.completeness()
+    found = session.ask.held([one for one in session.processes.values() if process in {"", one.id}])
+    st.html(parts.heading("Waiting on", "open journeys; teams, systems and customers, never persons"))
+    st.html(
+        parts.table(
+            ["Who", "Process", "Holds now", "Business hours since it came", "Longest since", "Held in all"],
+            [
+                [
+                    parts.strong(one["holder"] or "nobody is named") + parts.soft(one["kind"]),
+                    parts.text(session.title(one["process"])),
+                    parts.link(
+                        f"{one['holding']:,}", parts.href("/journeys", process=one["process"]), strong=False
+                    ),
+                    f"{one['held_now_hours']:,.1f}",
+                    parts.text(parts.when(one["oldest_since"])),
+                    f"{one['business_hours']:,.1f} h on {one['journeys']:,} journeys",
+                ]
+                for one in found[:_LISTED]
+            ],
+            numeric=[2, 3],
+            whole=[4],
+        )
+        + parts.soft(f"{BASIS} Correlated until {parts.ago(fresh['correlated_until'], session.now)}.")
     )
 
 
@@ -98,7 +148,7 @@ def _whose(owners: list[Row]) -> None:
     )
 
 
-def _row(session: Session, row: Row) -> list[str]:
+def _row(session: Session, row: Row, known: Advice | None) -> list[str]:
     address_of = parts.href("/triage", fingerprint=row["fingerprint"])
     many = f"{row['exceptions']:,} on {row['journeys']:,} journeys"
     colour = theme.STATUS_COLOURS[_COLOURS[row["weight"]]]
@@ -110,9 +160,16 @@ def _row(session: Session, row: Row) -> list[str]:
         money_of(row),
         parts.text(parts.ago(row["since"], session.now)),
         parts.text(", ".join(row["owners"]) or "nobody's") + parts.soft(", ".join(row["assignees"])),
-        (parts.link("Runbook", row["runbook"], strong=False) if row["runbook"] else "")
-        + parts.link("Work on it", address_of),
+        _to_do(row, known) + parts.link("Work on it", address_of),
     ]
+
+
+def _to_do(row: Row, known: Advice | None) -> str:
+    """The runbook, the record in its own system, and what a replay would do."""
+    where = "".join(parts.record(url, name) for name, url in known.records.items()) if known else ""
+    runbook = parts.link("Runbook", row["runbook"], strong=False) if row["runbook"] else ""
+    said = parts.soft(known.suggestion.sentence) if known else ""
+    return f"{runbook} {where}{said}"
 
 
 def money_of(row: Row) -> str:
@@ -142,6 +199,10 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
         )
     )
     memory = ExceptionReader(queue.reader).memories([fingerprint])[fingerprint]
+    ended = outcomes(session.deps.store, session.principal.tenant, [fingerprint])[fingerprint]
+    wanted = st.query_params.get("exception", "")
+    named = [row for row in rows if row["id"] in wanted.split(",")]
+    known = _advice(session, [(named or rows)[0]["id"]])[(named or rows)[0]["id"]]
     st.html(
         parts.verdict(
             {
@@ -151,14 +212,25 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
                     ", ".join(sorted({row["owner"] for row in rows if row["owner"]})) or "nobody's"
                 ),
                 "What helped before": exception_parts.memory(memory),
+                "What doing it again brought": exception_parts.replayed(ended),
+                "What to do": parts.text(known.suggestion.sentence)
+                + "".join(
+                    f" {parts.text(name)}{parts.record(url, name)}" for name, url in known.records.items()
+                ),
                 **({"Runbook": parts.link(first["runbook"], first["runbook"])} if first["runbook"] else {}),
             },
             colour=theme.STATUS_COLOURS["stuck" if any(row["blocking"] for row in rows) else "late"],
         )
     )
-    chosen = _choose(rows)
+    triage_tickets.draw(session, fingerprint)
+    if wanted and not named:
+        st.warning("The exception that the address names is no longer open.")
+    if named:
+        every = parts.link(f"all {len(rows):,} of this cause", parts.href("/triage", fingerprint=fingerprint))
+        st.html(f"<p>{len(named):,} chosen by the address; {every}.</p>")
+    chosen = _choose(named or rows) or named
     if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
-        triage_acts.draw(session, fingerprint, chosen, len(rows))
+        triage_acts.draw(session, fingerprint, chosen, len(rows), known.suggestion)
 
 
 def _choose(rows: list[Row]) -> list[Row]:

@@ -16,6 +16,7 @@ from throughline.dashboards.triage import Triage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from throughline.correlator.replay.suggesting import Suggestion
     from throughline.dashboards.reader import Row
     from throughline.dashboards.session import Session
 
@@ -32,26 +33,28 @@ _KINDS = {
 _WITHOUT_CALL = ("fix_at_source", "dismiss")
 
 
-def draw(session: Session, fingerprint: str, chosen: list[Row], total: int) -> None:
+def draw(session: Session, fingerprint: str, chosen: list[Row], total: int, suggested: Suggestion) -> None:
     """Draw both: doing it again, and deciding whose it is."""
     what = f"{len(chosen):,} chosen" if chosen else f"all {total:,}"
     again, whose = st.tabs([f"Do it again ({what})", f"Whose, when, why ({what})"])
     with again:
-        _replay(session, fingerprint, chosen, total)
+        _replay(session, fingerprint, chosen, total, suggested)
     with whose:
         _handle(session, fingerprint, chosen)
 
 
-def _replay(session: Session, fingerprint: str, chosen: list[Row], total: int) -> None:
+def _replay(session: Session, fingerprint: str, chosen: list[Row], total: int, suggested: Suggestion) -> None:
     targets = session.deps.replay_rules().targets.targets
     possible = {kind for target in targets for kind in target.kinds} | set(_WITHOUT_CALL)
     left, right = st.columns(2)
     kinds = [
         kind for kind in _KINDS if kind in possible and (kind != "repair" or len(chosen) == 1 or total == 1)
     ]
-    kind = left.selectbox("What", kinds, format_func=lambda one: _KINDS[one], key="replay_kind")
+    first = kinds.index(suggested.kind) if suggested.kind in kinds else 0
+    kind = left.selectbox("What", kinds, first, format_func=lambda one: _KINDS[one], key="replay_kind")
     able = [target.id for target in targets if kind in target.kinds]
-    target = right.selectbox("Where", able, key="replay_target") if kind not in _WITHOUT_CALL else ""
+    place = able.index(suggested.target) if suggested.target in able else 0
+    target = right.selectbox("Where", able, place, key="replay_target") if kind not in _WITHOUT_CALL else ""
     payload = _payload(session, chosen, fingerprint) if kind == "repair" else ""
     expected = (
         st.text_input("What is to change in the source", key="replay_expected")

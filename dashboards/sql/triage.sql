@@ -2,7 +2,7 @@
 -- Open exceptions by cause, most pressing first: severity (1 to 8) x days since the oldest (an hour at least) x money (1 at least,
 -- in units of each currency: it orders, it is no total).
 SELECT fingerprint, any(x.process) AS process, argMax(x.event, x.last_seen) AS event, argMax(x.milestone, x.last_seen) AS milestone,
-    argMax(x.class, x.last_seen) AS class, argMax(x.code, x.last_seen) AS code, argMax(x.message, x.last_seen) AS message,
+    argMax(x.class, x.last_seen) AS class, argMax(x.id, x.last_seen) AS latest, argMax(x.code, x.last_seen) AS code, argMax(x.message, x.last_seen) AS message,
     count() AS exceptions, uniqExactArray(x.journeys) AS journeys, max(x.blocking) AS blocking,
     arraySort(groupUniqArrayIf(toString(owner), owner != '')) AS owners,
     arraySort(groupUniqArrayIf(assignee, assignee != '')) AS assignees,

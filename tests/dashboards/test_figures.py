@@ -111,7 +111,7 @@ def test_the_waterfall_indents_children_colours_services_and_marks_failures() ->
     """Names stand by depth, the chosen span is pointed out, failed ones have a border."""
     frame = spans(("a", "", "edge", 0, "Ok"), ("b", "a", "erp", 2, "Error"), ("c", "b", "erp", 3, "Ok"))
     figure = journey_figures.waterfall(frame, chosen="c")
-    assert [trace.name for trace in figure.data] == ["edge", "erp"]
+    assert [trace.name for trace in figure.data] == ["edge", "erp", "Critical path"]
     erp = named(figure, "erp")
     assert list(erp.base) == [2.0, 3.0]
     assert list(erp.marker.line.width) == [2.5, 0]

@@ -214,6 +214,9 @@ def test_a_journey_shows_milestones_events_exceptions_and_reasons(seeded: tuple[
     assert html.count(">Trace</a>") == len(one["times"]) + 1
     assert all(":".join(key) in html for key in one["keys"])
     assert "is the root" in html
+    assert "Evidence of" in "".join(one.label for one in app.expander)
+    assert "business hours in whose hands; teams, never persons" in html
+    assert "data:image/svg+xml;base64," in html
 
 
 def test_a_stuck_journey_says_what_why_and_whose(seeded: tuple[Deps, Seeded]) -> None:

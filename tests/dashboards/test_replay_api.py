@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from tests.correlator.replay.world import Endpoint, Firm, World
-from tests.dashboards.answers import problem
+from tests.dashboards.answers import everything, problem
 from tests.dashboards.conftest import Client, token
 from throughline.collector.auth import ROLES, Access, Token
 from throughline.collector.control import ControlStore
@@ -101,6 +105,31 @@ async def test_from_a_dry_run_to_the_verified_effect(world: World, deps: Deps, c
             "awaiting_approval", "planned", "sent", "accepted", "verified",
         ]  # fmt: skip
         assert {one["actor"] for one in done["history"]} == {"ann", "bob", "worker"}
+        await _audited(ann, replay.id)
+        assert (await rival.get("/v1/audit")).json()["items"] == []
+
+
+async def _audited(http: httpx.AsyncClient, replay: str) -> None:
+    """The audit tells it all, page by page, and as files."""
+    every = await everything(http, "/v1/audit", id=replay, limit=2)
+    assert [(one["actor"], one["what"]) for one in every if one["about"] == "replay"][-3:] == [
+        ("bob", "approved"), ("ann", "approval refused"), ("ann", "asked"),
+    ]  # fmt: skip
+    assert [one["what"] for one in every if one["about"] == "replay item"] == [
+        "verified", "accepted", "sent", "planned", "awaiting_approval",
+    ]  # fmt: skip
+    people = await everything(http, "/v1/audit", id=replay, people=True)
+    assert {one["actor"] for one in people} == {"ann", "bob"}
+    asked = {"id": replay, "about": "replay", "what": "asked"}
+    table = list(csv.DictReader(io.StringIO((await http.get("/v1/audit/export", params=asked)).text)))
+    assert [(row["actor"], row["reason"], row["detail"]) for row in table] == [
+        ("ann", "mended", "resubmit at middleware")
+    ]
+    file = await http.get("/v1/audit/export", params=asked | {"format": "parquet"})
+    assert file.headers["content-disposition"] == 'attachment; filename="audit.parquet"'
+    (row,) = pq.read_table(io.BytesIO(file.content)).to_pylist()
+    assert (row["id"], row["at"].tzname()) == (replay, "UTC")
+    assert problem(await http.get("/v1/audit", params={"since": "2026-01-01T00:00:00"}), 400)
 
 
 async def test_decisions_need_no_body(world: World, deps: Deps, client: Client) -> None:

@@ -68,6 +68,9 @@ def test_a_cause_is_found_done_again_and_seen_to_work(world: World, deps: Deps) 
     app, shown = visit(deps, "triage.py", fingerprint=str(rows[0][0]))
     assert "journeys, one cause: NO_NAME" in shown
     assert "name is missing" in shown
+    assert "Fix it at the source: the data are wrong." in shown
+    assert app.selectbox(key="replay_kind").value == "fix_at_source"
+    app.selectbox(key="replay_kind").set_value("resubmit").run(timeout=60)
     app.text_input(key="replay_reason").set_value("the customer has a name now").run(timeout=60)
     shown = body(_click(app, "What would it do?"))
     assert "96 of 120" in shown
@@ -85,7 +88,14 @@ def test_a_cause_is_found_done_again_and_seen_to_work(world: World, deps: Deps) 
     app, shown = visit(deps, "replays.py", id=replay.id)
     assert "Verified, caused" in shown
     assert "project.created arrived." in shown
+    _, shown = visit(deps, "triage.py", fingerprint=str(rows[0][0]), exception=world.exception(7))
+    assert "1 chosen by the address" in shown
+    assert "Resubmit at middleware caused 1 of 1 to work (100%)." in shown
+    app, _ = visit(deps, "replays.py", id=replay.id)
     _click(app, "Cancel")
     assert world.replays()[0].state == "cancelled"
+    _, shown = visit(deps, "audit.py", id=replay.id)
+    assert "the customer has a name now" in shown
+    assert "resubmit at middleware" in shown
     _, shown = visit(deps, "replays.py")
     assert replay.id in shown

@@ -135,6 +135,22 @@ def test_what_another_try_does_not_change_fails_and_what_is_busy_is_tried_later(
     worker.close()
 
 
+def test_an_effect_that_arrives_before_the_next_try_is_its_own(world: World) -> None:
+    """The answer was lost and the call is to be made again; it is verified instead, not refused."""
+    world.targets = world.target("idempotent: true")
+    world.endpoint.answers = [500]
+    deal = world.take()
+    plan = world.plan()
+    worker = world.worker()
+    world.work(worker, turns=1)
+    assert [state for state, _ in world.states(plan.replay)] == ["planned", "running"]
+    world.created(deal, replay=plan.replay)
+    world.work(worker, turns=2)
+    assert world.states(plan.replay) == [("verified", "caused"), ("done", "")]
+    assert len(world.endpoint.received) == 1
+    worker.close()
+
+
 @pytest.mark.parametrize("idempotent", [True, False])
 @pytest.mark.parametrize("step", ["claim", "call", "settle", "verify", "recover"])
 def test_a_death_between_any_two_steps_leaves_one_effect(
