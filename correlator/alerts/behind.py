@@ -77,8 +77,8 @@ def behind(
     if found is None:
         return {}
     sql = (
-        "SELECT currency, sum(one) AS amount, sum(journeys) AS journeys FROM (SELECT any(currency) AS currency, "
-        "any(amount) AS one, count() AS journeys FROM journeys "
+        "SELECT currency, sum(one) AS amount, sum(journeys) AS journeys FROM ("
+        "SELECT any(currency) AS currency, any(amount) AS one, count() AS journeys FROM journeys "
         f"WHERE (process, id) IN ({found}) GROUP BY amount_objects, if(empty(amount_objects), id, '')) "
         "GROUP BY currency ORDER BY currency"
     )

@@ -153,4 +153,3 @@ def _headers(channel: Alertmanager, environ: Mapping[str, str]) -> dict[str, str
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-

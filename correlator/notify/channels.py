@@ -90,7 +90,9 @@ class Webhook(_Called):
 
     kind: Literal["webhook"]
     url: Url
-    secret: Annotated[tuple[Secret, ...], BeforeValidator(lambda one: one if isinstance(one, list) else [one])]
+    secret: Annotated[
+        tuple[Secret, ...], BeforeValidator(lambda one: one if isinstance(one, list) else [one])
+    ]
 
 
 class Apprise(_Called):

@@ -1,8 +1,8 @@
-"""What delivery knows, in the control store: episodes (an alert from firing to its end), what each channel was
-told of each, how channels fare.
+"""What delivery knows, in the control store: episodes (an alert from firing to its end), what each channel
+was told of each, how channels fare.
 
-Transitions are taken in one transaction with the cursor. An attempt is noted after it was made, and only under
-the lease; a death in between repeats it, under the same key.
+Transitions are taken in one transaction with the cursor. An attempt is noted after it was made, and only
+under the lease; a death in between repeats it, under the same key.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ GIVE_UP = timedelta(days=7)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Episode:
-    """One alert, from when it fired until it ended. Its id is that of the transition, and every channel's key.
+    """One alert, from when it fired until it ended. Its id is that of the transition, and the key in every
+    channel.
 
     `about` is what stood behind it when it fired, as JSON; `silent`: its rule was on trial.
     """
@@ -179,9 +180,7 @@ class Ledger:
         with self._control.transaction() as connection:
             connection.execute(sa.update(alert_episodes).where(mine).values(**values))
 
-    def route(
-        self, episode: Episode, channels: Mapping[str, timedelta], now: datetime, lease: Lease
-    ) -> None:
+    def route(self, episode: Episode, channels: Mapping[str, timedelta], now: datetime, lease: Lease) -> None:
         """Note that these channels are to be told. Raises: LeaseLost."""
         common = {"tenant": episode.tenant, "episode": episode.id, "told": "", "attempts": 0, "done": False}
         rows = [
@@ -219,8 +218,10 @@ class Ledger:
         said = "delivered" if outcome.accepted else "dead" if outcome.permanent else "failed"
         with self._control.transaction() as connection:
             _fence(connection, lease)
+            failing = _state(connection, tenant, channel).failing_since
             for one in notices:
-                dead = outcome.permanent or (not outcome.accepted and now - one.created_at > GIVE_UP)
+                long = failing is not None and now - max(failing, one.created_at) > GIVE_UP
+                dead = outcome.permanent or (not outcome.accepted and long)
                 values: dict[str, Any] = {"attempts": one.attempts + 1}
                 if outcome.accepted:
                     values |= {"told": act, "told_at": now, "attempts": 0, "why": ""}
@@ -284,8 +285,11 @@ class Ledger:
         gone = sa.and_(alert_episodes.c.tenant == tenant, alert_episodes.c.ends_at < old)
         with self._control.transaction() as connection:
             for table, which in (
-                (alert_notice_log, log), (alert_notices, told), (alert_episodes, gone), (alert_transitions, taken),
-            ):  # fmt: skip
+                (alert_notice_log, log),
+                (alert_notices, told),
+                (alert_episodes, gone),
+                (alert_transitions, taken),
+            ):
                 connection.execute(sa.delete(table).where(which))
 
     def _episodes(self, *conditions: sa.ColumnElement[bool]) -> list[Episode]:

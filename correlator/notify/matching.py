@@ -44,7 +44,9 @@ def read_matcher(text: str) -> Matcher:
     """Read `severity="page"`, `region=~"EM.*"`, `owner!=billing`. Raises: ValueError, with a sentence."""
     found = _SHAPE.fullmatch(text)
     if found is None or len(text) > _LONGEST:
-        raise ValueError(f"""'{text[:100]}' is no matcher; write it like severity="page" or region=~"EM.*\"""")
+        raise ValueError(
+            f"""'{text[:100]}' is no matcher; write it like severity="page" or region=~"EM.*\""""
+        )
     name, sign, value = found.groups()
     if value.startswith('"'):
         value = re.sub(r"\\(.)", r"\1", value[1:-1])

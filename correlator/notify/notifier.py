@@ -7,8 +7,8 @@
    while, longer each time; what ended meanwhile comes in one summary, whose members are fixed before it is
    sent.
 
-A process that dies anywhere does the same step again: an attempt whose answer was not stored is repeated under
-the same key.
+A process that dies anywhere does the same step again: an attempt whose answer was not stored is repeated
+under the same key.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ class Notifier:
             return
         file = self.channels()
         for tenant in self._ledger.tenants():
-            rules = {
-                rule.key: rule for group in self.rules(tenant).groups for rule in group.rules
-            }
+            rules = {rule.key: rule for group in self.rules(tenant).groups for rule in group.rules}
             self._collect(tenant, rules, now, self._lease)
             self._route(tenant, rules, file, now, self._lease)
             self._tell(tenant, file, now, self._lease)
@@ -174,7 +172,7 @@ class Notifier:
                 number = 0 if not notice.told or act != "trigger" else int(now.timestamp())
                 told = words.told(episode, act, self.public_url, number)
                 said += 1
-                if said > BATCH or not self._said(work.channel, told, [notice], act, now, lease):
+                if said > BATCH or not self._said(work.channel, told, [notice], now, lease):
                     return
         if came_and_went:
             self._summarise(work, came_and_went, now, lease)
@@ -213,18 +211,22 @@ class Notifier:
             batches[batch] = fresh
         for batch, members in batches.items():
             told = words.summary(batch, [work.episodes[one.episode] for one in members], self.public_url)
-            if not self._said(work.channel, told, members, "summary", now, lease):
+            if not self._said(work.channel, told, members, now, lease):
                 return
 
     def _said(
-        self, channel: AnyChannel, told: words.Told, notices: Sequence[Notice], act: Act, now: datetime,
+        self,
+        channel: AnyChannel,
+        told: words.Told,
+        notices: Sequence[Notice],
+        now: datetime,
         lease: Lease,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Say one thing and note it; whether the channel may be told more."""
         self.checkpoint("saying")
         outcome = attempt(channel, told, self.clock(), self.environ)
         self.checkpoint("said")
-        self._ledger.note(notices, act, outcome, now, lease)
+        self._ledger.note(notices, told.act, outcome, now, lease)
         self.checkpoint("noted")
         if not outcome.accepted:
             log.warning("%s was not told %s: %s", channel.id, told.title, outcome.text)

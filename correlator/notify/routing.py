@@ -86,9 +86,7 @@ def _applies(
     return not (route.outside and working(calendars[route.outside], now))
 
 
-def muted_by(
-    labels: Mapping[str, str], silences: Iterable[Silence], file: Channels, now: datetime
-) -> str:
+def muted_by(labels: Mapping[str, str], silences: Iterable[Silence], file: Channels, now: datetime) -> str:
     """Why an alert is not told at a time; empty if it may be."""
     for one in silences:
         if one.starts_at <= now < one.ends_at and all_match(one.matchers, labels):

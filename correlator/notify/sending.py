@@ -79,7 +79,9 @@ def pagerduty(channel: PagerDuty, told: Told, environ: Mapping[str, str]) -> tup
     return "/v2/enqueue", body
 
 
-def post(channel: AnyChannel, url: str, body: bytes, headers: Mapping[str, str], verb: str = "POST") -> Outcome:
+def post(
+    channel: AnyChannel, url: str, body: bytes, headers: Mapping[str, str], verb: str = "POST"
+) -> Outcome:
     """Send JSON to the channel's own host."""
     told = {"content-type": "application/json", "user-agent": "throughline", **headers}
     try:
@@ -117,4 +119,6 @@ def _apprise(address: str, told: Told) -> Outcome:
             accepted = bool(known.notify(title=told.title, body=told.text or told.title, notify_type=kind))
         finally:
             log.removeHandler(heard)
-    return Outcome(accepted, "taken" if accepted else " ".join(said)[:_SHOWN] or "Apprise could not deliver it")
+    return Outcome(
+        accepted, "taken" if accepted else " ".join(said)[:_SHOWN] or "Apprise could not deliver it"
+    )

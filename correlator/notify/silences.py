@@ -38,7 +38,8 @@ class Silences:
     ) -> Silence:  # fmt: skip
         """Begin one."""
         row = {
-            "tenant": tenant, "id": uuid.uuid4().hex[:16], "matchers": json.dumps([str(one) for one in matchers]),
+            "tenant": tenant, "id": uuid.uuid4().hex[:16],
+            "matchers": json.dumps([str(one) for one in matchers]),
             "starts_at": begins, "ends_at": ends, "author": author, "comment": comment, "created_at": now,
         }  # fmt: skip
         with self._control.transaction() as connection:

@@ -69,4 +69,3 @@ class Trials:
         with self._control.transaction() as connection:
             changed = sa.update(alert_trials).where(mine).values(until=now, ended_by=who)
             return connection.execute(changed).rowcount == 1
-

@@ -48,7 +48,9 @@ def told(episode: Episode, act: Act, public_url: str, number: int = 0) -> Told:
     if act == "resolve" and episode.ends_at is not None:
         lines = [f"from {_time(episode.starts_at)} until {_time(episode.ends_at)}"]
     if act == "acknowledge":
-        lines.append(f"acknowledged by {episode.acknowledged_by}" + (f": {episode.note}" if episode.note else ""))
+        lines.append(
+            f"acknowledged by {episode.acknowledged_by}" + (f": {episode.note}" if episode.note else "")
+        )
     if episode.value is not None:
         lines.insert(0, f"value {episode.value:g}")
     if about.get("journeys"):

@@ -37,7 +37,9 @@ def _delivery() -> None:
         sa.Column("useful", sa.Boolean),
         sa.Column("judged_by", sa.String, nullable=False),
     )
-    op.create_index("alert_episodes_by_rule", "alert_episodes", ["tenant", "rule", "fingerprint", "starts_at"])
+    op.create_index(
+        "alert_episodes_by_rule", "alert_episodes", ["tenant", "rule", "fingerprint", "starts_at"]
+    )
     op.create_index("alert_episodes_open", "alert_episodes", ["tenant", "ends_at"])
     op.create_table(
         "alert_notices",
