@@ -202,11 +202,8 @@ def parse_channels(source: Path | str, *, calendars: Mapping[str, BusinessCalend
     ]
     if wrong:
         raise InvalidChannels(wrong)
-    named = {
-        one
-        for part in (*parsed.routes, *parsed.maintenance)
-        for one in (part.during, getattr(part, "outside", None))
-    }
+    named = {name for one in parsed.routes for name in (one.during, one.outside)}
+    named |= {one.during for one in parsed.maintenance}
     return Channels(
         channels=parsed.channels,
         routes=parsed.routes,

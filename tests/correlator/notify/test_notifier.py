@@ -292,7 +292,7 @@ def test_what_stands_behind_an_alert_is_counted(embedded_store: Store, alarms: A
         ("routes: [{channels: a, matchers: 'x=~\"(\"'}]", "is no regular expression"),
         ("maintenance: [{name: a, begins: 2026-03-02T09:00:00Z}]", "give `begins` and a later `ends`"),
         (
-            "channels:\n- {id: a, kind: alertmanager, url: 'https://x'}\n- {id: b, kind: apprise, address: {}}",
+            "channels: [{id: a, kind: alertmanager, url: 'https://x'}, {id: b, kind: apprise, address: {}}]",
             "with an Alertmanager",
         ),
         ("channels: [{id: a, kind: pager}]", "pager"),
