@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from throughline.dashboards.session import Session
 
 _COLOURS = {"firing": "stuck", "pending": "late", "resolved": "completed"}
+_COUNTED = {"firing": "firing", "pending": "pending", "resolved": "ended within a day"}
 _HOURS = {"1 hour": 1, "4 hours": 4, "1 day": 24, "a week": 168}
 _REFRESH_SECONDS = 5
 _OWN = "Watchdog"
@@ -56,13 +57,10 @@ def _list(_rule: str, _fingerprint: str) -> None:
     every = [one for one in _known(session) if one["alert"] != _OWN]
     states = ("firing", "pending", "resolved")
     counts = {state: sum(one["state"] == state for one in every) for state in states}
+    trust = parts.trust(session.ask.completeness(), session.now)
+    said = ", ".join(f"{count:,} {_COUNTED[state]}" for state, count in counts.items())
     st.html(
-        parts.title(
-            "Alerts",
-            f"{counts['firing']:,} firing, {counts['pending']:,} pending, "
-            f"{counts['resolved']:,} ended within a day &nbsp;·&nbsp; {parts.trust(session.ask.completeness(), session.now)} &nbsp;·&nbsp; "
-            f"{parts.link('Rules', '/rules')}",
-        )
+        parts.title("Alerts", f"{said} &nbsp;·&nbsp; {trust} &nbsp;·&nbsp; {parts.link('Rules', '/rules')}")
     )
     if not every:
         advice = f"{parts.link('Rules', '/rules')} says what is watched; a rule is written there in a minute."

@@ -37,8 +37,8 @@ def page() -> None:
         st.html(parts.empty("No rules here", "This process has no control store."))
         return
     desk = RuleDesk(session.deps, session.deps.control, session.principal, session.now)
-    sub = f"{parts.trust(session.ask.completeness(), session.now)} &nbsp;·&nbsp; {parts.link('Alerts', '/alerts')}"
-    st.html(parts.title("Rules", sub))
+    trust = parts.trust(session.ask.completeness(), session.now)
+    st.html(parts.title("Rules", f"{trust} &nbsp;·&nbsp; {parts.link('Alerts', '/alerts')}"))
     every, written, objectives = st.tabs(["Rules in force", "Write a rule", "Objectives"])
     with every:
         _rules(session, desk)

@@ -79,6 +79,7 @@ async def test_a_rule_is_written_tried_and_followed(
     engine: Engine, deps: Deps, pager: Pager, client: Client
 ) -> None:
     """Preview, backtest, enable; it fires on trial, is let speak, is told, acknowledged, judged, silenced."""
+    engine.rules.reload()
     rule = {"name": "mine", "text": TEXT}
     async with client(deps, SECRET) as http:
         (shown,) = (await http.post("/v1/rules/preview", json=rule)).json()["items"]

@@ -75,7 +75,7 @@ def test_backtest_and_live_evaluation_agree(embedded_store: Store, tmp_path: Pat
     control.migrate()
     groups = parse_rules(RULES).groups
     evaluator = Evaluator(store, AlertStore(control), "me")
-    events = [one for number in range(5) for one in story(number)]
+    events = [one for number in range(1, 6) for one in story(number)]
     for hour in range(HOURS):
         said = [event for at, event in events if at == hour]
         if said:
