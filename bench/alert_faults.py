@@ -29,6 +29,7 @@ from throughline.collector.store import Store
 from throughline.correlator.alerts.evaluator import Evaluator
 from throughline.correlator.alerts.rule_files import LoadedRules, parse_rules
 from throughline.correlator.notify.channels import parse_channels
+from throughline.correlator.notify.ledger import Ledger
 from throughline.correlator.notify.notifier import Notifier
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     control = ControlStore.open(folder / "control.db")
     made = [one for one in AlertStore(control).transitions("default", limit=100_000) if one.new == "firing"]
     wanted = {one.id for one in made if one.alert != "Watchdog"}
-    lasting = {one.id for one in made if one.alert == "Lasts"}
+    ended = {one.id for one in Ledger(control).of_rule("default", START) if one.ends_at is not None}
     control.close()
-    return verdict(pager, wanted, lasting) | {"kills": killed, "minutes": minute}
+    return verdict(pager, wanted, ended) | {"kills": killed, "minutes": minute}
 
 
-def verdict(pager: Pager, wanted: set[str], lasting: set[str]) -> dict[str, Any]:
+def verdict(pager: Pager, wanted: set[str], ended: set[str]) -> dict[str, Any]:
     """Compare what the pager has got with the alerts that fired; all but the first three must be 0."""
     told = [
         event["payload"]["custom_details"] for path, event in pager.events if path == "/v2/change/enqueue"
@@ -118,7 +119,7 @@ def verdict(pager: Pager, wanted: set[str], lasting: set[str]) -> dict[str, Any]
         "opened_twice": sum(times - 1 for times in pager.opened.values()),
         "told_and_summarised": len(set(named) & set(pager.opened)),
         "summarised_twice": len(named) - len(set(named)),
-        "left_open": sum(state != "resolve" for key, state in pager.state.items() if key not in lasting),
+        "left_open": sum(state != "resolve" for key, state in pager.state.items() if key in ended),
     }
 
 

@@ -30,7 +30,7 @@ TEXT = """groups:
       - alert: Mine
         expr: |
           SELECT region, count() AS value FROM journeys
-          WHERE status = 'stuck' GROUP BY region HAVING value > 0
+          WHERE status IN ('late', 'stuck') GROUP BY region HAVING value > 0
         labels: {severity: page}
         annotations: {summary: "{{ $value }} stuck in {{ $labels.region }}"}
 """
