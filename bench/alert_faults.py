@@ -1,4 +1,4 @@
-"""`make alert-faults`: kill -9 the evaluator and deliverer at any of their steps; each alert is told once.
+"""`make alertfaults`: kill -9 the evaluator and deliverer at any of their steps; each alert is told once.
 
 Alerts that come and go by the minute are evaluated and delivered to a fake PagerDuty, which counts incidents
 by dedup key. Each round is a process of its own, killed at one step; the next picks up what it left, and must
@@ -125,7 +125,7 @@ def verdict(pager: Pager, wanted: set[str], ended: set[str]) -> dict[str, Any]:
 
 def main() -> int:
     """Fifty kills; print what was found."""
-    parser = argparse.ArgumentParser(prog="make alert-faults", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make alertfaults", description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", type=Path, help="an empty, migrated store to work in; default: made here")

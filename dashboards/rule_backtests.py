@@ -11,7 +11,6 @@ from uuid import uuid4
 from throughline.correlator.alerts.backtest import backtest, plain
 from throughline.correlator.alerts.rule_files import SHIPPED, calendars_of, parse_rules
 from throughline.dashboards.api.json import dumps
-from throughline.dashboards.asking import engine_at_work, follow
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.questions import moment
@@ -34,6 +33,8 @@ def backtested(
 
     Raises: ThroughlineError.
     """
+    from throughline.dashboards.asking import engine_at_work, follow  # which imports the engine's own jobs
+
     settings = EngineSettings.load()
     shipped = SHIPPED / file.name
     path = shipped if not file.exists() and shipped.exists() else file

@@ -57,7 +57,8 @@ SELECT * EXCEPT (opened_at, closed_at) REPLACE (
     multiIf(state IN ('skipped', 'unknown_start'), state,
         ifNull(met_at <= {now:DateTime64(6, 'UTC')}, 0), state,
         isNull(due_at), 'pending',
-        due_at < if(ifNull(closed_at <= {now:DateTime64(6, 'UTC')}, 0), assumeNotNull(closed_at), {now:DateTime64(6, 'UTC')}), 'late',
+        due_at < if(ifNull(closed_at <= {now:DateTime64(6, 'UTC')}, 0), assumeNotNull(closed_at),
+            {now:DateTime64(6, 'UTC')}), 'late',
         ifNull(closed_at <= {now:DateTime64(6, 'UTC')}, 0), 'pending',
         'due') AS state,
     if(ifNull(met_at <= {now:DateTime64(6, 'UTC')}, 0), count, 0) AS count,
@@ -89,8 +90,8 @@ FROM
 (
     SELECT process, id, arrayMin(arrayFilter(t -> t > {since:DateTime64(6, 'UTC')} AND t <= {until:DateTime64(6, 'UTC')},
         arrayConcat(
-            arrayMap((d, m) -> if(ifNull(d < ifNull(m, {until:DateTime64(6, 'UTC')}), 0), assumeNotNull(d), {never:DateTime64(6, 'UTC')}),
-                Due, Met),
+            arrayMap((d, m) -> if(ifNull(d < ifNull(m, {until:DateTime64(6, 'UTC')}), 0), assumeNotNull(d),
+                {never:DateTime64(6, 'UTC')}), Due, Met),
             arrayMap(b -> b.1, Blocks),
             [ifNull(dropped_at, {never:DateTime64(6, 'UTC')})]))) AS Bad
     FROM MADE_journeys

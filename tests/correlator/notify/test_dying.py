@@ -1,4 +1,4 @@
-"""kill -9 of evaluator and deliverer: each alert is told once. `make alert-faults` does it fifty times."""
+"""kill -9 of evaluator and deliverer: each alert is told once. `make alertfaults` does it fifty times."""
 
 from __future__ import annotations
 
