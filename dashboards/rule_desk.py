@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 COUNTED = timedelta(days=30)
-MOST_STEPS = 300
+MOST_STEPS = 150
 """Evaluations of a backtest that somebody waits for."""
 _WEEK = timedelta(days=7)
 

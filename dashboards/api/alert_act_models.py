@@ -136,7 +136,7 @@ class AskBacktest(RuleText):
 
     since: datetime
     pages_per_week: float = Field(default=5.0, gt=0, le=1_000, description="for the suggested threshold")
-    steps: int = Field(default=300, ge=1, le=2_000, description="evaluations of each rule at most")
+    steps: int = Field(default=150, ge=1, le=2_000, description="evaluations of each rule at most")
 
 
 class AskSave(RuleText):

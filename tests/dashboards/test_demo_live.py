@@ -97,6 +97,7 @@ def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     assert "status=stuck" in visited["journeys-stuck"]
 
 
+@pytest.mark.timeout(500)
 def test_a_new_user_is_alerted(platform: Platform) -> None:
     """Write, preview, backtest, enable, see it fire, acknowledge, see it end: in the browser, in minutes."""
     follow_an_alert(platform.api.removesuffix("/api/v1"))

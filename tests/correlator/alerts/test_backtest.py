@@ -88,7 +88,7 @@ def test_backtest_and_live_evaluation_agree(embedded_store: Store, tmp_path: Pat
         if one.group_name == "orders"
     ]
     since, until = EPOCH, EPOCH + timedelta(hours=HOURS)
-    reports = backtest(store, tenant, groups, since=since, until=until, owner="test", pages_per_week=6)
+    reports = backtest(store, tenant, groups, since=since, until=until, owner="test", pages_per_week=40)
     then = [
         (turn.rule, turn.fingerprint, turn.old, turn.new, turn.at, turn.value)
         for one in reports
@@ -116,7 +116,7 @@ def test_backtest_and_live_evaluation_agree(embedded_store: Store, tmp_path: Pat
     assert opened.lead_seconds is not None
     assert opened.lead_seconds > 0
     assert late.suggestion is not None
-    assert late.suggestion.fires_per_week <= 6
+    assert late.suggestion.fires_per_week <= 40
     assert late.suggestion.suggested >= late.suggestion.now
     left = store.query("SHOW TABLES LIKE 'backtest_%'", role=Role.PAGES).result_rows
     assert left == []
