@@ -1,6 +1,6 @@
 # One verb per habit. A fresh machine needs Python 3.11+ and make; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults hub clean
+.PHONY: help demo test check bench faults alertfaults hub clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -13,6 +13,7 @@ help:
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   measure against the budgets        (ARGS='--only system' narrows it)"
 	@echo "make faults  thirty rounds of kill -9 under load"
+	@echo "make alertfaults  fifty times kill -9 while alerts are evaluated and delivered"
 	@echo "make hub     a million events, a fifth of them with one default project id"
 
 demo: .venv/.platform
@@ -31,6 +32,9 @@ bench: .venv/.dev
 
 faults: .venv/.dev
 	$(BIN)/python -m bench.faults $(ARGS)
+
+alertfaults: .venv/.dev
+	$(BIN)/python -m bench.alert_faults $(ARGS)
 
 hub: .venv/.dev
 	$(BIN)/python -m bench.hub

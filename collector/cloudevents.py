@@ -277,4 +277,3 @@ def _set(target: AnyValue, value: Any) -> None:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-

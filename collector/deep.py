@@ -37,9 +37,7 @@ def may_be_deep(body: bytes) -> bool:
     for width in range(1, LONGEST + 1):
         kinds = kinds[kinds > width]
         tags = data[kinds - 1 - width]
-        fits = (tags == ARRAY_MEMBER) | (
-            ((tags == ENTRY_VALUE) | (tags == LOG_BODY)) & (data[kinds] == MAP)
-        )
+        fits = (tags == ARRAY_MEMBER) | (((tags == ENTRY_VALUE) | (tags == LOG_BODY)) & (data[kinds] == MAP))
         if np.count_nonzero(fits) > MANY:
             return True
         for kind in kinds[fits].tolist():

@@ -93,9 +93,7 @@ class ExceptionActs:
                 number, present = _last(connection, about.tenant, about.exception)
                 if present.revision != case.revision:
                     return None
-                if self._add(
-                    connection, about, kind, following, number + 1, actor=actor, note=note, now=now
-                ):
+                if self._add(connection, about, kind, following, number + 1, actor=actor, note=note, now=now):
                     return following
 
     def comment(self, about: About, *, actor: str, note: str, now: datetime) -> Case:

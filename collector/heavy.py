@@ -104,9 +104,7 @@ class Heavy:
 
     @staticmethod
     async def _exchange(process: asyncio.subprocess.Process, task: Task) -> tuple[int, int, bytes]:
-        head = json.dumps(
-            [task.signal, task.encoding, task.content_type, task.headers, task.hook]
-        ).encode()
+        head = json.dumps([task.signal, task.encoding, task.content_type, task.headers, task.hook]).encode()
         to, back = process.stdin, process.stdout
         if to is None or back is None:  # never: both are pipes
             raise ConnectionError

@@ -132,9 +132,7 @@ class Intake:
 
         Raises: SpoolFull, SpoolBroken.
         """
-        await asyncio.wrap_future(
-            self.writer.append(HOOKS, principal.tenant, 1, letter, received_unix_nano)
-        )
+        await asyncio.wrap_future(self.writer.append(HOOKS, principal.tenant, 1, letter, received_unix_nano))
 
     async def _examine(self, task: Task) -> Examined:
         quick = (

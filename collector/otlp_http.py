@@ -71,9 +71,7 @@ async def receive_body(
     return await decompress(encoding, body, hold, limit=limit, executor=intake.executor)
 
 
-async def refuse(
-    intake: Intake, signal: str, error: IntakeError, send: Send, *, as_protobuf: bool
-) -> None:
+async def refuse(intake: Intake, signal: str, error: IntakeError, send: Send, *, as_protobuf: bool) -> None:
     """Answer with a google.rpc Status in the type of the request, and when to try again."""
     refusal = intake.refuse(signal, error)
     status = Status(code=refusal.code, message=str(error))

@@ -66,7 +66,6 @@ _ARITHMETIC: dict[type[exp.Expr], str] = {
 _SPELLINGS = {"startswith": "starts_with", "endswith": "ends_with"}
 
 
-
 _NO_TABLES: Mapping[str, Table] = MappingProxyType({})
 _Typed = tuple[str, str]
 

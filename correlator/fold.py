@@ -262,5 +262,3 @@ def _final(process: Process) -> dict[str, str]:
         "Version": "{version:UInt64}",
         "Deleted": "0",
     }
-
-

@@ -71,9 +71,7 @@ def due_sql(process: Process, rows: Rows, tables: Tables) -> tuple[str, ...]:
 
 def _lookup(process: Process, place: int, within: Within, since: str) -> Lookup:
     """The time that a table says: the row that is valid on the local day on which the clock starts."""
-    columns = (
-        business_clock.told_by(name) or f"by{place}_{nth}" for nth, name in enumerate(within.by)
-    )
+    columns = (business_clock.told_by(name) or f"by{place}_{nth}" for nth, name in enumerate(within.by))
     content = process.tables[within.table or ""].content
     day = business_clock.local_day(process, since)
     return Lookup(f"told{place}", content, within.column or "", tuple(columns), day)

@@ -53,4 +53,3 @@ class Linker:
             [one.levels for one in other.processes],
             other.parameters | {"attributes": ()},
         )
-

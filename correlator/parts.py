@@ -55,9 +55,7 @@ def _placeholder(value: str) -> str:
 Text = Annotated[StrictStr, AfterValidator(_filled)]
 Id = Annotated[StrictStr, _made_of(r"a-z0-9-", "small letters, digits and hyphens")]
 Name = Annotated[StrictStr, _made_of(r"A-Za-z0-9_-", "letters, digits, hyphens and underscores")]
-Namespace = Annotated[
-    StrictStr, _made_of(r"A-Za-z0-9_.\-", "letters, digits, dots, hyphens and underscores")
-]
+Namespace = Annotated[StrictStr, _made_of(r"A-Za-z0-9_.\-", "letters, digits, dots, hyphens and underscores")]
 Placeholder = Annotated[StrictStr, AfterValidator(_placeholder)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(several)]
 Events = Annotated[tuple[Text, ...], BeforeValidator(several)]

@@ -19,6 +19,9 @@ class AlertSettings(BaseSettings):
     rule_memory_bytes: int = Field(default=512 * 1024**2, ge=1024**2)
     """Bytes of memory a rule's SELECT may take in the engine."""
 
+    public_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where people reach these pages (https://throughline.example.com): links in messages lead there."""
+
     heartbeat_url: str | None = Field(default=None, pattern=r"^https?://")
     """Address told each interval that alerts are evaluated (a dead man's switch)."""
 

@@ -131,7 +131,7 @@ class Alerting:
         self._measure(tenant, now)
         try:
             reports = self._evaluator.evaluate(
-                tenant, self._rules.current.groups, now, lease=lease, spooled_since=self._spooled_since()
+                tenant, self._rules.of(tenant).groups, now, lease=lease, spooled_since=self._spooled_since()
             )
         except LeaseLost:
             self._leases.pop(tenant, None)

@@ -14,7 +14,7 @@ from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.mapper import Mapper
 from throughline.correlator.reference_store import ReferenceStore
 from throughline.correlator.worker import Correlator
-from throughline.dashboards import looking_back, mapping_jobs
+from throughline.dashboards import looking_back, mapping_jobs, rule_backtests
 from throughline.dashboards.live_mappings import LiveMappings
 from throughline.dashboards.questions import COMPARE, Question
 from throughline.dashboards.surveying import SURVEY, answer
@@ -225,6 +225,8 @@ class Correlating:
             return mapping_jobs.do(self._mapper, self._store, job, self._clock(), self._tell)
         if job.kind == SURVEY:
             return "", answer(self._store, job.tenant, job.payload)
+        if job.kind == rule_backtests.KIND:
+            return "", rule_backtests.answer(self._store, job.tenant, job.payload)
         if job.kind == COMPARE:
             asked = Question.model_validate_json(job.payload)
             found = self._correlator.compare(job.tenant, asked.before, asked.after, asked.period)

@@ -13,6 +13,7 @@ from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
 from throughline.correlator.alerts.rule_files import LoadedRules
 from throughline.correlator.definition import Process
+from throughline.correlator.notify.channels import Channels
 from throughline.correlator.outbound.subscriptions import Subscription
 from throughline.correlator.replay.planning import Rules
 from throughline.correlator.replay.policy import SHIPPED
@@ -45,8 +46,16 @@ class Deps:
     connections: Callable[[], Connections] = Connections
     subscriptions: Callable[[], Sequence[Subscription]] = tuple
     rules: Callable[[], LoadedRules] = LoadedRules
+    rules_of: Callable[[str], LoadedRules] | None = None
+    """The rules of a tenant, those that its people wrote among them."""
+    channels: Callable[[], Channels] = Channels
+    public_url: str = ""
     metrics: EngineMetrics | None = None
     experience: Kept = field(default_factory=lambda: Kept(KEPT_SECONDS))
     replay_rules: Callable[[], Rules] = lambda: Rules(Targets(), SHIPPED)
     places: Callable[[], Places] = Places
     broken_target: Callable[[str], str] = lambda _: ""
+
+    def rules_in_force(self, tenant: str) -> LoadedRules:
+        """The rules that are evaluated for a tenant."""
+        return self.rules_of(tenant) if self.rules_of is not None else self.rules()

@@ -18,6 +18,7 @@ from throughline.correlator.alerts.rule_files import (
     load_rules,
     parse_rules,
 )
+from throughline.correlator.alerts.written import PREFIX, WrittenRules
 from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 
 if TYPE_CHECKING:
@@ -35,6 +36,32 @@ class LiveRules:
         self._config = config
         self._control = control
         self._seen: frozenset[tuple[str, int, int]] | None = None
+        self._written = WrittenRules(control)
+        self._parsed: dict[tuple[str, str], ReadyFile | None] = {}
+
+    def of(self, tenant: str) -> LoadedRules:
+        """The rules of one tenant: those of the files, and those that its people wrote and enabled. One whose
+        group is in a file by now waits until it has another name. Raises: ControlError.
+        """
+        files = dict(self.current.files)
+        taken = {group.name for group in self.current.groups}
+        for one in self._written.latest(tenant):
+            file = self._read(one.name, one.text) if one.enabled else None
+            if file is not None and not any(group.name in taken for group in file.groups):
+                files[file.path] = file
+                taken.update(group.name for group in file.groups)
+        return LoadedRules(files, self.current.errors)
+
+    def _read(self, name: str, text: str) -> ReadyFile | None:
+        key = (name, text)
+        if key not in self._parsed:
+            try:
+                read = parse_rules(text, calendars=calendars_of(self._config))
+                self._parsed[key] = read.called(f"{PREFIX}{name}")
+            except InvalidRules as error:
+                log.error("the rule %s cannot be read any more: %s", name, error)  # noqa: TRY400
+                self._parsed[key] = None
+        return self._parsed[key]
 
     def reload(self) -> bool:
         """Read everything if any file differs from the last time; whether it did. Raises: ControlError."""
@@ -49,6 +76,7 @@ class LiveRules:
             if file.path not in broken and Path(file.path).parent != SHIPPED:
                 self._control.set_cursor("", f"{_KEPT}/{name}", Path(file.path).read_text(encoding="utf-8"))
         self.current = loaded
+        self._parsed.clear()  # calendars may have changed
         self._seen = seen
         return True
 

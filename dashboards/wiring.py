@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from throughline.collector.live_access import RELOAD_SECONDS
 from throughline.collector.live_connections import LiveConnections
 from throughline.collector.loader import Loader
+from throughline.correlator.notify.notifier import Notifier
 from throughline.correlator.outbound.outbound import Outbound
 from throughline.correlator.replay import second
 from throughline.correlator.replay.worker import Replaying
@@ -22,6 +23,7 @@ from throughline.dashboards.deps import Deps
 from throughline.dashboards.engine_metrics import EngineMetrics
 from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.kept import KeptThread
+from throughline.dashboards.live_channels import LiveChannels
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.live_mappings import LiveMappings
 from throughline.dashboards.live_replays import LiveReplays
@@ -83,6 +85,16 @@ class Wired:
         self._alerting = Alerting(
             store, control, self._rules, alerts, self._metrics, spool=spool, holder=name, clock=utc_now
         )
+        self._channels = LiveChannels(config, control)
+        self._notifier = Notifier(
+            store,
+            control,
+            lambda: self._channels.current,
+            self._rules.of,
+            holder=name,
+            clock=utc_now,
+            public_url=alerts.public_url,
+        )
         self._counting = Counting(store, self._metrics, alerts, utc_now)
         tables = LiveTables(config, store, pages.reporting_currency)
         self._looks: dict[str, Callable[[], None]] = {
@@ -91,6 +103,7 @@ class Wired:
             "routing": LiveRouting(config, store, utc_now).reload,
             "targets": self._replays.reload,
             "ticket places": self._tickets.reload,
+            "channels": self._channels.reload,
             "tables": lambda: tables.reload(utc_now()),
         }
         self.deps = Deps(
@@ -104,6 +117,9 @@ class Wired:
             connections=lambda: connections.current,
             subscriptions=lambda: self._outbound.subscriptions,
             rules=lambda: self._rules.current,
+            rules_of=self._rules.of,
+            channels=lambda: self._channels.current,
+            public_url=alerts.public_url,
             metrics=self._metrics,
             replay_rules=lambda: self._replays.rules,
             places=lambda: self._tickets.places,
@@ -115,6 +131,7 @@ class Wired:
         self.correlating.reload()
         self._replays.reload()
         self._tickets.reload()
+        self._channels.reload()
         every = self._settings.correlate_every_seconds
         turns: dict[str, tuple[Callable[[], None], float]] = {
             "loader": (lambda: self._loader.run(self.stop), LOAD_SECONDS),
@@ -125,6 +142,7 @@ class Wired:
             "tickets": (self._ticketing.turn, TURN_SECONDS),
             "outbound": (lambda: self._outbound.turn(self.stop), TURN_SECONDS),
             "alerts": (self._alerting.turn, TURN_SECONDS),
+            "notifier": (self._notifier.turn, TURN_SECONDS),
             "alert leases": (self._alerting.beat, BEAT_SECONDS),
             "metrics": (self._counting.turn, self._counting.every),
             **{name: (look, RELOAD_SECONDS) for name, look in self._looks.items()},
@@ -138,3 +156,4 @@ class Wired:
         self._outbound.release()
         self.correlating.release()
         self._alerting.release()
+        self._notifier.release()

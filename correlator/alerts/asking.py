@@ -130,8 +130,8 @@ def rows(
         f"max_memory_usage = {limits.memory_bytes}, limit = {most}, max_threads = 1, "
         "max_ast_depth = 500, readonly = 1"
     )
-    bound = _bound(tenant, now) if _PARAMETER.search(safe) else None
-    answer = store.query(f"{safe} {bounds}", bound, role=Role.ALERTS)
+    given = bound(tenant, now) if _PARAMETER.search(safe) else None
+    answer = store.query(f"{safe} {bounds}", given, role=Role.ALERTS)
     return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
 
 
@@ -148,7 +148,8 @@ def _guarded(sql: str, sources: tuple[tuple[str, str], ...]) -> str:
     return guard(sql, sources=dict(sources), set_clock=True)
 
 
-def _bound(tenant: str, now: datetime) -> dict[str, str]:
+def bound(tenant: str, now: datetime) -> dict[str, str]:
+    """The parameters of a guarded query."""
     return {"tenant": tenant, "now": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
 
 
@@ -198,7 +199,7 @@ class Copies:
             f"SETTINGS max_memory_usage = {self._limits.copy_memory_bytes}, max_threads = 2"
         )
         try:
-            self._store.command(sql, _bound(tenant, now), role=Role.ALERTS)
+            self._store.command(sql, bound(tenant, now), role=Role.ALERTS)
         except StoreError as error:
             log.warning("%s cannot be copied for rules, which read it themselves: %s", view, error)
             self._drop(view)
@@ -209,7 +210,7 @@ class Copies:
         if view not in self._columns:
             described = self._store.query(
                 f"DESCRIBE ({guard(f'SELECT * FROM {view}')})",  # noqa: S608 - a documented view
-                _bound(tenant, now),
+                bound(tenant, now),
                 role=Role.ALERTS,
             )
             self._columns[view] = tuple(str(row[0]) for row in described.result_rows)

@@ -75,6 +75,8 @@ class Rule(Part):
     on_error: Literal["keep", "alerting"] = "keep"
     hold: StrictBool = True
     """Whether to wait while what the SELECT reads is not correlated yet, or cannot be heard."""
+    silent_for: Span | None = None
+    """How long nobody is told of a new rule's alerts; two weeks where nothing is said."""
 
     @property
     def expression(self) -> Expression:

@@ -22,6 +22,13 @@ class AlertItem(BaseModel):
     ends_at: datetime | None
     held: str = Field(description="why it is kept from firing, or from ending; empty if it is not")
     evaluated_at: datetime = Field(description="when it last changed")
+    silent: bool = Field(description="its rule is on trial: nobody is told")
+    muted: str = Field(description="why it is not told now: a silence, or maintenance")
+    told: list[str] = Field(description="the channels that were told")
+    acknowledged_at: datetime | None
+    acknowledged_by: str
+    note: str
+    useful: bool | None = Field(description="what people said of it")
 
 
 class AlertPage(BaseModel):

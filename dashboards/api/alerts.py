@@ -10,6 +10,7 @@ from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore
 from throughline.correlator.alerts.own import OWN
 from throughline.correlator.alerts.rule_files import SHIPPED, Ready, ReadyGroup
+from throughline.dashboards.alert_desk import AlertDesk
 from throughline.dashboards.api.alert_models import AlertPage, RulePage, SloPage
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
@@ -29,13 +30,20 @@ def router(context: Context, control: ControlStore) -> APIRouter:
     @context.threaded
     def alerts(principal: Reading, state: Wanted | None = None, alert: str | None = None) -> Json:
         """List alerts that are pending or firing, and those that ended within a day."""
-        return Json({"items": listed(stored, principal.tenant, state, alert)})
+        known = AlertDesk(deps, control, principal, deps.clock()).standing()
+        items = listed(stored, principal.tenant, state, alert)
+        untold = dict.fromkeys(("acknowledged_at", "useful"), None) | {
+            "acknowledged_by": "", "note": "", "muted": "", "silent": False, "told": [],
+        }  # fmt: skip
+        return Json(
+            {"items": [one | untold | known.get((one["rule"], one["fingerprint"]), {}) for one in items]}
+        )
 
     @routes.get("/rules", response_model=RulePage)
     @context.threaded
     def rules(principal: Reading) -> Json:
         """List the rules in force, how each fared at its last evaluation, and files that cannot be read."""
-        loaded = deps.rules()
+        loaded = deps.rules_in_force(principal.tenant)
         records = stored.rules(principal.tenant)
         states: dict[str, set[str]] = {}
         for one in stored.alerts(principal.tenant):
@@ -53,7 +61,8 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         """Tell of each objective how much of its error budget is left, and how fast it burns."""
         now = deps.clock()
         items = [
-            standing(deps.store, principal.tenant, slo, calendar, now) for slo, calendar in deps.rules().slos
+            standing(deps.store, principal.tenant, slo, calendar, now)
+            for slo, calendar in deps.rules_in_force(principal.tenant).slos
         ]
         return Json({"items": items})
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from throughline.dashboards.api import (
+    alert_acts,
     alerts,
     as_of,
     audit,
@@ -26,6 +27,7 @@ from throughline.dashboards.api import (
     problems,
     query,
     replays,
+    rule_writing,
     status,
     subscriptions,
     tickets,
@@ -68,6 +70,7 @@ def create_api(deps: Deps) -> FastAPI:
     if deps.control is not None:
         for acting in (
             backtests, as_of, audit, closings, handling, replays, tickets, subscriptions, mappings, alerts,
+            alert_acts, rule_writing,
         ):  # fmt: skip
             app.include_router(acting.router(context, deps.control), prefix="/v1")
 

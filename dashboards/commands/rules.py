@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from throughline.probes.errors import ConfigurationError
 
@@ -46,6 +47,23 @@ def test(
     typer.echo(f"{passed} tests passed, {len(failures)} failures")
     if failures:
         raise typer.Exit(1)
+
+
+def backtest_rules(file: Path | None, *, since: str, until: str | None, tenant: str, as_json: bool) -> None:
+    """Show what the rules of a file, or a shipped file by its name, would have done."""
+    import json
+
+    from throughline.dashboards.rule_backtests import backtested, lines
+
+    if file is None:
+        raise ConfigurationError("Name a file: throughline backtest rules FILE --since 90d")
+    with Console(stderr=True).status("evaluating") as status:
+        found = backtested(file, tenant, since=since, until=until, report=status.update)
+    if as_json:
+        typer.echo(json.dumps(found, default=str, indent=2))
+        return
+    for line in lines(found):
+        typer.echo(line)
 
 
 def _configured() -> list[Path]:

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from throughline.dashboards.commands.options import STORES, Tenant, takes
+from throughline.dashboards.commands.rules import RULES
+from throughline.probes.errors import ConfigurationError
 
 Definition = Annotated[
     str, typer.Argument(help="File of a definition, or id of a process in use.", show_default=False)
@@ -38,6 +40,9 @@ def backtest(
     file: Annotated[
         Path | None, typer.Argument(help="File of a definition; without it --process.", show_default=False)
     ] = None,
+    rules: Annotated[
+        Path | None, typer.Argument(help="After `rules`: a file of alert rules.", show_default=False)
+    ] = None,
     *,
     process: Annotated[str | None, typer.Option(help="Id of the process in use.", show_default=False)] = None,
     since: Annotated[str, typer.Option(help="Journeys opened since: 90d, or a time.")] = "90d",
@@ -51,7 +56,17 @@ def backtest(
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show what a stored period would have been like under a changed definition."""
+    """Show what a stored period would have been like under a changed definition.
+
+    `backtest rules FILE` shows what alert rules would have done: when, how often, for which journeys.
+    """
+    if str(file) == RULES:
+        from throughline.dashboards.commands.rules import backtest_rules
+
+        backtest_rules(rules, since=since, until=until, tenant=tenant, as_json=as_json)
+        return
+    if rules is not None:
+        raise ConfigurationError("Name one definition, or rules: throughline backtest rules FILE")
     from throughline.dashboards.comparing import backtest as run_backtest
     from throughline.dashboards.engine_settings import EngineSettings
 

@@ -25,6 +25,8 @@ def main() -> None:
     pages = [
         st.Page("overview.py", title="Overview", icon=":material/monitoring:", default=True),
         st.Page("triage.py", title="Triage", icon=":material/medical_services:"),
+        st.Page("alerts.py", title="Alerts", icon=":material/notifications:"),
+        st.Page("rules.py", title="Rules", icon=":material/rule:"),
         st.Page("journeys.py", title="Journeys", icon=":material/route:"),
         st.Page("replays.py", title="Replays", icon=":material/replay:"),
         st.Page("billing.py", title="Billing", icon=":material/receipt_long:"),

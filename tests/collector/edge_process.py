@@ -86,9 +86,7 @@ class Edge:
     def post(self, path: str, body: bytes | str, content_type: str, **headers: str) -> httpx.Response:
         """Post one body."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return CLIENT.post(
-            self.url + path, content=body, headers={"content-type": content_type, **names}
-        )
+        return CLIENT.post(self.url + path, content=body, headers={"content-type": content_type, **names})
 
     def take(self) -> list[Spooled]:
         """Return what was spooled since the last call; delete it, as the loader does."""

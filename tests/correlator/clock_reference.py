@@ -57,9 +57,7 @@ def _tabled(
 ) -> Duration | Deadline | None:
     """What the row says that is valid on the local day of the start, for what the journey says last."""
     table = TABLES[process.tables[within.table or ""].content]
-    key = [
-        next((text for one in reversed(events) if (text := _said(one, name))), "") for name in within.by
-    ]
+    key = [next((text for one in reversed(events) if (text := _said(one, name))), "") for name in within.by]
     names = table.columns[: table.keys]
     day = since.astimezone(calendar.zone if calendar else UTC).date()
     rows = [one for one in table.entries if [one.values[name] for name in names] == key]

@@ -32,8 +32,12 @@ def worked(at: str, number: int, day: str, hours: str, event: str = "time.approv
 MANAGED = [
     # A: three years, renewed in time and then late, with an amendment; one year and one quarter are overdrawn
     won("2024-01-02T09:00", "A", "60000 EUR", **SERVICE),
-    say("2024-01-03T08:00", "project.created", "salesforce.opportunity:A certinia.project:A",
-        "certinia.project"),
+    say(
+        "2024-01-03T08:00",
+        "project.created",
+        "salesforce.opportunity:A certinia.project:A",
+        "certinia.project",
+    ),
     granted("2024-01-03T09:00", "A", "2024-01-01/2024-12-31", "480", "150"),
     worked("2024-05-13T09:00", 1, "2024-05-10", "300"),
     worked("2024-11-11T09:00", 2, "2024-11-05", "200"),

@@ -193,7 +193,9 @@ def some_event(draw: Random) -> Event:
     """One that grants, uses, undoes or says nothing that counts; some can't be read."""
     days = ["2026-01-01", "2026-01-10", "2026-02-28", "2026-03-31", "", "soon", "2026-03-05T10:00:00Z"]
     told = {
-        "first_day": draw.choice(days[:4]), "last_day": draw.choice(days), "day": draw.choice(days),
+        "first_day": draw.choice(days[:4]),
+        "last_day": draw.choice(days),
+        "day": draw.choice(days),
         "hours": draw.choice(["8", "7.5", "-3", "100", "many", ""]),
         "rate": draw.choice(["", "150", "99.99", "x"]),
     }
@@ -211,7 +213,10 @@ def some_event(draw: Random) -> Event:
 
 @given(seed=st.integers(0, 2**32))
 @settings(
-    max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck),
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
 )
 def test_any_journey_as_in_the_reference(embedded_store: Store, seed: int) -> None:

@@ -92,9 +92,7 @@ def expected(events: Sequence[Event], name: str, zone: ZoneInfo) -> tuple[Any, .
     def told(attribute: str) -> str:
         return next((text for one in reversed(ordered) if (text := one.attributes.get(attribute))), "")
 
-    project = next(
-        (f"{name}:{value}" for name in NAMESPACES if (value := told(f"business.key.{name}"))), ""
-    )
+    project = next((f"{name}:{value}" for name in NAMESPACES if (value := told(f"business.key.{name}"))), "")
     day, work = ordered[0].time.astimezone(zone).date(), told("work_date")
     if work:
         try:
@@ -112,9 +110,7 @@ def expected(events: Sequence[Event], name: str, zone: ZoneInfo) -> tuple[Any, .
 
 @pytest.mark.parametrize("name", PERIODS)
 @given(seed=st.integers(0, 2**32), zone=st.sampled_from([BERLIN, "America/Sao_Paulo", "Pacific/Apia"]))
-@settings(
-    max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-)
+@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 def test_periods_equal_the_reference(embedded_store: Store, name: str, seed: int, zone: str) -> None:
     """For weeks, half-months, months to any day, days that journeys tell, and single days."""
     draw = Random(seed)

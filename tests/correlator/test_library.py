@@ -71,9 +71,7 @@ def test_story(embedded_store: Store, process: str) -> None:
     rows = reader.journeys(JourneyFilter(), limit=50)
     keys = reader.keys([row["Root"] for row in rows])
     hours = entitled(embedded_store, process)
-    found = {
-        keys[row["Root"]][0]: "\n".join([table(reader, row), *hours.get(row["Id"], [])]) for row in rows
-    }
+    found = {keys[row["Root"]][0]: "\n".join([table(reader, row), *hours.get(row["Id"], [])]) for row in rows}
     assert found == EXPECTED[process]
 
 

@@ -69,8 +69,14 @@ def keys(**values: str) -> tuple[str, ...]:
 
 
 EVERYTHING = keys(
-    crm_deal="d1 d2 d3 N/A", erp_deal="e1", psa_project="p1 p2", erp_job="j1", crm_project="c1 org/null",
-    erp_invoice="i1 i2", erp_payment="y1", hr_person="x",
+    crm_deal="d1 d2 d3 N/A",
+    erp_deal="e1",
+    psa_project="p1 p2",
+    erp_job="j1",
+    crm_project="c1 org/null",
+    erp_invoice="i1 i2",
+    erp_payment="y1",
+    hr_person="x",
 )
 FAMILY = keys(crm_deal="d1 d2 d3", psa_project="p1 p2", erp_invoice="i1 i2 i3 i4", erp_payment="y1 y2")
 ALIASES = keys(crm_deal="d1", psa_project="p1 p2", erp_job="j1 j2", crm_project="c1 c2", erp_invoice="i1")
@@ -86,7 +92,10 @@ FLAVOURS = (
     Flavour(
         LINES,
         tuple(f"{parent}>{child}" for side in (LINES[:5], LINES[5:10]) for parent in side for child in side),
-        logs=(*LOGS, "g", "h"), spans=SPANS[:1], most_keys=2, often=True,
+        logs=(*LOGS, "g", "h"),
+        spans=SPANS[:1],
+        most_keys=2,
+        often=True,
     ),
     Flavour(FEW, (*(f"{parent}>{child}" for parent in FEW[:3] for child in FEW[3:]), "nonsense")),
 )
@@ -107,19 +116,25 @@ def rarely(strategy: st.SearchStrategy[tuple[str, ...]]) -> st.SearchStrategy[tu
 def said(flavour: Flavour, names: tuple[str, ...], most_parents: int) -> st.SearchStrategy[Statement]:
     """A version of an event or of evidence."""
     return st.builds(
-        Said, name=st.sampled_from(names), event=st.sampled_from(["happened", "happened", ""]),
-        time=st.integers(0, 3), keys=some(flavour.keys, flavour.most_keys, flavour.fewest_keys),
-        context=rarely(some(flavour.keys, 2)), parents=some((*flavour.spans, *PLAIN), most_parents),
+        Said,
+        name=st.sampled_from(names),
+        event=st.sampled_from(["happened", "happened", ""]),
+        time=st.integers(0, 3),
+        keys=some(flavour.keys, flavour.most_keys, flavour.fewest_keys),
+        context=rarely(some(flavour.keys, 2)),
+        parents=some((*flavour.spans, *PLAIN), most_parents),
         subject=st.sampled_from(SUBJECTS),
         links=some(flavour.pairs, 3) if flavour.often else rarely(some(flavour.pairs, 2)),
-        cuts=rarely(some(flavour.pairs, 2)), note=st.sampled_from(["", "other"]),
+        cuts=rarely(some(flavour.pairs, 2)),
+        note=st.sampled_from(["", "other"]),
     )
 
 
 def world_of(flavour: Flavour) -> st.SearchStrategy[list[list[Statement]]]:
     """Batches of statements of one small world."""
     statement: st.SearchStrategy[Statement] = st.one_of(
-        said(flavour, flavour.logs, 1), said(flavour, flavour.spans, 2),
+        said(flavour, flavour.logs, 1),
+        said(flavour, flavour.spans, 2),
         st.builds(Span, name=st.sampled_from(PLAIN), parents=some((*flavour.spans, *PLAIN), 2)),
     )
     return st.lists(st.lists(statement, max_size=10), min_size=1, max_size=3)
@@ -144,12 +159,14 @@ class Move:
 
 MOVES = st.lists(
     st.builds(
-        Move, deaths=st.one_of(st.just(()), st.lists(st.integers(0, 80), max_size=2).map(tuple)),
+        Move,
+        deaths=st.one_of(st.just(()), st.lists(st.integers(0, 80), max_size=2).map(tuple)),
         repeat=st.sampled_from([False, False, False, True]),
         rebuild=st.sampled_from([False, False, False, True]),
         unseen=st.sampled_from([False, False, True]),
     ),
-    min_size=3, max_size=3,
+    min_size=3,
+    max_size=3,
 )
 
 
@@ -187,7 +204,8 @@ def run(store: Store, worlds: list[list[list[Statement]]], moves: list[Move]) ->
     for number, move in enumerate(moves):
         batch = [
             apart(one, f"{index}-", PLACEHOLDERS)
-            for index, batches in enumerate(told) if number < len(batches)
+            for index, batches in enumerate(told)
+            if number < len(batches)
             for one in batches[number]
         ]
         world.say(*batch, *(world.said if move.repeat else ()))
@@ -228,15 +246,21 @@ def remote(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def examples(few: int) -> settings:
     """The same few examples in every run of the suite; many new ones in a long run."""
     return settings(
-        max_examples=EXAMPLES or few, deadline=None, derandomize=not EXAMPLES, database=None,
-        suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        max_examples=EXAMPLES or few,
+        deadline=None,
+        derandomize=not EXAMPLES,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate, Phase.shrink],
     )
 
 
 @examples(2)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_links_are_right_whatever_arrives(
-    embedded_store: Store, worlds: list[list[list[Statement]]], moves: list[Move],
+    embedded_store: Store,
+    worlds: list[list[list[Statement]]],
+    moves: list[Move],
 ) -> None:
     """With hubs and crowded objects after two roots and four children, and without."""
     run(embedded_store, worlds, moves)
@@ -245,7 +269,9 @@ def test_links_are_right_whatever_arrives(
 @examples(1)
 @given(worlds=st.lists(WORLD, min_size=1, max_size=12), moves=MOVES)
 def test_a_server_gives_the_same(
-    remote: Store, worlds: list[list[list[Statement]]], moves: list[Move],
+    remote: Store,
+    worlds: list[list[list[Statement]]],
+    moves: list[Move],
 ) -> None:
     """The same SQL over HTTP."""
     run(remote, worlds, moves)

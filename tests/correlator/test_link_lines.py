@@ -87,7 +87,8 @@ def a_sub_project_has_the_roots_of_both_sides() -> Case:
 def an_orphan_takes_its_sub_projects_along() -> Case:
     """They are in its journey, and move with it."""
     orphan = yield say(
-        Said("q", keys=("psa.project:q",), links=projects("p>q", "q>r")), Said("r", keys=("psa.project:r",)),
+        Said("q", keys=("psa.project:q",), links=projects("p>q", "q>r")),
+        Said("r", keys=("psa.project:r",)),
     )
     assert orphan.journeys == {"psa.project:p": {"q", "r"}}
     assert orphan.states["psa.project:q"] == "linked"
@@ -116,7 +117,10 @@ def a_loop_is_not_in_force_until_it_is_cut() -> Case:
     closed = yield say(Said("back", event="", time=1, links=projects("r>p")))
     assert closed.depths == {"crm.deal:d": 0} | {f"psa.project:{name}": ENDLESS for name in "pqrs"}
     assert closed.journeys == {
-        "crm.deal:d": {"d"}, "psa.project:q": {"q"}, "psa.project:r": {"r"}, "psa.project:s": {"s"},
+        "crm.deal:d": {"d"},
+        "psa.project:q": {"q"},
+        "psa.project:r": {"r"},
+        "psa.project:s": {"s"},
     }
     opened = yield say(Said("cut", event="", time=2, cuts=projects("r>p")))
     assert opened.journeys == {"crm.deal:d": {"d", "q", "r", "s"}}
@@ -148,9 +152,13 @@ def a_line_has_an_end() -> Case:
     assert long.journeys == {"psa.project:n0": {"first"}, f"psa.project:{names[-1]}": {"last"}}
     assert sorted(long.depths.values())[-4:] == [LONGEST, ENDLESS, ENDLESS, ENDLESS]
     longer = yield say(Said("above", event="", links=projects("top>n0")))
-    assert longer.journeys == {name: {said} for name, said in (
-        (f"psa.project:{names[-1]}", "last"), (f"psa.project:{names[LONGEST + 1]}", "first"),
-    )}
+    assert longer.journeys == {
+        name: {said}
+        for name, said in (
+            (f"psa.project:{names[-1]}", "last"),
+            (f"psa.project:{names[LONGEST + 1]}", "first"),
+        )
+    }
     cut = yield say(Said("cut", event="", time=1, cuts=projects("n1>n2")))
     assert cut.journeys == {"psa.project:n2": {"first", "last"}}
 
@@ -199,7 +207,9 @@ def test_the_view_says_which_links_are_in_force(embedded_store: Store) -> None:
     """Each link within a level that is not cut; a loop is not in force."""
     world = World(embedded_store, "relations", LEVELS)
     world.settle(
-        renewal("a", "b", "a"), renewal("b", "a", "b"), renewal("s", "r", "s"),
+        renewal("a", "b", "a"),
+        renewal("b", "a", "b"),
+        renewal("s", "r", "s"),
         Said("p", event="", keys=("crm.deal:r", "psa.project:p"), links=projects("p>q", "p>o")),
         Said("cut", event="", time=1, cuts=projects("p>o")),
     )

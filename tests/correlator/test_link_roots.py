@@ -290,9 +290,7 @@ def test_a_journey_is_a_hash_of_tenant_process_and_root_object(embedded_store: S
 # Rules between processes and tenants
 
 
-def test_tenants_and_processes_do_not_meet(
-    embedded_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tenants_and_processes_do_not_meet(embedded_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal keys in another tenant or process are other objects; one correlator serves several processes,
     also more than it links at once.
     """

@@ -13,6 +13,7 @@ import pytest
 
 from bench.running import Platform
 from tests.dashboards.browse import browse, screenshots
+from tests.dashboards.browse_alerts import follow_an_alert
 from throughline.dashboards.demo.firm import send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 
@@ -94,3 +95,11 @@ def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     assert {"overview", "journeys", "journey", "trace", "billing", "api"} <= set(visited)
     assert "trace=" in visited["trace"]
     assert "status=stuck" in visited["journeys-stuck"]
+
+
+@pytest.mark.timeout(500)
+def test_a_new_user_is_alerted(platform: Platform) -> None:
+    """Write, preview, backtest, enable, see it fire, acknowledge, see it end: in the browser, in minutes."""
+    follow_an_alert(platform.api.removesuffix("/api/v1"))
+    found = platform.query("SELECT old_state, new_state FROM alerts WHERE alert = 'MyFirstAlert'")
+    assert {tuple(row) for row in found} >= {("inactive", "firing"), ("firing", "resolved")}

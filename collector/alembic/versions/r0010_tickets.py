@@ -6,7 +6,7 @@ from alembic import op
 from throughline.collector.control_schema import UtcTime
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

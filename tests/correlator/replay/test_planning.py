@@ -34,9 +34,7 @@ SECOND = "approvals: [{need: second_person, expires: 1h}]"
         ({"exceptions": (), "fingerprint": "f" * 16}, "No exception with the fingerprint"),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_kept(
-    world: World, asked: dict[str, Any], sentence: str
-) -> None:
+def test_what_cannot_be_done_is_refused_and_kept(world: World, asked: dict[str, Any], sentence: str) -> None:
     """The message says what to do; the attempt stands in the ledger, and nothing is sent."""
     world.targets = world.target("schema: {type: object, properties: {name: {type: string}}}")
     world.take()

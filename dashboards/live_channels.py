@@ -1,0 +1,67 @@
+"""Who is told of alerts: the file as it is now, or its last valid text, which survives a restart."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from throughline.correlator.alerts.rule_files import calendars_of
+from throughline.correlator.notify.channels import (
+    CHANNELS_FILE,
+    Channels,
+    InvalidChannels,
+    load_channels,
+    parse_channels,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from throughline.collector.control import ControlStore
+
+_KEPT = f"file {CHANNELS_FILE}"
+log = logging.getLogger(__name__)
+
+
+class LiveChannels:
+    """Reads the file again when it, or a calendar, has changed."""
+
+    def __init__(self, config: Path | None, control: ControlStore) -> None:
+        self.current = Channels()
+        self._config = config
+        self._control = control
+        self._seen: tuple[tuple[str, int, int], ...] | None = None
+
+    def reload(self) -> None:
+        """Take over what has changed; a file that breaks changes nothing and is logged.
+
+        Raises: ControlError; the next call tries again.
+        """
+        seen = self._stamps()
+        if seen == self._seen:
+            return
+        first, self._seen = self._seen is None, seen
+        try:
+            self.current = load_channels(self._config)
+        except InvalidChannels as error:
+            log.error("Alerts are told as before:\n%s", error)  # noqa: TRY400
+            kept = self._control.cursor("", _KEPT) if first else None
+            if kept:
+                self.current = parse_channels(kept, calendars=calendars_of(self._config))
+            return
+        path = self._config / CHANNELS_FILE if self._config else None
+        if path is not None and path.exists():
+            self._control.set_cursor("", _KEPT, path.read_text(encoding="utf-8"))
+
+    def _stamps(self) -> tuple[tuple[str, int, int], ...]:
+        if self._config is None:
+            return ()
+        paths = [self._config / CHANNELS_FILE, *sorted((self._config / "calendars").glob("*.yaml"))]
+        found = []
+        for path in paths:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return tuple(found)
