@@ -12,6 +12,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -35,6 +36,8 @@ FACTS = tuple(field.name for field in fields(v.BusinessEvent))
 DIMENSIONS = ("entity", "region", "service_line")
 """What options of a connection say for events that do not."""
 LONGEST_REASON = 2_000
+LONGEST_BAGGAGE = 8_192
+"""Characters of the header; W3C lets nobody rely on more."""
 
 
 def describe(request: HookRequest, connection: Connection, *, payload_bytes: int) -> str:
@@ -104,6 +107,7 @@ def _logs(
     scope = resource.scope_logs.add()
     scope.scope.name = SCOPE_PREFIX + connection.platform
     digest = sha256(request.body).hexdigest()[:32]
+    replayed = _replay_of(request.headers.get("baggage", ""))
     _request_record(scope.log_records.add(), request, connection, kept)
     for number, event in enumerate(events):
         given = {name: getattr(event, name) for name in FACTS if name != "event"}
@@ -113,6 +117,7 @@ def _logs(
         }  # fmt: skip
         for name in DIMENSIONS:
             given[name] = given[name] or connection.options.get(name)
+        given["replay_id"] = given["replay_id"] or replayed
         happened = None if event.time is None else encode.nanoseconds(event.time)
         if happened is None:
             given["precision"] = event.precision or v.TimePrecision.APPROXIMATE
@@ -128,6 +133,15 @@ def _logs(
         record.time_unix_nano = record.time_unix_nano or received_unix_nano
         _put_trace(record, request.headers.get("traceparent", ""))
     return bytes(message.SerializeToString()), len(scope.log_records)
+
+
+def _replay_of(header: str) -> str | None:
+    """The replay that W3C baggage names: middleware passes on what made it call the platform."""
+    for member in header[:LONGEST_BAGGAGE].split(","):
+        name, _, value = member.partition(";")[0].partition("=")
+        if name.strip() == v.REPLAY_ID:
+            return unquote(value.strip()) or None
+    return None
 
 
 def _request_record(record: LogRecord, request: HookRequest, connection: Connection, kept: bytes) -> None:
