@@ -23,6 +23,7 @@ class Estate:
 
     def __init__(self, config: Path) -> None:
         """Write the files into `config`; the middleware listens from now on."""
+        self.config = config
         self.middleware = Middleware()
         self.secrets: Mapping[str, bytes] = {name: _secret(name) for name in EMULATED}
         self._write(config)

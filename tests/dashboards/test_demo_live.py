@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 
 from bench.running import Platform
 from tests.dashboards.browse import browse, screenshots
-from throughline.dashboards.demo.firm import send_history
+from throughline.dashboards.demo.estate import Estate
+from throughline.dashboards.demo.firm import doing_again, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 
 SETTLED_SECONDS = 150.0
@@ -30,17 +32,26 @@ def past() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, past: Plan) -> Iterator[Platform]:
-    """The platform with the firm's history in it."""
-    folder = tmp_path_factory.mktemp("demo")
-    chosen = folder / "config" / "processes" / "shipped.yaml"
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """The firm's systems, and the files that tell the platform of them."""
+    config = tmp_path_factory.mktemp("demo") / "config"
+    chosen = config / "processes" / "shipped.yaml"
     chosen.parent.mkdir(parents=True)
     chosen.write_text("use: [opportunity-to-invoice, opportunity-to-project, time-to-billing]\n")
-    running = Platform(folder / "data", folder / "config", CALM)
+    with closing(Estate(config)) as made:
+        made.middleware.step_seconds = 0.1
+        yield made
+
+
+@pytest.fixture(scope="module")
+def platform(estate: Estate, past: Plan) -> Iterator[Platform]:
+    """The platform with the firm's history in it."""
+    running = Platform(estate.config.parent / "data", estate.config, CALM)
     running.start()
     try:
-        send_history(running.intake, past)
-        yield running
+        send_history(running.intake, past, estate)
+        with doing_again(running.intake, estate):
+            yield running
     finally:
         running.stop()
 
