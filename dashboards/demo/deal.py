@@ -102,6 +102,7 @@ class Deal:
         self.runs = systems_of(self.entity.code)
         self.customer = rng.choice(CUSTOMERS)
         self.service_line = rng.choice(SERVICE_LINES)
+        self.billable = True
         self.amount = Decimal(rng.randrange(8, 400)) * 500
         self.namespace: str = self.runs.deal
         self._names: dict[str, str] = {}
@@ -188,7 +189,11 @@ class Deal:
 
     def closed_won(self, at: datetime, **more: Any) -> datetime:
         """The opportunity is won in the CRM. HubSpot says no amount; the middleware reads the deal for it."""
-        attributes = {"billable": "true", "stage": "Closed Won", **more.pop("attributes", {})}
+        attributes = {
+            "billable": str(self.billable).lower(),
+            "stage": "Closed Won",
+            **more.pop("attributes", {}),
+        }
         keys = {self.namespace: self.opportunity, **more.pop("keys", {})}
         facts: dict[str, Any] = {"amount": self.amount, "attributes": attributes, **more}
         self.say("crm", v.OPPORTUNITY_CLOSED_WON, at, keys, trace=f"{self.label}/won", **facts)
@@ -215,7 +220,7 @@ class Deal:
         self.say(
             "psa", v.PROJECT_CREATED, at, keys,
             via=("middleware",), trace=f"{self.label}/won",
-            attributes={"billing_schedule": "monthly"}, **more,
+            attributes={"billing_schedule": "monthly", "billable": str(self.billable).lower()}, **more,
         )  # fmt: skip
         self._set_up(at)
         return at

@@ -225,7 +225,8 @@ def cancelled(deal: Deal, won: datetime) -> None:
 
 def internal(deal: Deal, won: datetime) -> None:
     """Not billable: the process leaves it out."""
-    deal.closed_won(won, attributes={"billable": "false"})
+    deal.billable = False
+    deal.closed_won(won)
     deal.project_created(won + timedelta(minutes=30))
 
 

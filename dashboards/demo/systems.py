@@ -31,7 +31,7 @@ WHO: Final = (v.CUSTOMER, v.REGION, v.SERVICE_LINE)
 """What the firm added to the records of those platforms that let it."""
 _DEAL = (v.ENTITY, "billable", *WHO)
 _PROJECT = (
-    v.SUBJECT, v.ENTITY, v.AMOUNT, "billing_type", "billing_schedule", "budget", "project_manager", "created_by",
+    v.SUBJECT, v.ENTITY, v.AMOUNT, "billable", "billing_type", "billing_schedule", "budget", "project_manager", "created_by",
     "hours", *WHO,
 )  # fmt: skip
 _BILLED = (v.CERTINIA_BILLING_EVENT,)

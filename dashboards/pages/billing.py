@@ -116,9 +116,7 @@ def _cards(found: Figures, process: str) -> list[str]:
 
 def _table(session: Session, rows: list[Row]) -> str:
     columns = ["Project", "Period", "Status", "Cut off", "Done", "Approved", "Billed", "Overdue"]
-    return parts.table(
-        columns, [_row(session, row) for row in rows], numeric=[4, 5, 6, 7], whole=[1, 2, 3]
-    )
+    return parts.table(columns, [_row(session, row) for row in rows], numeric=[4, 5, 6, 7], whole=[1, 2, 3])
 
 
 def _row(session: Session, row: Row) -> list[str]:

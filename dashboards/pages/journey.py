@@ -169,7 +169,14 @@ def _exceptions(journey: Row) -> None:
     st.html(
         parts.table(
             [
-                "State", "Cause", "What it says", "Milestone", "Owner", "Opened", "Last seen", "Resolved",
+                "State",
+                "Cause",
+                "What it says",
+                "Milestone",
+                "Owner",
+                "Opened",
+                "Last seen",
+                "Resolved",
                 "Times",
             ],
             [

@@ -16,6 +16,9 @@ from throughline.dashboards.reader import Reader
 from throughline.dashboards.triage import Triage, TriageFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from throughline.correlator.replay.facts import Facts
     from throughline.dashboards.reader import Row
     from throughline.dashboards.session import Session
 
@@ -156,14 +159,17 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
             colour=theme.STATUS_COLOURS["stuck" if any(row["blocking"] for row in rows) else "late"],
         )
     )
-    chosen = _choose(rows)
+    facts = triage_acts.facts_of(session, rows[:_LISTED])
+    chosen = _choose(session, rows, facts)
     if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
-        triage_acts.draw(session, fingerprint, chosen, len(rows))
+        triage_acts.draw(session, fingerprint, chosen, rows, facts)
 
 
-def _choose(rows: list[Row]) -> list[Row]:
-    """The exceptions as a table with a choice; nothing chosen means all."""
+def _choose(session: Session, rows: list[Row], facts: Mapping[str, Facts]) -> list[Row]:
+    """The exceptions as a table with a choice; nothing chosen means all. Records open in their own system."""
     shown = rows[:_LISTED]
+    names = {row["id"]: facts[row["id"]].subject_name for row in shown if row["id"] in facts}
+    records = session.deps.connections().records(session.principal.tenant, sorted(set(names.values())))
     more = f"the first {_LISTED} of {len(rows):,}" if len(rows) > _LISTED else f"{len(rows):,}"
     st.html(parts.heading("Exceptions", f"{more}; choose some, or act on all"))
     event = st.dataframe(
@@ -179,10 +185,14 @@ def _choose(rows: list[Row]) -> list[Row]:
                 "Owner": row["owner"],
                 "Assignee": row["assignee"],
                 "Journey": parts.href("/journey", id=row["journeys"][0]) if row["journeys"] else None,
+                "Record": records.get(names.get(row["id"], "")),
             }
             for row in shown
         ],
-        column_config={"Journey": st.column_config.LinkColumn("Journey", display_text="open")},
+        column_config={
+            "Journey": st.column_config.LinkColumn("Journey", display_text="open"),
+            "Record": st.column_config.LinkColumn("In its system", display_text="open"),
+        },
         hide_index=True,
         key="exceptions",
         on_select="rerun",

@@ -20,8 +20,8 @@ from throughline.dashboards.demo.firm import run_live, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 from throughline.dashboards.demo.services import nanoseconds
 from throughline.probes import vocabulary as v
-from throughline.probes.platforms import adapter
 from throughline.probes.errors import DemoError
+from throughline.probes.platforms import adapter
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
@@ -92,9 +92,7 @@ def test_platforms_say_what_was_planned(planned: Plan, history: Sink, config: Pa
 def test_the_middleware_says_the_rest(planned: Plan, history: Sink) -> None:
     """Each identity arrives, with name, time, severity and keys; duplicates and resent requests repeat it."""
     arrived = {record["attributes"][v.EVENT_ID]: record for record in history.records}
-    told = {
-        event.event.id: event for event in planned.events if event.event.event and not event.connection
-    }
+    told = {event.event.id: event for event in planned.events if event.event.event and not event.connection}
     assert set(arrived) == set(told)
     for identity, event in told.items():
         record = arrived[identity]

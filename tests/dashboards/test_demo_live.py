@@ -14,6 +14,7 @@ import pytest
 
 from bench.running import Platform
 from tests.dashboards.browse import browse, screenshots
+from tests.dashboards.demo_mends import mend
 from throughline.dashboards.demo.estate import Estate
 from throughline.dashboards.demo.firm import doing_again, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
@@ -105,3 +106,8 @@ def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     assert {"overview", "journeys", "journey", "trace", "billing", "api"} <= set(visited)
     assert "trace=" in visited["trace"]
     assert "status=stuck" in visited["journeys-stuck"]
+
+
+def test_a_person_mends_five_causes(platform: Platform, estate: Estate, past: Plan) -> None:
+    """Found in Triage; one repaired, a group run again behind a canary, sources changed: verified, complete."""
+    mend(platform, f"{estate.address}/systems", past, screenshots())
