@@ -252,7 +252,8 @@ class Deal:
         }
         self.say(
             "psa", v.PROJECT_CREATED, at, {self.namespace: self.opportunity},
-            via=("crm", "middleware"), trace=f"{self.label}/won", payload=payload if kept else None, **_failed(cause),
+            via=("crm", "middleware"), trace=f"{self.label}/won",
+            payload=payload if kept else None, **_failed(cause),
         )  # fmt: skip
         return at
 

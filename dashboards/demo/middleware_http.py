@@ -1,4 +1,4 @@
-"""The server of the emulated middleware: requests in, answers out, on a free port of the loopback interface."""
+"""The server of the emulated middleware: requests in, answers out, on a free port of this machine."""
 
 from __future__ import annotations
 

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1c2733}
-h1{font-size:1.4rem} p{color:#51606f} pre{background:#f3f5f8;padding:1rem;border-radius:8px;overflow:auto}
-li{display:flex;gap:1rem;align-items:center;justify-content:space-between;border-top:1px solid #dde3ea;padding:.7rem 0}
-ul{list-style:none;padding:0} button{font:inherit;padding:.4rem .9rem;border:0;border-radius:8px;background:#1f5fbf;
-color:#fff;cursor:pointer}
+h1{font-size:1.4rem} p{color:#51606f}
+pre{background:#f3f5f8;padding:1rem;border-radius:8px;overflow:auto}
+ul{list-style:none;padding:0}
+li{display:flex;gap:1rem;align-items:center;justify-content:space-between}
+li{border-top:1px solid #dde3ea;padding:.7rem 0}
+button{font:inherit;padding:.4rem .9rem;border:0;border-radius:8px}
+button{background:#1f5fbf;color:#fff;cursor:pointer}
 """
 
 
@@ -54,7 +57,8 @@ def _mends(failing: Sequence[Failing]) -> str:
     rows = "".join(
         f"<li><span>{escape(what)}<br><small>{count} {escape(code)}</small></span>"
         f'<form method="post" action="/systems/mend"><input type="hidden" name="code" value="{escape(code)}">'
-        f'<input type="hidden" name="entity" value="{escape(entity)}"><button>{escape(what)}</button></form></li>'
+        f'<input type="hidden" name="entity" value="{escape(entity)}">'
+        f"<button>{escape(what)}</button></form></li>"
         for (what, code, entity), count in sorted(counted.items())
     )
     return f"<p>What waits for a change in the source:</p><ul>{rows}</ul>"

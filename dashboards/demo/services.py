@@ -166,8 +166,8 @@ class Firm:
             raise DemoError("OTEL_SDK_DISABLED is set: unset it, the demo sends telemetry.", permanent=True)
 
     def deliver(self, planned: PlannedEvent, headers: Mapping[str, str] | None = None) -> None:
-        """Let the event happen: a platform's webhook, or spans of the systems it passes with the business event
-        in the innermost. `headers`: of the call that caused it, which both carry on.
+        """Let the event happen: a platform's webhook, or spans of the systems it passes and in the innermost
+        the business event. `headers`: of the call that caused it, which both carry on.
         """
         if planned.mended:
             self._estate.failed(planned)

@@ -1,7 +1,7 @@
 """Which platforms an entity of the firm runs, what they call its records, and which of them can say an event.
 
-What a platform says comes as its own webhook. What none of them can say (a failed hop, an invoice over several
-projects, a payment of a system that tells none) the middleware says, through the SDK.
+What a platform says comes as its own webhook. What none of them can say (a failed hop, an invoice over
+several projects, a payment of a system that tells none) the middleware says, through the SDK.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ WHO: Final = (v.CUSTOMER, v.REGION, v.SERVICE_LINE)
 """What the firm added to the records of those platforms that let it."""
 _DEAL = (v.ENTITY, "billable", *WHO)
 _PROJECT = (
-    v.SUBJECT, v.ENTITY, v.AMOUNT, "billable", "billing_type", "billing_schedule", "budget", "project_manager", "created_by",
-    "hours", *WHO,
+    v.SUBJECT, v.ENTITY, v.AMOUNT, "billable", "billing_type", "billing_schedule", "budget",
+    "project_manager", "created_by", "hours", *WHO,
 )  # fmt: skip
 _BILLED = (v.CERTINIA_BILLING_EVENT,)
 
 EMULATED: Final[Mapping[str, Emulator]] = {
     one.id: one
     for one in (
-        Salesforce(id="salesforce", org=SALESFORCE_ORG, faults=TROUBLE, refers=(v.HUBSPOT_DEAL,), tells=_DEAL),
+        Salesforce(
+            id="salesforce", org=SALESFORCE_ORG, faults=TROUBLE, refers=(v.HUBSPOT_DEAL,), tells=_DEAL
+        ),
         Certinia(
             id="certinia", org=SALESFORCE_ORG, faults=TROUBLE, tells=_PROJECT,
             refers=(v.CERTINIA_TIMECARD, v.HUBSPOT_DEAL, v.KANTATA_WORKSPACE, v.NETSUITE_JOB),
@@ -138,7 +140,7 @@ def key(connection: str, role: str, name: str, entity: str) -> str:
 
 
 def says(connection: str, event: BusinessEvent, ids: Mapping[str, str]) -> bool:
-    """Whether the platform can say the event: it knows such events, and each record of its own by its name."""
+    """Whether the platform can say the event: it knows such events, and its own records by their names."""
     emulator = EMULATED.get(connection)
     if emulator is None or event.failed or event.links or not _roles(connection, event.event) <= set(ids):
         return False

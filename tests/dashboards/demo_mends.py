@@ -1,4 +1,4 @@
-"""What a person does in the demo: finds five causes, repairs, lets run again, changes the source, sees it work.
+"""What a person does in the demo: finds five causes, repairs, runs again, changes the source, sees it work.
 
 A part of `test_demo_live`, whose platform it uses.
 """

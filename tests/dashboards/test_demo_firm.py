@@ -65,7 +65,7 @@ def test_platforms_say_what_was_planned(planned: Plan, history: Sink, config: Pa
         for event in planned.events
         if event.connection
     )
-    heard: dict[str | None, tuple[object, ...]] = {}
+    heard: dict[str, tuple[str, str, int, frozenset[tuple[str, str]]]] = {}
     came = 0
     for request in history.hooks:
         platform, name = request.url.partition("?")[0].split("/")[-2:]

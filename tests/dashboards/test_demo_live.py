@@ -109,5 +109,5 @@ def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
 
 
 def test_a_person_mends_five_causes(platform: Platform, estate: Estate, past: Plan) -> None:
-    """Found in Triage; one repaired, a group run again behind a canary, sources changed: verified, complete."""
+    """One repaired, a group run again behind a canary, sources changed: all verified, journeys complete."""
     mend(platform, f"{estate.address}/systems", past, screenshots())
