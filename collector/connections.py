@@ -26,6 +26,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from throughline.collector.auth import DEFAULT_TENANT, TENANT
+from throughline.collector.secrets import MissingSecret, SecretSource
 from throughline.probes.errors import ConfigurationError
 from throughline.probes.platforms import adapter
 from throughline.probes.platforms.adapter import Adapter, Connection
@@ -45,10 +46,6 @@ PLACE = re.compile(r"\{(\w*)\}")
 
 class InvalidConnections(ConfigurationError):
     """connections.yaml can't be used; correct the lines that the message names."""
-
-
-class MissingSecret(ConfigurationError):
-    """A secret can't be read; set the variable or mount the file that the message names."""
 
 
 def _id(given: str) -> str:
@@ -91,32 +88,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
-
-
-class SecretSource(BaseModel):
-    """Where a secret comes from: one of both."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    env: str = ""
-    file: Path | None = None
-
-    def read(self, environ: Mapping[str, str]) -> bytes:
-        """The secret itself. Raises: MissingSecret."""
-        if bool(self.env) == (self.file is not None):
-            raise MissingSecret("a secret is {env: NAME} or {file: PATH}")
-        if self.file is None:
-            found = environ.get(self.env, "").encode()
-            if not found:
-                raise MissingSecret(f"the environment variable {self.env} is not set")
-            return found
-        try:
-            found = self.file.read_bytes().strip()
-        except OSError as error:
-            raise MissingSecret(f"{self.file} can't be read: {error.strerror}") from error
-        if not found:
-            raise MissingSecret(f"{self.file} is empty")
-        return found
 
 
 class Entry(BaseModel):

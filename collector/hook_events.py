@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from throughline.collector.cloudevents import ERROR, INFO, TRACEPARENT
+from throughline.collector.cloudevents import INFO, TRACEPARENT
+from throughline.collector.event_logs import fill, write
 from throughline.probes import encode
 from throughline.probes import vocabulary as v
 from throughline.probes.platforms import adapter
@@ -32,7 +31,6 @@ SECRET_HEADERS = frozenset({
 })  # fmt: skip
 SESSION = re.compile(rb"(<(?:[\w.-]+:)?SessionId\b[^<>]*>)[^<]*(?=</)")
 """What Salesforce sends with each outbound message: it opens a session of whoever triggered it."""
-FACTS = tuple(field.name for field in fields(v.BusinessEvent))
 DIMENSIONS = ("entity", "region", "service_line")
 """What options of a connection say for events that do not."""
 LONGEST_REASON = 2_000
@@ -110,24 +108,13 @@ def _logs(
     replayed = _replay_of(request.headers.get("baggage", ""))
     _request_record(scope.log_records.add(), request, connection, kept)
     for number, event in enumerate(events):
-        given = {name: getattr(event, name) for name in FACTS if name != "event"}
         own = event.id or f"{digest}#{number}"
-        given |= {
-            "id": f"{connection.id}/{own}", "platform": connection.platform, "connection": connection.id,
-        }  # fmt: skip
-        for name in DIMENSIONS:
-            given[name] = given[name] or connection.options.get(name)
-        given["replay_id"] = given["replay_id"] or replayed
-        happened = None if event.time is None else encode.nanoseconds(event.time)
-        if happened is None:
-            given["precision"] = event.precision or v.TimePrecision.APPROXIMATE
-        attributes = encode.facts(given) | encode.keys_of(given)
-        if v.AMOUNT in attributes and connection.options.get("currency"):
-            attributes.setdefault(v.CURRENCY, connection.options["currency"])
-        attributes[v.EVENT] = encode.text(event.event).strip() or "unknown"
-        record = scope.log_records.add(time_unix_nano=happened or received_unix_nano)
-        record.severity_number, record.severity_text = (ERROR, "ERROR") if event.failed else (INFO, "INFO")
-        _fill(record, attributes[v.EVENT], attributes)
+        known = {"id": f"{connection.id}/{own}", "platform": connection.platform, "connection": connection.id}
+        if replayed and not event.replay_id:
+            known["replay_id"] = replayed
+        if event.time is None or encode.nanoseconds(event.time) is None:
+            known["precision"] = event.precision or v.TimePrecision.APPROXIMATE
+        write(scope.log_records.add(), event, received_unix_nano, **known)
     for record in scope.log_records:
         record.observed_time_unix_nano = received_unix_nano
         record.time_unix_nano = record.time_unix_nano or received_unix_nano
@@ -154,40 +141,13 @@ def _request_record(record: LogRecord, request: HookRequest, connection: Connect
         "http.request.body.kept": len(kept),
     }
     record.severity_number, record.severity_text = INFO, "INFO"  # type: ignore[assignment]
-    _fill(record, REQUEST, attributes)
+    fill(record, REQUEST, attributes)
     if kept:
         whole = len(kept) == len(request.body)
         try:
             record.body.string_value = kept.decode("utf-8", "strict" if whole else "ignore")
         except UnicodeDecodeError:
             record.body.bytes_value = kept
-
-
-def _fill(record: LogRecord, name: str, attributes: Mapping[str, Any]) -> None:
-    record.event_name = name
-    for key, value in attributes.items():
-        if value is not None:
-            _set(record.attributes.add(key=key).value, value)
-
-
-def _set(target: AnyValue, value: Any) -> None:
-    """Write a clean value: lists of scalars stay lists, whatever is deeper becomes JSON."""
-    if isinstance(value, bool):
-        target.bool_value = value
-    elif isinstance(value, int):
-        target.int_value = value
-    elif isinstance(value, float):
-        target.double_value = value
-    elif isinstance(value, bytes):
-        target.bytes_value = value
-    elif isinstance(value, tuple) and not any(isinstance(one, tuple | dict | bytes) for one in value):
-        target.array_value.SetInParent()
-        for one in value:
-            _set(target.array_value.values.add(), "" if one is None else one)
-    elif isinstance(value, str):
-        target.string_value = value
-    else:
-        target.string_value = json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _put_trace(record: LogRecord, traceparent: str) -> None:

@@ -5,31 +5,30 @@ They go the way of all others, as log records through the landing table; so a re
 
 from __future__ import annotations
 
-import dataclasses
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from throughline.collector import spool_records
+from throughline.collector.event_logs import write
 from throughline.collector.landing import Landing
 from throughline.probes import encode
-from throughline.probes import vocabulary as v
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from throughline.collector.store import Store
+    from throughline.probes.vocabulary import BusinessEvent
 
 SCOPE = "throughline.said"
 SERVICE = "throughline"
-INFO, ERROR = 9, 17
 INSERT_SECONDS = 60
 
 
-def say(store: Store, tenant: str, events: Sequence[v.BusinessEvent], now: datetime) -> None:
+def say(store: Store, tenant: str, events: Sequence[BusinessEvent], now: datetime) -> None:
     """Store events, each once however often it is said: they carry ids. Raises: StoreError, ValueError."""
     if any(not event.id for event in events):
         raise ValueError("an event that is said needs an id")
@@ -40,7 +39,9 @@ def say(store: Store, tenant: str, events: Sequence[v.BusinessEvent], now: datet
     scope.scope.name = SCOPE
     received = encode.nanoseconds(now) or 0
     for event in events:
-        _record(scope.log_records.add(), event, received)
+        record = scope.log_records.add()
+        write(record, event, received)
+        record.observed_time_unix_nano = received
     body = message.SerializeToString()
     # The token stands for these bytes alone: other bytes under a token that was used are lost.
     token = f"said-{sha256(tenant.encode() + body).hexdigest()[:32]}"
@@ -52,28 +53,3 @@ def say(store: Store, tenant: str, events: Sequence[v.BusinessEvent], now: datet
     head = spool_records.TENANT_LENGTH.size + len(tenant.encode()) + spool_records.ITEMS.size
     record = spool_records.Record(tenant, len(events), payload[head:], 1)
     Landing(store, insert_seconds=INSERT_SECONDS).insert(segment, [record], token=token)
-
-
-def _record(record: Any, event: v.BusinessEvent, received: int) -> None:
-    given = {
-        field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name != "event"
-    }
-    attributes = encode.facts(given) | encode.keys_of(given) | {v.EVENT: encode.text(event.event).strip()}
-    record.time_unix_nano = (encode.nanoseconds(event.time) if event.time else None) or received
-    record.observed_time_unix_nano = received
-    record.event_name = attributes[v.EVENT]
-    record.severity_number, record.severity_text = (ERROR, "ERROR") if event.failed else (INFO, "INFO")
-    for name, value in attributes.items():
-        target = record.attributes.add(key=name).value
-        if isinstance(value, tuple):
-            target.array_value.SetInParent()
-            for one in value:
-                target.array_value.values.add().string_value = str(one)
-        elif isinstance(value, bool):
-            target.bool_value = value
-        elif isinstance(value, int):
-            target.int_value = value
-        elif isinstance(value, float):
-            target.double_value = value
-        else:
-            target.string_value = str(value)

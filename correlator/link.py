@@ -169,8 +169,10 @@ def _macros(processes: Sequence[Process], *, fresh: bool) -> dict[str, Callable[
     def placeholder(namespace: str, value: str) -> str:
         text = f"lower({value}) IN ({hollow}) OR match(lower({value}), '{_HOLLOW_END}')"
         if any(process.placeholders for process in processes):
-            named = f"concat(toString(P), ' ', {namespace}, '=', lower({value}))"
-            text += f" OR has({{placeholders:Array(String)}}, {named})"
+            # As they are, and behind an organisation's prefix.
+            for own in (f"lower({value})", f"substringIndex(lower({value}), '/', -1)"):
+                named = f"concat(toString(P), ' ', {namespace}, '=', {own})"
+                text += f" OR has({{placeholders:Array(String)}}, {named})"
         return f"({text})"
 
     def canonical(key: str) -> str:

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from throughline.collector.connections import Configured, MissingSecret, SecretSource
+from throughline.collector.connections import Configured
 from throughline.collector.hooks import PREFIX, public_url
+from throughline.collector.secrets import MissingSecret, SecretSource
 from throughline.probes.platforms import adapter
 from throughline.probes.platforms.adapter import Connection, HookRequest, PlatformCall
 

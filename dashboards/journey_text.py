@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from rich.table import Table
 
+from throughline.dashboards.api_client import answer_of, unreachable
 from throughline.probes.errors import ThroughlineError
 
 if TYPE_CHECKING:
@@ -39,26 +40,6 @@ def _by_id(client: httpx.Client, journey: str) -> list[dict[str, Any]]:
     if response.status_code == httpx.codes.MULTIPLE_CHOICES:
         return [one for into in response.json()["absorbed_into"] for one in _by_id(client, into)]
     return [answer_of(response)]
-
-
-def unreachable(api: str, error: httpx.TransportError) -> ThroughlineError:
-    """What to say when no platform answers."""
-    return ThroughlineError(
-        f"Nothing answers at {api} ({error}): start throughline up, or name its --host and --port."
-    )
-
-
-def answer_of(response: httpx.Response) -> dict[str, Any]:
-    """The answer of the API. Raises: ThroughlineError, with its own words, if it refuses."""
-    if response.is_success:
-        answer: dict[str, Any] = response.json()
-        return answer
-    try:
-        problem = response.json()
-        words = problem.get("detail") or problem.get("title")
-    except ValueError:
-        words = response.reason_phrase
-    raise ThroughlineError(f"The platform answers {response.status_code}: {words}")
 
 
 def render(journey: dict[str, Any], console: Console) -> None:

@@ -1,13 +1,10 @@
-"""A replay as text: asked of the API of a running platform."""
+"""A replay as text: what one would do, or does."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from rich.table import Table
-
-from throughline.dashboards.journey_text import answer_of, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,16 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MARKS = {"green": "ok", "amber": "look", "red": "NO"}
-
-
-def ask(api: str, body: Mapping[str, Any], token: str | None) -> dict[str, Any]:
-    """Ask for a replay. Raises: ThroughlineError, when the platform does not answer or refuses."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(base_url=api, headers=headers, timeout=60) as client:
-        try:
-            return answer_of(client.post("/replays", json=dict(body)))
-        except httpx.TransportError as error:
-            raise unreachable(api, error) from error
 
 
 def render(answer: Mapping[str, Any], console: Console) -> None:

@@ -26,9 +26,9 @@ sys.meta_path.insert(0, Blocked())
 """
 PLATFORM_ONLY = re.findall(
     r"\w+",
-    """alembic chdb clickhouse_connect defusedxml fastapi filelock google_crc32c grpc httptools pandas
-    plotly psycopg prometheus_client pyarrow pydantic pydantic_settings rich ruamel sqlalchemy sqlglot
-    streamlit typer uvicorn uvloop""",
+    """alembic chdb clickhouse_connect defusedxml fastapi filelock google_crc32c grpc httptools
+    httpx_auth jinja2 jsonschema oauthlib pandas plotly psycopg prometheus_client
+    pyarrow pydantic pydantic_settings rich ruamel sqlalchemy sqlglot streamlit typer uvicorn uvloop""",
 )
 
 

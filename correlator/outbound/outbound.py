@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from throughline.collector.secrets import MissingSecret
 from throughline.correlator.outbound.messages import Message, message, request
 from throughline.correlator.outbound.noticing import OVERLAP, Described, Noticing
 from throughline.correlator.outbound.outbox import Outbox
@@ -15,7 +16,6 @@ from throughline.correlator.outbound.sending import Answer, post
 from throughline.correlator.outbound.subscriptions import (
     SUBSCRIPTIONS_FILE,
     InvalidSubscriptions,
-    MissingSecret,
     Subscription,
     load_subscriptions,
 )

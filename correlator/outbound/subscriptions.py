@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from throughline.collector.auth import DEFAULT_TENANT, TENANT
+from throughline.collector.secrets import MissingSecret, SecretSource
 from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
 from throughline.correlator.yaml_lines import place_of
-from throughline.probes.errors import ConfigurationError
 
 SUBSCRIPTIONS_FILE = "subscriptions.yaml"
 EVENTS = (
@@ -46,10 +46,6 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 class InvalidSubscriptions(InvalidFile):
     """The subscriptions can't be used; correct the lines that the message names."""
-
-
-class MissingSecret(ConfigurationError):
-    """A secret can't be read; set the variable or mount the file that the message names."""
 
 
 def _several(given: Any) -> Any:
@@ -97,29 +93,12 @@ def _host(given: str) -> str:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
-class Secret(BaseModel):
-    """Where a secret stands: in a variable or in a file, never in this one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    env: str = ""
-    file: Path | None = None
-
-    def read(self, environ: Mapping[str, str]) -> str:
-        """The secret. Raises: MissingSecret."""
-        if bool(self.env) == (self.file is not None):
-            raise MissingSecret("A secret is {env: NAME} or {file: PATH}.")
-        try:
-            found = self.file.read_text().strip() if self.file else environ.get(self.env, "").strip()
-        except (OSError, UnicodeError) as error:
-            raise MissingSecret(f"{self.file} can't be read: {error}.") from error
-        if not found:
-            raise MissingSecret(f"{self.file or self.env} is empty or not set.")
-        return found
+class Secret(SecretSource):
+    """A secret that signs."""
 
     def key(self, environ: Mapping[str, str]) -> bytes:
         """The key of a signature, as Standard Webhooks write it. Raises: MissingSecret."""
-        said = self.read(environ).removeprefix(PREFIX)
+        said = self.text(environ).removeprefix(PREFIX)
         try:
             key = base64.b64decode(said, validate=True)
         except (binascii.Error, ValueError):
@@ -178,7 +157,7 @@ class Subscription(BaseModel):
     def extra_headers(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The headers of one's own, with their secrets. Raises: MissingSecret."""
         return {
-            name: value.read(environ) if isinstance(value, Secret) else value
+            name: value.text(environ) if isinstance(value, Secret) else value
             for name, value in self.headers.items()
         }
 

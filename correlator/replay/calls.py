@@ -16,14 +16,16 @@ import httpx
 from httpx_auth import AWS4Auth, HttpxAuthException, OAuth2ClientCredentials
 
 from throughline.collector.egress import Answer, NotAllowed, send
+from throughline.collector.secrets import MissingSecret
 from throughline.correlator.replay.templates import TemplateFailed, fill
 from throughline.probes import vocabulary
 from throughline.probes.errors import ConfigurationError, ThroughlineError
 
 if TYPE_CHECKING:
+    from throughline.collector.secrets import SecretSource
     from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.records import Item
-    from throughline.correlator.replay.targets import Call, Lookup, Secret, Target
+    from throughline.correlator.replay.targets import Call, Lookup, Target
 
 Judgement = Literal["accepted", "again", "failed", "uncertain"]
 
@@ -210,16 +212,12 @@ class Caller:
             return AWS4Auth(access, secret, auth.aws.region, auth.aws.service)
         return None
 
-    def _read(self, secret: Secret) -> str:
-        """Raises: ConfigurationError, which names the variable or file."""
-        if secret.env:
-            if secret.env not in self._environ:
-                raise ConfigurationError(f"The secret of {self.target.id} is missing: set {secret.env}.")
-            return self._environ[secret.env]
+    def _read(self, secret: SecretSource) -> str:
+        """Raises: MissingSecret, which names target, and variable or file."""
         try:
-            return str(secret.file and secret.file.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"The secret of {self.target.id} can't be read: {error}.") from error
+            return secret.text(self._environ)
+        except MissingSecret as error:
+            raise MissingSecret(f"The secret of {self.target.id} is missing: {error}.") from error
 
 
 class _Bearer(httpx.Auth):

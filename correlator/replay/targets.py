@@ -12,6 +12,7 @@ import jsonschema
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from throughline.collector.egress import Egress
+from throughline.collector.secrets import SecretSource
 from throughline.correlator.durations import parse_duration
 from throughline.correlator.parts import InconsistentError, Part, several
 from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
@@ -44,32 +45,19 @@ Span = Annotated[timedelta, BeforeValidator(span), Field(gt=timedelta(0))]
 Several = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 
-class Secret(Part):
-    """Where a secret stands: an environment variable or a file. It is read when it is needed."""
-
-    env: str = ""
-    file: Path | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if bool(self.env) == bool(self.file):
-            raise ValueError("give either env or file")
-        return self
-
-
 class OAuth2(Part):
     """Client credentials: a token is fetched and kept until shortly before it expires."""
 
     token_url: str
     client_id: str
-    client_secret: Secret
+    client_secret: SecretSource
     scope: str = ""
 
 
 class Hmac(Part):
     """A signature of the body in a header."""
 
-    secret: Secret
+    secret: SecretSource
     header: str
     algorithm: Literal["sha256", "sha512"] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"
@@ -81,21 +69,21 @@ class Aws(Part):
 
     region: str
     service: str
-    access_key_id: Secret
-    secret_access_key: Secret
+    access_key_id: SecretSource
+    secret_access_key: SecretSource
 
 
 class Basic(Part):
     """A user and a password."""
 
     user: str
-    password: Secret
+    password: SecretSource
 
 
 class Auth(Part):
     """How calls prove who they are; one of these, or none."""
 
-    bearer: Secret | None = None
+    bearer: SecretSource | None = None
     oauth2: OAuth2 | None = None
     hmac: Hmac | None = None
     aws: Aws | None = None
@@ -192,7 +180,7 @@ class Target(Call):
     kinds: Annotated[tuple[Kind, ...], BeforeValidator(several)] = ("resubmit", "repair")
     match: Match = Match()
     params: dict[str, str] = Field(default_factory=dict)
-    secret: Secret | None = None
+    secret: SecretSource | None = None
     auth: Auth = Auth()
     tls: Tls = Tls()
     idempotent: bool = False
@@ -274,12 +262,12 @@ _PARTS: dict[tuple[str, ...], list[str]] = {
     ("targets", "steps"): fields(Call),
     ("targets", "retry"): fields(Retry),
     ("targets", "batches"): fields(Batches),
-    ("targets", "secret"): fields(Secret),
+    ("targets", "secret"): fields(SecretSource),
     ("targets", "auth", "oauth2"): fields(OAuth2),
     ("targets", "auth", "hmac"): fields(Hmac),
     ("targets", "auth", "aws"): fields(Aws),
     ("targets", "auth", "basic"): fields(Basic),
-    ("targets", "auth", "bearer"): fields(Secret),
+    ("targets", "auth", "bearer"): fields(SecretSource),
 }
 
 

@@ -19,6 +19,14 @@ _SAMPLES = {
     "/v1/closings/{id}/restatements": "{}",
     "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
     "/v1/dead-letters/retry": '{"all": true, "connection": "hubspot-eu"}',
+    "/v1/replays": '{"fingerprint": "91b2c3d4e5f60718", "kind": "rerun", "target": "n8n", "reason": "up"}',
+    "/v1/replays/{id}/cancel": '{"note": "solved otherwise"}',
+    "/v1/replays/{id}/pause": "{}",
+    "/v1/replays/{id}/resume": '{"note": "the target is mended"}',
+    "/v1/replays/{id}/items/{item}/settle": '{"arrived": false, "note": "not in the ERP"}',
+    "/v1/mappings/tests": '{"definition": "mapping: ...", "since": "7d"}',
+    "/v1/mappings/applications": '{"definition": "mapping: ...", "since": "7d"}',
+    "/v1/key-suggestions": '{"since": "30d"}',
 }
 _STYLE = """
 body{font:15px/1.55 "Source Sans 3",system-ui,sans-serif;color:#1c2434;background:#f7f8fb;margin:0}
@@ -70,8 +78,9 @@ def _operation(
         for one in operation.get("parameters", ())
     )
     text = _CODE.sub(r"<code>\1</code>", escape(operation.get("description", "")))
-    sample = f"curl http://127.0.0.1:8501{base}{path}"
-    if verb == "post":
+    method = "" if verb == "get" else f"-X {verb.upper()} "
+    sample = f"curl {method}http://127.0.0.1:8501{base}{path}"
+    if "requestBody" in operation:
         sample += f" -H 'Content-Type: application/json' -d '{_SAMPLES[path]}'"
     success = next(response for code, response in operation["responses"].items() if code.startswith("2"))
     answer = _fields(success, description)

@@ -27,6 +27,8 @@ from throughline.dashboards.api.replay_models import (
 )
 
 Identity = Annotated[str, Path(alias="id", pattern="^rp[0-9a-f]{16}$")]
+_NO_NOTE = Decision()
+"""A decision needs no body."""
 
 
 def router(context: Context, control: ControlStore) -> APIRouter:
@@ -119,19 +121,19 @@ def _one(context: Context, control: ControlStore, ledger: Ledger) -> APIRouter:
 
     @one.post("/cancel", response_model=ReplayDetail)
     @context.threaded
-    def cancel(principal: Operating, identity: Identity, request: Decision) -> Json:
+    def cancel(principal: Operating, identity: Identity, request: Decision = _NO_NOTE) -> Json:
         """End it: what was not sent is not."""
         return decided(principal, identity, lambda decider: decider.cancel(identity, request.note))
 
     @one.post("/pause", response_model=ReplayDetail)
     @context.threaded
-    def pause(principal: Operating, identity: Identity, request: Decision) -> Json:
+    def pause(principal: Operating, identity: Identity, request: Decision = _NO_NOTE) -> Json:
         """Send nothing more until it is resumed."""
         return decided(principal, identity, lambda decider: decider.pause(identity, request.note))
 
     @one.post("/resume", response_model=ReplayDetail)
     @context.threaded
-    def resume(principal: Operating, identity: Identity, request: Decision) -> Json:
+    def resume(principal: Operating, identity: Identity, request: Decision = _NO_NOTE) -> Json:
         """Go on with one that was paused, or that has stopped itself."""
         return decided(principal, identity, lambda decider: decider.resume(identity, request.note))
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore
+from throughline.collector.secrets import MissingSecret
 from throughline.correlator.outbound.outbound import attempt, sample
 from throughline.correlator.outbound.outbox import Outbox
-from throughline.correlator.outbound.subscriptions import MissingSecret, Subscription
+from throughline.correlator.outbound.subscriptions import Subscription
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.problems import Problem

@@ -59,9 +59,9 @@ def check(
         typer.echo(f"table {name}: {rows} rows")
     against = f" against events since {seen.since}" if seen else ""
     problems, warnings = len(found.errors), len(found.warnings)
-    files = f"{found.connections} connections, {found.routes} routes, {found.targets} targets"
+    places = f"{found.connections} connections, {found.routes} routes, {found.targets} targets"
     kinds = f"{found.mappings} mappings, {found.alerts} alert rules"
-    counted = f"{len(found.processes)} processes, {kinds}, {files}, {found.tokens} tokens"
+    counted = f"{len(found.processes)} processes, {kinds}, {places}, {found.tokens} tokens"
     if found.subscriptions:
         counted += f", {found.subscriptions} subscriptions"
     typer.echo(f"{counted}, {problems} problems, {warnings} warnings{against}")

@@ -34,10 +34,9 @@ def replay(
     token: AccessToken = None,
 ) -> None:
     """Do again what failed, on a running platform; says what speaks against it and who must approve."""
-    from throughline.dashboards.engine_settings import EngineSettings
-    from throughline.dashboards.replay_text import ask, render
+    from throughline.dashboards.api_client import ask
+    from throughline.dashboards.replay_text import render
 
-    settings = EngineSettings.load()
     body: dict[str, Any] = {
         "exceptions": exceptions or [],
         "fingerprint": fingerprint,
@@ -48,7 +47,7 @@ def replay(
         "override": override,
         "dry_run": dry_run,
     }
-    answer = ask(f"http://{settings.host}:{settings.port}/api/v1/replays", body, token)
+    answer = ask("POST", "/replays", token, json=body)
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
     else:

@@ -190,12 +190,15 @@ def _changed(
 def _merged(
     here: BusinessEvent, entity: str, namespace: str, given: Mapping[str, Any]
 ) -> Iterator[BusinessEvent]:
-    """Each object that ceases to be was merged; the one that lives on absorbed them, and knows all keys."""
+    """Each object that ceases to be was merged; the one that lives on absorbed them: what belonged to them
+    belongs to it.
+    """
     primary = given.get("primaryObjectId") or given.get("objectId")
     lives = _key(given, given.get("newObjectId") or primary)
     gone = [_key(given, one) for one in [*(given.get("mergedObjectIds") or []), primary] if one]
     ended = [one for one in dict.fromkeys(gone) if one != lives]
-    yield replace(here, event=f"{entity}.absorbed", keys={namespace: [lives, *ended]})
+    links = tuple((f"{namespace}:{lives}", f"{namespace}:{one}") for one in ended)
+    yield replace(here, event=f"{entity}.absorbed", keys={namespace: lives}, links=links)
     for one in ended:
         attributes = {**here.attributes, "hubspot.merged_into": lives}
         yield replace(here, keys={namespace: one}, id=f"{here.id}:{one}", attributes=attributes)

@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from throughline.probes import vocabulary as v
-from throughline.probes.platforms import shape
-from throughline.probes.platforms.adapter import Connection, HookRequest, Unreadable
+from throughline.probes.platforms import netsuite_rest, shape
+from throughline.probes.platforms.adapter import Connection, HookRequest, PlatformCall, Unreadable
 from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put
 from throughline.probes.platforms.credentials import require_signature, signed_sample
 from throughline.probes.vocabulary import BusinessEvent, ExceptionClass, System
 
 OPTIONS: Final[Mapping[str, str]] = {
     "account": "the only account that may send, as 1234567_SB1; default: any that knows the secret",
+    **netsuite_rest.OPTIONS,
 }
 REQUIRED: Final[tuple[str, ...]] = ()
 
@@ -229,3 +230,8 @@ def _name(value: object) -> str:
 def sample(connection: Connection, now: datetime) -> HookRequest:
     """A request that says nothing, for a test of ourselves."""
     return signed_sample(connection, now)
+
+
+def calls(connection: Connection) -> list[PlatformCall]:
+    """What the test of a connection asks NetSuite itself."""
+    return netsuite_rest.calls(connection)

@@ -124,7 +124,8 @@ class Process:
         if text in PLACEHOLDERS or text.endswith(PLACEHOLDER_ENDINGS):
             return False
         mine = self.levels[self.level_of[namespace]].placeholders
-        return all((ns, own.strip().lower()) != (namespace, text) for ns, own in mine)
+        spelled = {text, text.rpartition("/")[2]}
+        return all(ns != namespace or own.strip().lower() not in spelled for ns, own in mine)
 
     def on_level(self, keys: Iterable[Key], level: int) -> frozenset[Key]:
         """The keys among `keys` that count on one level."""

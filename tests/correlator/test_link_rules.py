@@ -19,7 +19,9 @@ LEVELS = (
     Level(("erp.invoice",)),
 )
 CASES: list[CaseFunction] = []
-PLACEHOLDERS = ("crm.deal:N/A", "crm.deal:00D5/unknown", "crm.deal:DUMMY", "crm.deal:0")
+PLACEHOLDERS = (
+    "crm.deal:N/A", "crm.deal:00D5/unknown", "crm.deal:DUMMY", "crm.deal:00D5/Dummy", "crm.deal:0",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +81,9 @@ def placeholders_are_no_keys() -> Case:
         Said("a", keys=("crm.deal:N/A", "psa.project:p")),
         Said("b", keys=("crm.deal:00D5/unknown", "psa.project:p")),
         Said("c", keys=("crm.deal:DUMMY", "psa.project:p")),
+        Said("d", keys=("crm.deal:00D5/Dummy", "psa.project:p")),
     )
-    assert result.journeys == {"psa.project:p": {"a", "b", "c"}}
+    assert result.journeys == {"psa.project:p": {"a", "b", "c", "d"}}
 
 
 @case(CASES)

@@ -327,13 +327,13 @@ def test_an_explicit_link_counts_whatever_keys_the_event_has() -> None:
         "hr.x:d>erp.invoice:i",
         "crm.deal:0>erp.invoice:i",
         "erp.invoice:i>crm.deal:d",
-        "crm.deal:d>erp.deal:e",
+        "crm.deal:d>crm.deal:d",
         "",
         ">",
     ],
 )
 def test_an_ill_formed_link_is_ignored(text: str) -> None:
-    """Rule 4: unknown namespaces, placeholders, upward and level pairs say nothing."""
+    """Rule 4: unknown namespaces, placeholders, upward pairs and an object under itself say nothing."""
     assert link(LEVELS, [event(1, links=(text,))]) == Result()
 
 

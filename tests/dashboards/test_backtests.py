@@ -14,7 +14,7 @@ import pytest
 from bench.load import PROCESS, write_config
 from tests.dashboards.answers import problem
 from tests.dashboards.conftest import INGEST, OURS, THEIRS, Client, token
-from tests.dashboards.test_cli import throughline
+from tests.dashboards.test_cli import anew
 from tests.dashboards.test_correlating import Clock, Setting
 from tests.stores import Stores
 from throughline.collector.auth import ROLES, Access, Scope
@@ -98,7 +98,7 @@ def test_backtest_works_without_a_running_engine(stores: Stores, tmp_path: Path)
     with late_orders(stores, tmp_path):
         pass
     words = ("backtest", "--process", "bench-orders", "--set", "shipped.within=20d")
-    result = throughline(*words, "--data", tmp_path, "--config", tmp_path / "config")
+    result = anew(*words, "--data", tmp_path, "--config", tmp_path / "config")
     assert result.returncode == 0, result.stderr
     assert "3 of them differ" in result.stdout
     assert re.search(r"\nlate +3 +0\n", result.stdout)

@@ -99,15 +99,16 @@ def test_everything_received_is_stored(platform: Platform) -> None:
     assert status["dead_letters"] == 0
 
 
+def test_a_person_mends_five_causes(platform: Platform, estate: Estate, past: Plan) -> None:
+    """One repaired, a group run again behind a canary, sources changed: all verified, journeys complete."""
+    mend(platform, f"{estate.address}/systems", past, screenshots())
+
+
 def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     """Overview, journeys, journey, trace, API reference, in a real browser; pictures are kept."""
     folder: Path = screenshots()
     visited = browse(platform.api.removesuffix("/api/v1"), folder, prefix="demo-")
-    assert {"overview", "journeys", "journey", "trace", "billing", "api"} <= set(visited)
+    assert {"overview", "journeys", "journey", "trace", "billing", "triage", "replays", "api"} <= set(visited)
     assert "trace=" in visited["trace"]
     assert "status=stuck" in visited["journeys-stuck"]
-
-
-def test_a_person_mends_five_causes(platform: Platform, estate: Estate, past: Plan) -> None:
-    """One repaired, a group run again behind a canary, sources changed: all verified, journeys complete."""
-    mend(platform, f"{estate.address}/systems", past, screenshots())
+    assert "id=" in visited["replays"]

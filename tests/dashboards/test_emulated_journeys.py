@@ -14,6 +14,7 @@ from throughline.correlator.worker import Correlator
 from throughline.dashboards.demo.emulators.certinia import Certinia
 from throughline.dashboards.demo.emulators.dynamics365 import Dynamics365
 from throughline.dashboards.demo.emulators.emulator import Emulator, Fact, Faults
+from throughline.dashboards.demo.emulators.hubspot import HubSpot
 from throughline.dashboards.demo.emulators.kantata import Kantata
 from throughline.dashboards.demo.emulators.netsuite import NetSuite
 from throughline.dashboards.demo.emulators.oracle import Oracle
@@ -30,6 +31,7 @@ TROUBLE = Faults(unanswered=0.4, delayed=0.3)
 BILLING = (v.CERTINIA_BILLING_EVENT,)
 SALESFORCE, CERTINIA = Salesforce(seed=1, faults=TROUBLE), Certinia(seed=2, faults=TROUBLE)
 KANTATA = Kantata(seed=3, faults=TROUBLE, refers=(v.HUBSPOT_DEAL,))
+HUBSPOT = HubSpot(seed=8, faults=TROUBLE)
 DYNAMICS = Dynamics365(seed=4, faults=TROUBLE, refers=(v.KANTATA_INVOICE,))
 ERPS: tuple[Emulator, ...] = (
     NetSuite(seed=5, faults=TROUBLE, refers=BILLING),
@@ -66,7 +68,7 @@ def deal(label: str, hours: int) -> dict[str, Fact]:
 def said() -> Iterator[tuple[Emulator, list[Fact]]]:
     """What each platform is told: the first firm bills with three ERPs in turn, the second with one."""
     told: dict[int, tuple[Emulator, list[Fact]]] = {
-        id(one): (one, []) for one in (SALESFORCE, CERTINIA, KANTATA, DYNAMICS, *ERPS)
+        id(one): (one, []) for one in (SALESFORCE, CERTINIA, HUBSPOT, KANTATA, DYNAMICS, *ERPS)
     }
 
     def tell(emulator: Emulator, *facts: Fact) -> None:
@@ -81,7 +83,8 @@ def said() -> Iterator[tuple[Emulator, list[Fact]]]:
         tell(erp, replace(first["invoice"], references=billing))
         if erp.platform != "sap":
             tell(erp, first["payment"])
-        references = {v.HUBSPOT_DEAL: f"33/{place}"}
+        tell(HUBSPOT, second["won"])
+        references = {v.HUBSPOT_DEAL: HUBSPOT.key(second["won"], "opportunity")}
         tell(KANTATA, *(replace(second[one], references=references) for one in ("project", "first week")))
         invoice = replace(
             second["released"], event=v.INVOICE_POSTED, ids={"project": f"pb{place}", "invoice": f"k{place}"}
@@ -124,7 +127,7 @@ def row(at: datetime, event: BusinessEvent) -> dict[str, Any]:
         "ContentHash": int.from_bytes(content[:8]),
         "Time": event.time, "ReceivedAt": at, "IngestedAt": datetime.now(UTC), "Source": "log",
         "Event": event.event, "Keys": sorted(keys), "Subject": event.subject or "",
-        "System": str(event.system), "Platform": event.platform, "Connection": event.connection,
+        "System": str(event.system), "Platform": event.platform or "", "Connection": event.connection or "",
         "Amount": None if event.amount is None else Decimal(str(event.amount)),
         "Currency": event.currency or "", "Entity": event.entity or "", "Customer": event.customer or "",
         "Failed": int(event.failed), "TimePrecision": str(event.precision or ""),
@@ -156,7 +159,10 @@ def test_milestones_are_counted_exactly(embedded_store: Store) -> None:
         f"salesforce.opportunity:{SALESFORCE.key(fact, 'opportunity')}": [1, 1, 2, 1, 1, once]
         for fact, once in zip(won, paid, strict=True)
     }
-    second = {f"hubspot.deal:33/{place}": [0, 1, 2, 1, 1, 1] for place in range(DEALS)}
+    second = {
+        f"hubspot.deal:{HUBSPOT.key(deal(f'b{place}', 0)['won'], 'opportunity')}": [1, 1, 2, 1, 1, 1]
+        for place in range(DEALS)
+    }
     assert counted == first | second
     amounts = {one["Amount"] for one in rows if roots[one["Root"]][0] in first}
     assert amounts == {Decimal(5000)}

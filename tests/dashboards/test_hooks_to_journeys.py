@@ -19,11 +19,15 @@ from tests.probes.platforms.signing import hubspot_headers
 from throughline.collector.auth import Access
 from throughline.collector.connections import load_connections
 from throughline.collector.loader import Loader
+from throughline.collector.saying import say
 from throughline.collector.store import Role, Store
 from throughline.correlator.process import load_process
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.deps import Deps
 from throughline.probes import platforms
+from throughline.probes.platforms import hubspot
+from throughline.probes.platforms.adapter import Connection, HookRequest
+from throughline.probes.vocabulary import BusinessEvent
 
 SECRET = "hs-demo-secret-0001"
 WON = Path(__file__).parents[1] / "probes" / "platforms" / "hubspot" / "deal_won.json"
@@ -94,6 +98,17 @@ def send(edge: Edge, project: object) -> None:
     assert CLIENT.post(f"{edge.url}/hooks/acme/acme", content=json.dumps(project)).status_code == 200
     headers = hubspot_headers(b"{", "https://probe.example.com/hooks/hubspot/eu", SECRET, datetime.now(UTC))
     assert CLIENT.post(f"{edge.url}/hooks/hubspot/eu", content=b"{", headers=headers).status_code == 200
+
+
+def merged(gone: int, lives: int) -> list[BusinessEvent]:
+    """What HubSpot says when a deal is merged into a new one."""
+    said = {
+        "portalId": 33, "subscriptionId": 27, "appId": 1, "eventId": 9, "occurredAt": 1760000100000, "attemptNumber": 0,
+        "subscriptionType": "deal.merge", "objectId": gone, "primaryObjectId": gone, "mergedObjectIds": [gone],
+        "newObjectId": lives,
+    }  # fmt: skip
+    request = HookRequest("POST", "", {}, json.dumps([said]).encode(), datetime.now(UTC))
+    return hubspot.parse(request, Connection("eu", "hubspot"))
 
 
 async def journey_of(http: httpx.AsyncClient, key: str) -> dict[str, Any]:
@@ -178,6 +193,12 @@ async def test_from_webhook_to_milestone(
         journey = await journey_of(http, "acme.project:P-1")
         assert journey["milestones"]["project_created"]["count"] == 1
         assert "acme.project:P-1" in journey["keys"]
+
+        say(store, "default", merged(9001, 9002), datetime.now(UTC))
+        correlator.tick("default", datetime.now(UTC))
+        whole = await journey_of(http, "hubspot.deal:33/9002")
+        assert whole["milestones"]["project_created"]["count"] == 1
+        assert await journey_of(http, "hubspot.deal:33/9001") == whole
     received = store.query(
         "SELECT DISTINCT ReceivedAt FROM business_events WHERE Connection = 'acme'"
         " UNION ALL SELECT ReceivedAt FROM dead_letters WHERE Body LIKE '%acme%'",

@@ -67,7 +67,7 @@ def test_what_cannot_be_carried_is_counted(tmp_path: Path) -> None:
             {"id": "n/a", "type": "o", "relationships": [{"objectId": "a>b", "qualifier": ""}]},
             {
                 "id": "a>b",
-                "type": "o",
+                "type": "p",
                 "attributes": [{"name": "x", "time": "2030-01-01T00:00:00Z", "value": "1"}],
             },
         ],

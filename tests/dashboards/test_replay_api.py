@@ -103,6 +103,20 @@ async def test_from_a_dry_run_to_the_verified_effect(world: World, deps: Deps, c
         assert {one["actor"] for one in done["history"]} == {"ann", "bob", "worker"}
 
 
+async def test_decisions_need_no_body(world: World, deps: Deps, client: Client) -> None:
+    """A plain POST pauses, resumes and cancels."""
+    world.policy = parse_policy("approvals: [{need: none}]")
+    exception = world.exception(world.take())
+    body = {"exceptions": [exception], "kind": "resubmit", "target": "middleware", "reason": "x"}
+    async with client(deps, ANN) as ann:
+        identity = (await ann.post("/v1/replays", json=body)).json()["id"]
+        states = [
+            (await ann.post(f"/v1/replays/{identity}/{verb}")).json()["state"]
+            for verb in ("pause", "resume", "cancel")
+        ]
+    assert states == ["paused", "running", "cancelled"]
+
+
 async def test_refusals_say_what_to_do(world: World, deps: Deps, client: Client) -> None:
     """As problems; secrets of targets are not shown."""
     body = {

@@ -12,13 +12,13 @@ from tests.correlator.webhook_receiver import subscriber
 from tests.dashboards.conftest import Client, token
 from throughline.collector.auth import ROLES, Access
 from throughline.collector.control import ControlStore
+from throughline.collector.secrets import MissingSecret
 from throughline.collector.store import Store
 from throughline.correlator.outbound.messages import message
 from throughline.correlator.outbound.outbox import Outbox
 from throughline.correlator.outbound.sending import Answer
 from throughline.correlator.outbound.subscriptions import (
     InvalidSubscriptions,
-    MissingSecret,
     Secret,
     parse_subscriptions,
 )

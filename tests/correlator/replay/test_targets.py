@@ -25,6 +25,22 @@ targets:
     assert found.kinds in {("rerun",), ("redrive",)}
 
 
+def test_the_example_of_the_design_is_valid() -> None:
+    """As it stands there."""
+    (found,) = parse_targets("""
+targets:
+  - id: middleware
+    hosts: ["middleware.example.com:443"]
+    method: POST
+    url: "https://middleware.example.com/replay/{{ exception.milestone }}"
+    headers: {Authorization: "Bearer {{ secret }}"}
+    secret: {env: MIDDLEWARE_TOKEN}
+    body: "{{ payload }}"
+    verify_within: 15m
+""").targets
+    assert found.verify_within.total_seconds() == 900
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -5,11 +5,14 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.probes.platforms.cases import HERE, Case, cases, check, connection, request
-from throughline.probes.platforms import netsuite
+from throughline.probes.platforms import netsuite, netsuite_rest
 from throughline.probes.platforms.adapter import Adapter, BadSignature, Connection, StaleRequest, Unreadable
 
 CASES = cases("netsuite")
@@ -85,3 +88,65 @@ def test_the_shipped_script_is_understood(tmp_path: Path) -> None:
     assert (events[0].amount, events[0].currency, events[0].entity) == ("1000.5", "USD", "Acme US")
     assert events[2].keys["netsuite.invoice"] == ("1234567_SB1/1215", "1234567_SB1/1216")
     assert "could not be told" in ran.stderr
+
+
+OAUTH = {
+    "account": "1234567_SB1",
+    "consumer_key": "ck_demo",
+    "consumer_secret": "cs_demo",
+    "token": "tk_demo",
+    "token_secret": "ts_demo",
+}
+SUITEQL = "https://1234567-sb1.suitetalk.api.netsuite.com/services/rest/query/v1/suiteql?limit=1000&offset=0"
+GIVEN = "ZsANnOhgME9ffXnhtTVoyqdc9WHsYwzmsG8XQ1YZjmY="
+
+
+def _oauth(**changed: str) -> str:
+    """The signature of the vector of the vendor document, with something changed."""
+    given = {"method": "POST", "url": SUITEQL, "nonce": "n0nce1234567890abcde", "timestamp": "1760000000"}
+    options = OAUTH | {name: value for name, value in changed.items() if name in OAUTH}
+    given |= {name: value for name, value in changed.items() if name in given}
+    method, url = given.pop("method"), given.pop("url")
+    header = netsuite_rest.authorization(method, url, options, **given)
+    fields = dict(one.strip().split("=", 1) for one in header.removeprefix("OAuth ").split(","))
+    assert unquote(fields["realm"].strip('"')) == options["account"]
+    return unquote(fields["oauth_signature"].strip('"'))
+
+
+def test_the_documented_token_signature_is_made() -> None:
+    """OAuth 1.0 over method, address, query, keys, nonce and time."""
+    assert _oauth() == GIVEN
+
+
+@pytest.mark.parametrize(
+    "part", ["method", "url", "nonce", "timestamp", *(one for one in OAUTH if one != "account")]
+)
+@given(st.data())
+def test_one_changed_byte_makes_another_signature(part: str, data: st.DataObject) -> None:
+    """Wherever it is; the realm is not signed."""
+    whole = {
+        "method": "POST",
+        "url": SUITEQL,
+        "nonce": "n0nce1234567890abcde",
+        "timestamp": "1760000000",
+        **OAUTH,
+    }
+    text = whole[part]
+    at = data.draw(
+        st.integers(
+            len("https://1234567-sb1.suitetalk.api.netsuite.com/") if part == "url" else 0, len(text) - 1
+        )
+    )
+    other = data.draw(st.sampled_from("abcdefghijkmnopqrstuvwxyz".replace(text[at].lower(), "")))
+    assert _oauth(**{part: text[:at] + other + text[at + 1 :]}) != GIVEN
+
+
+def test_a_connection_asks_only_with_all_it_needs() -> None:
+    """Account, key, token and both secrets."""
+    asked = netsuite.calls(Connection("ns", "netsuite", options=OAUTH))
+    assert [one.url.partition("/services")[2] for one in asked] == [
+        "/rest/record/v1/invoice?limit=1",
+        "/rest/record/v1/job?limit=1",
+    ]
+    assert all("oauth_signature" in one.headers["authorization"] for one in asked)
+    assert netsuite.calls(Connection("ns", "netsuite", options={"account": "1"})) == []
