@@ -1,8 +1,8 @@
 """Keys that travel: W3C Baggage `business.key.<namespace>`, on arrival `business.context.key.<namespace>`.
 
 A context key links what happens downstream to the object it happens for; it never narrows (design, rule 2).
-Several keys of one namespace travel as lines of one value.  `business.replay.id` travels as it is: what a replay
-causes carries it, and so is known to be its doing.
+Several keys of one namespace travel as lines of one value.  `business.replay.id` travels as it is: what a
+replay causes carries it, and so is known to be its doing.
 """
 
 from __future__ import annotations

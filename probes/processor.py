@@ -12,7 +12,8 @@ from throughline.probes.guard import swallow
 class BaggageKeys(SpanProcessor):
     """Baggage `business.key.<namespace>` becomes `business.context.key.<namespace>` on span start.
 
-    `business.replay.id` is copied as it is. `configure()` installs it; with providers of your own: `provider.add_span_processor(BaggageKeys())`.
+    `business.replay.id` is copied as it is. `configure()` installs it; with providers of your own:
+    `provider.add_span_processor(BaggageKeys())`.
     """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:

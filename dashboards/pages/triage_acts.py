@@ -51,9 +51,8 @@ def draw(
     what = f"{len(chosen):,} chosen" if chosen else f"all {len(rows):,}"
     again, whose = st.tabs([f"Do it again ({what})", f"Whose, when, why ({what})"])
     with again:
-        _replay(
-            session, fingerprint, chosen, [facts[row["id"]] for row in chosen or rows if row["id"] in facts]
-        )
+        about = [facts[row["id"]] for row in chosen or rows if row["id"] in facts]
+        _replay(session, fingerprint, chosen, about)
     with whose:
         _handle(session, fingerprint, chosen)
 
@@ -83,9 +82,11 @@ def _replay(session: Session, fingerprint: str, chosen: list[Row], facts: Sequen
     left, right = st.columns(2)
     kind = left.selectbox("What", list(offered), format_func=lambda one: _KINDS[one], key="replay_kind")
     titles = {target.id: target.title or target.id for target in offered[kind]}
-    target = (
-        right.selectbox("Where", list(titles), format_func=titles.get, key="replay_target") if titles else ""
-    )
+    target = ""
+    if titles:
+        target = right.selectbox(
+            "Where", list(titles), format_func=lambda one: titles[one], key="replay_target"
+        )
     payload = _payload(facts[0]) if kind == "repair" else ""
     expected = (
         st.text_input("What is to change in the source", key="replay_expected")
@@ -98,7 +99,7 @@ def _replay(session: Session, fingerprint: str, chosen: list[Row], facts: Sequen
         reason=reason.strip(),
         exceptions=tuple(row["id"] for row in chosen),
         fingerprint="" if chosen else fingerprint,
-        target=target or "",
+        target=target,
         payload=payload,
         expected=expected.strip(),
     )
