@@ -116,6 +116,7 @@ class _Firm:
             f"\nWhat needs a human is in [bold]{triage}[/bold]: repair it, do it again, or change"
         )
         self._console.print(f"the source in the emulated systems: [bold]{systems}[/bold]")
+        self._console.print(f"What it is configured by is in {self._estate.config}.", highlight=False)
         self._console.print("\nNew deals go on arriving. Ctrl-C stops.")
 
     def _address(self, past: Plan, kind: str) -> str | None:

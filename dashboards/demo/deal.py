@@ -252,7 +252,7 @@ class Deal:
         }
         self.say(
             "psa", v.PROJECT_CREATED, at, {self.namespace: self.opportunity},
-            via=("crm", "middleware"), trace=f"{self.label}/won",
+            via=("crm", "middleware"), trace=f"{self.label}/won", amount=self.amount,
             payload=payload if kept else None, **_failed(cause),
         )  # fmt: skip
         return at

@@ -6,7 +6,7 @@ Pure: the same seed and moment give the same plan, to the last identity.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -123,8 +123,12 @@ def plan(seed: int, now: datetime) -> Plan:
     everything = [event for _, _, deals in told for deal in deals for event in deal.events]
     past = [replace(event, sent=min(event.sent, now)) for event in everything if event.time <= now]
     future = [event for event in everything if event.time > now]
+    told_of: dict[str, list[PlannedEvent]] = defaultdict(list)
+    for event in past:
+        for root in dict.fromkeys(event.journeys):
+            told_of[root].append(event)
     journeys = {
-        deal.root: _expect(kind, status, deal.root, [e for e in past if deal.root in e.journeys])
+        deal.root: _expect(kind, status, deal.root, told_of[deal.root])
         for kind, status, deals in told
         for deal in deals
     }
