@@ -65,7 +65,7 @@ def _list(queue: _Queue) -> None:
             ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
             [_row(session, row) for row in rows],
             numeric=[3],
-            whole=[0, 2, 4],
+            whole=[0, 2, 4, 6],
         )
     )
 
@@ -109,7 +109,7 @@ def _row(session: Session, row: Row) -> list[str]:
         parts.link(row["code"] or row["class"] or "unknown", address_of)
         + parts.soft(f"{row['class']} · {session.title(row['process'])}"),
         parts.text(triage.sentence(row, session.now)[:240]),
-        parts.link(many, address_of, strong=False) + parts.pill(_SEVERITIES[row["weight"]], colour),
+        parts.link(many, address_of, strong=False) + " " + parts.pill(_SEVERITIES[row["weight"]], colour),
         money_of(row),
         parts.text(parts.ago(row["since"], session.now)),
         parts.text(", ".join(row["owners"]) or "nobody's") + parts.soft(", ".join(row["assignees"])),
