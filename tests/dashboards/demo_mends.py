@@ -46,7 +46,7 @@ def mend(platform: Platform, systems: str, past: Plan, folder: Path) -> None:
         shoot("triage")
         open_cause(page, address, "CUSTOMER_NAME_MISSING")
         choose_first_row(page)
-        expect(page.get_by_role("tab", name=re.compile("1 chosen"))).to_be_visible()
+        expect(page.get_by_role("tab", name=re.compile("Do it again .1 chosen"))).to_be_visible()
         choose(page, "What", "corrected payload")
         payload = page.get_by_label("Payload to send")
         payload.fill(payload.input_value().replace('"name": ""', f'"name": "{name}"'))
