@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -33,6 +34,8 @@ SESSION = re.compile(rb"(<(?:[\w.-]+:)?SessionId\b[^<>]*>)[^<]*(?=</)")
 DIMENSIONS = ("entity", "region", "service_line")
 """What options of a connection say for events that do not."""
 LONGEST_REASON = 2_000
+LONGEST_BAGGAGE = 8_192
+"""Characters of the header; W3C lets nobody rely on more."""
 
 
 def describe(request: HookRequest, connection: Connection, *, payload_bytes: int) -> str:
@@ -102,10 +105,13 @@ def _logs(
     scope = resource.scope_logs.add()
     scope.scope.name = SCOPE_PREFIX + connection.platform
     digest = sha256(request.body).hexdigest()[:32]
+    replayed = _replay_of(request.headers.get("baggage", ""))
     _request_record(scope.log_records.add(), request, connection, kept)
     for number, event in enumerate(events):
         own = event.id or f"{digest}#{number}"
         known = {"id": f"{connection.id}/{own}", "platform": connection.platform, "connection": connection.id}
+        if replayed and not event.replay_id:
+            known["replay_id"] = replayed
         if event.time is None or encode.nanoseconds(event.time) is None:
             known["precision"] = event.precision or v.TimePrecision.APPROXIMATE
         write(scope.log_records.add(), event, received_unix_nano, **known)
@@ -114,6 +120,15 @@ def _logs(
         record.time_unix_nano = record.time_unix_nano or received_unix_nano
         _put_trace(record, request.headers.get("traceparent", ""))
     return bytes(message.SerializeToString()), len(scope.log_records)
+
+
+def _replay_of(header: str) -> str | None:
+    """The replay that W3C baggage names: middleware passes on what made it call the platform."""
+    for member in header[:LONGEST_BAGGAGE].split(","):
+        name, _, value = member.partition(";")[0].partition("=")
+        if name.strip() == v.REPLAY_ID:
+            return unquote(value.strip()) or None
+    return None
 
 
 def _request_record(record: LogRecord, request: HookRequest, connection: Connection, kept: bytes) -> None:

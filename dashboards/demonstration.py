@@ -1,4 +1,7 @@
-"""`throughline demo`: the platform, and a simulated firm that sends weeks of history, then live."""
+"""`throughline demo`: the platform, and a simulated firm that sends weeks of history, then live.
+
+The firm's platforms send webhooks, its middleware OTLP; what failed can be done again from the pages.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import tempfile
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,7 +21,8 @@ from rich.progress import Progress
 
 from throughline.collector.settings import load_settings
 from throughline.dashboards.commands.serve import platform
-from throughline.dashboards.demo.firm import run_live, send_history
+from throughline.dashboards.demo.estate import Estate
+from throughline.dashboards.demo.firm import doing_again, run_live, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.probes.errors import ThroughlineError
@@ -29,7 +34,9 @@ LONGEST_SEARCH_SECONDS = 60.0
 SHOWN = {
     "stuck": "won in the CRM, no project in the PSA",
     "late-invoice": "work approved, the invoice is overdue",
-    "failing": "the ERP refuses the invoice; the exception says why",
+    "failing": "the ERP refuses the invoice for want of a tax code, which somebody must add there",
+    "nameless": "the customer has no name in the message: repair it, and see the journey go on",
+    "expired": "the middleware's token had expired: let it run again, all of one cause together",
     "shared": "one invoice for several projects: it is in each of their journeys",
     "credited": "invoiced, credited and invoiced again",
     "out-of-order": "its messages came in the wrong order; the journey is right",
@@ -43,7 +50,10 @@ def demonstrate(seed: int, *, keep: bool) -> int:
         if not keep:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="throughline-demo-"))
             os.environ["THROUGHLINE_DATA"] = folder
-        firm = _Firm(seed)
+        config = Path(os.environ["THROUGHLINE_DATA"]).resolve() / "demo-config"
+        os.environ["THROUGHLINE_CONFIG"] = str(config)
+        estate = stack.enter_context(contextlib.closing(Estate(config)))
+        firm = _Firm(seed, estate)
         firm.supervisor = supervisor = platform(firm.start)
         try:
             return supervisor.run() or firm.failed
@@ -54,11 +64,12 @@ def demonstrate(seed: int, *, keep: bool) -> int:
 class _Firm:
     """The simulated firm on a thread of its own, from the moment the platform is ready."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, estate: Estate) -> None:
         intake, pages = load_settings(), EngineSettings.load()
         self.failed = 0
         self.supervisor: Supervisor | None = None
         self._seed = seed
+        self._estate = estate
         self._endpoint = f"http://{intake.host}:{intake.otlp_http}"
         self._pages = f"http://{pages.host}:{pages.port}"
         self._console = Console()
@@ -80,10 +91,11 @@ class _Firm:
         try:
             past = plan(self._seed, datetime.now(UTC))
             with Progress(console=self._console) as progress:
-                sent = send_history(self._endpoint, past, progress)
+                sent = send_history(self._endpoint, past, self._estate, progress)
             self._console.print(f"{sent.events} events of seven weeks sent in {sent.seconds:.0f} s.")
-            self._show(past)
-            run_live(self._endpoint, self._seed, self._stop, past)
+            with doing_again(self._endpoint, self._estate):
+                self._show(past)
+                run_live(self._endpoint, past, self._estate, self._stop)
         except ThroughlineError as error:
             if self._stop.is_set():
                 return
@@ -99,6 +111,12 @@ class _Firm:
             address = self._address(past, kind)
             if address:
                 self._console.print(f"  {kind}: {what}\n    {address}", soft_wrap=True, highlight=False)
+        triage, systems = f"{self._pages}/triage", f"{self._estate.address}/systems"
+        self._console.print(
+            f"\nWhat needs a human is in [bold]{triage}[/bold]: repair it, do it again, or change"
+        )
+        self._console.print(f"the source in the emulated systems: [bold]{systems}[/bold]")
+        self._console.print(f"What it is configured by is in {self._estate.config}.", highlight=False)
         self._console.print("\nNew deals go on arriving. Ctrl-C stops.")
 
     def _address(self, past: Plan, kind: str) -> str | None:

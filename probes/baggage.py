@@ -1,7 +1,8 @@
 """Keys that travel: W3C Baggage `business.key.<namespace>`, on arrival `business.context.key.<namespace>`.
 
 A context key links what happens downstream to the object it happens for; it never narrows (design, rule 2).
-Several keys of one namespace travel as lines of one value.
+Several keys of one namespace travel as lines of one value.  `business.replay.id` travels as it is: what a
+replay causes carries it, and so is known to be its doing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from opentelemetry.context import Context
 
 from throughline.probes import encode
 from throughline.probes.guard import swallow
-from throughline.probes.vocabulary import CONTEXT_KEY_PREFIX, KEY_PREFIX, KeysOf
+from throughline.probes.vocabulary import CONTEXT_KEY_PREFIX, KEY_PREFIX, REPLAY_ID, KeysOf
 
 _SEPARATOR = "\n"  # no identity holds a line break
 
@@ -52,3 +53,9 @@ def context_keys(arrived: Context | None = None) -> Mapping[str, str | tuple[str
             said = encode.text(value)
             found[name[len(KEY_PREFIX) :]] = said.split(_SEPARATOR) if _SEPARATOR in said else said
     return encode.keys(found, CONTEXT_KEY_PREFIX) if found else {}
+
+
+def replay_of(arrived: Context | None = None) -> Mapping[str, str]:
+    """The replay that the baggage of the context (default: the current one) names, as an attribute."""
+    said = encode.text(baggage.get_baggage(REPLAY_ID, arrived) or "", encode.MAX_KEY).strip()
+    return {REPLAY_ID: said} if said else {}

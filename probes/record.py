@@ -14,7 +14,7 @@ from opentelemetry.trace import Span
 
 from throughline.probes import encode
 from throughline.probes import vocabulary as v
-from throughline.probes.baggage import context_keys
+from throughline.probes.baggage import context_keys, replay_of
 from throughline.probes.blame import USUAL, Blame
 from throughline.probes.guard import complain, swallow
 
@@ -134,6 +134,8 @@ def write(
     for context_name, value in context_keys(here).items():
         if v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :] not in keys:
             attributes.setdefault(context_name, value)
+    for name, value in replay_of(here).items():
+        attributes.setdefault(name, value)
     attributes.update(keys)
     if v.EVENT_ID not in attributes:
         attributes[v.EVENT_ID] = new_id()

@@ -29,12 +29,13 @@ class Service:
 SERVICES: Final = {
     service.system.value: service
     for service in (
-        Service("salesforce-events", System.CRM, "salesforce"),
+        Service("crm-listener", System.CRM, "boomi"),
         Service("integration-flows", System.MIDDLEWARE, "boomi"),
-        Service("certinia-psa", System.PSA, "certinia"),
-        Service("netsuite-erp", System.ERP, "netsuite"),
+        Service("psa-connector", System.PSA, "boomi"),
+        Service("erp-connector", System.ERP, "boomi"),
     )
 }
+"""The middleware's services, by the system that each speaks for; platforms speak for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,34 @@ TAX_CODE: Final = Cause(
     "TAX_CODE_MISSING",
     "Tax code missing for entity DE01",
     "DE01",
+)
+NAMELESS: Final = Cause(
+    PROJECT_CREATED,
+    ExceptionClass.BUSINESS,
+    "CUSTOMER_NAME_MISSING",
+    "customer.name is missing in the payload",
+    "US01",
+)
+EXPIRED: Final = Cause(
+    INVOICE_POSTED,
+    ExceptionClass.TECHNICAL,
+    "TOKEN_EXPIRED",
+    "401 from the ERP: the access token of integration-flows has expired",
+    "US01",
+)
+UNKNOWN_OUTCOME: Final = Cause(
+    INVOICE_POSTED,
+    ExceptionClass.REMOTE,
+    "ERP_TIMEOUT",
+    "No answer from the ERP within 120 s: nobody knows whether the invoice was posted",
+    "SG01",
+)
+TAKEN: Final = Cause(
+    INVOICE_POSTED,
+    ExceptionClass.BUSINESS,
+    "DUPLICATE_EXTERNAL_ID",
+    "A draft in the ERP holds this external id already",
+    "US02",
 )
 TIMEOUT: Final = Cause(
     INVOICE_POSTED,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,16 +16,18 @@ from typing import Any
 from throughline.dashboards.demo.catalog import (
     CUSTOMERS,
     ENTITIES,
-    HUBSPOT_PORTAL,
-    NETSUITE_ACCOUNT,
-    SALESFORCE_ORG,
+    NAMELESS,
     SERVICE_LINES,
     Cause,
     Entity,
 )
+from throughline.dashboards.demo.systems import ids_of, key, says, systems_of
 from throughline.probes import vocabulary as v
 from throughline.probes.vocabulary import BusinessEvent, KeysOf
 
+PROJECT_REQUESTED = "project.requested"
+INVOICE_REQUESTED = "invoice.requested"
+"""What the middleware says itself before it calls."""
 _SATURDAY = 5
 _HOURLY_RATE = 150
 
@@ -51,6 +55,16 @@ class PlannedEvent:
     """Whether the request that carries it is sent twice."""
     baggage: Mapping[str, str] = field(default_factory=dict)
     """Keys that the caller passes on, by namespace."""
+    onward: tuple[str, ...] = ()
+    """Systems that the call goes on to."""
+    connection: str = ""
+    """The platform that says it by a webhook of its own; empty: the middleware says it, through the SDK."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """The names of the platform's records, by role."""
+    payload: str = ""
+    """What the middleware sent and has stored, for a replay."""
+    mended: tuple[PlannedEvent, ...] = ()
+    """Of a failure: what happens once it is done again, its own success first."""
 
     @property
     def time(self) -> datetime:
@@ -85,31 +99,36 @@ class Deal:
         self.label = label
         self.rng = rng
         self.entity = entity or rng.choice(ENTITIES)
+        self.runs = systems_of(self.entity.code)
         self.customer = rng.choice(CUSTOMERS)
         self.service_line = rng.choice(SERVICE_LINES)
+        self.billable = True
         self.amount = Decimal(rng.randrange(8, 400)) * 500
-        self.namespace: str = v.SALESFORCE_OPPORTUNITY
-        self.opportunity = f"{SALESFORCE_ORG}/006{label}"
-        self.project = f"{SALESFORCE_ORG}/a3P{label}"
+        self.namespace: str = self.runs.deal
+        self._names: dict[str, str] = {}
+        self.opportunity = self.record("crm", "opportunity")
+        self.project = self.record("psa", "project")
         self.events: list[PlannedEvent] = []
         self.timecards: list[str] = []
         self.billings: list[str] = []
         self.invoices: list[str] = []
         self._said = 0
 
+    def record(self, service: str, role: str, suffix: str = "") -> str:
+        """The key of a record of this deal, by which its platform will name it."""
+        name = f"{self.label}{suffix}"
+        found = key(self.runs.connection(service), role, name, self.entity.code)
+        self._names[found] = name
+        return found
+
     @property
     def root(self) -> str:
         """The root object of the journey, as `namespace:value`."""
         return f"{self.namespace}:{self.opportunity}"
 
-    def in_hubspot(self) -> None:
-        """Let the deal live in HubSpot instead of Salesforce."""
-        self.namespace = v.HUBSPOT_DEAL
-        self.opportunity = f"{HUBSPOT_PORTAL}/9{self.label}"
-
     def orphaned(self) -> None:
         """Let the journey start at its project."""
-        self.namespace = v.CERTINIA_PROJECT
+        self.namespace = self.runs.project
         self.opportunity = self.project
 
     def after(self, moment: datetime, low: float, high: float) -> datetime:
@@ -127,6 +146,8 @@ class Deal:
         trace: str | None = None,
         journeys: tuple[str, ...] | None = None,
         baggage: Mapping[str, str] | None = None,
+        onward: tuple[str, ...] = (),
+        payload: Mapping[str, Any] | None = None,
         drawn: bool = True,
         **more: Any,
     ) -> PlannedEvent:
@@ -146,8 +167,11 @@ class Deal:
         if "middleware" in (*via, service):
             run = digest.hex()[:12]
             facts |= {"run_id": run, "run_url": f"https://ipaas.example.com/runs/{run}"}
+        told = BusinessEvent(event=event, time=at, keys=keys, **{**facts, **more})
+        connection = self.runs.connection(service)
+        ids = ids_of(connection, keys, self._names)
         planned = PlannedEvent(
-            event=BusinessEvent(event=event, time=at, keys=keys, **{**facts, **more}),
+            event=told,
             journeys=(self.root,) if journeys is None else journeys,
             service=service,
             via=via,
@@ -155,18 +179,29 @@ class Deal:
             seconds=self.rng.uniform(0.05, 4.0) if drawn else 1.0,
             sent=at,
             baggage=baggage or {},
+            onward=onward,
+            payload=json.dumps(payload, ensure_ascii=False) if payload else "",
+            connection=connection if says(connection, told, ids) else "",
+            ids=ids,
         )
         self.events.append(planned)
         return planned
 
     def closed_won(self, at: datetime, **more: Any) -> datetime:
-        """The opportunity is won in the CRM."""
-        attributes = {"billable": "true", "stage": "Closed Won", **more.pop("attributes", {})}
+        """The opportunity is won in the CRM. HubSpot says no amount; the middleware reads the deal for it."""
+        attributes = {
+            "billable": str(self.billable).lower(),
+            "stage": "Closed Won",
+            **more.pop("attributes", {}),
+        }
         keys = {self.namespace: self.opportunity, **more.pop("keys", {})}
-        self.say(
-            "crm", v.OPPORTUNITY_CLOSED_WON, at, keys,
-            trace=f"{self.label}/won", amount=self.amount, attributes=attributes, **more,
-        )  # fmt: skip
+        facts: dict[str, Any] = {"amount": self.amount, "attributes": attributes, **more}
+        self.say("crm", v.OPPORTUNITY_CLOSED_WON, at, keys, trace=f"{self.label}/won", **facts)
+        if self.namespace == v.HUBSPOT_DEAL:
+            self.say(
+                "middleware", v.OPPORTUNITY_CLOSED_WON, at + timedelta(seconds=2), keys,
+                via=("crm",), trace=f"{self.label}/won", drawn=False, **facts,
+            )  # fmt: skip
         return at
 
     def lost(self, at: datetime) -> datetime:
@@ -175,12 +210,17 @@ class Deal:
         return at
 
     def project_created(self, at: datetime, **more: Any) -> datetime:
-        """The middleware has the PSA create the project."""
-        keys = {self.namespace: self.opportunity, v.CERTINIA_PROJECT: self.project, **more.pop("keys", {})}
+        """The middleware has the PSA create the project, and the PSA says that it has."""
+        self.say(
+            "middleware", PROJECT_REQUESTED, at - timedelta(seconds=3), {self.namespace: self.opportunity},
+            via=("crm",), trace=f"{self.label}/won", onward=("psa",), drawn=False,
+            baggage={self.namespace: self.opportunity},
+        )  # fmt: skip
+        keys = {self.namespace: self.opportunity, self.runs.project: self.project, **more.pop("keys", {})}
         self.say(
             "psa", v.PROJECT_CREATED, at, keys,
-            via=("middleware",), trace=f"{self.label}/won", attributes={"billing_schedule": "monthly"},
-            baggage={self.namespace: self.opportunity}, **more,
+            via=("middleware",), trace=f"{self.label}/won",
+            attributes={"billing_schedule": "monthly", "billable": str(self.billable).lower()}, **more,
         )  # fmt: skip
         self._set_up(at)
         return at
@@ -197,20 +237,29 @@ class Deal:
             "project_manager": f"pm-{lot[1] % 7 + 1}",
         }
         at = created + timedelta(hours=1 + lot[2] % 40)
-        self.say("psa", v.PROJECT_UPDATED, at, {v.CERTINIA_PROJECT: self.project}, drawn=False,
+        self.say("psa", v.PROJECT_UPDATED, at, {self.runs.project: self.project}, drawn=False,
                  attributes=ready)  # fmt: skip
 
-    def project_failed(self, at: datetime, cause: Cause) -> datetime:
-        """The PSA refuses the project; there is no project key yet."""
+    def project_failed(self, at: datetime, cause: Cause, *, kept: bool = False) -> datetime:
+        """The PSA refuses the project, which has no key yet. `kept`: the middleware stores what it sent."""
+        payload = {
+            "flow": "opportunity-to-project",
+            "source": self.opportunity,
+            "customer": {"name": "" if cause.code == NAMELESS.code else self.customer},
+            "entity": self.entity.code,
+            "serviceLine": self.service_line,
+            "amount": str(self.amount),
+        }
         self.say(
             "psa", v.PROJECT_CREATED, at, {self.namespace: self.opportunity},
-            via=("middleware",), trace=f"{self.label}/won", **_failed(cause),
+            via=("crm", "middleware"), trace=f"{self.label}/won", amount=self.amount,
+            payload=payload if kept else None, **_failed(cause),
         )  # fmt: skip
         return at
 
     def time_approved(self, at: datetime, hours: int = 40) -> datetime:
         """One more timecard is approved."""
-        card = f"{SALESFORCE_ORG}/a3T{self.label}{len(self.timecards) + 1}"
+        card = self.record("psa", "timecard", str(len(self.timecards) + 1))
         self.timecards.append(card)
         self._card(v.TIME_APPROVED, at, card, hours)
         return at
@@ -222,40 +271,58 @@ class Deal:
         return again
 
     def _card(self, event: str, at: datetime, card: str, hours: int) -> None:
-        keys = {v.CERTINIA_PROJECT: self.project, v.CERTINIA_TIMECARD: card}
+        keys = {self.runs.project: self.project, self.runs.timecard: card}
         worth = Decimal(hours * _HOURLY_RATE)
         self.say(
             "psa", event, at, keys,
-            subject=v.CERTINIA_TIMECARD, amount=worth, attributes={"hours": hours},
+            subject=self.runs.timecard, amount=worth, attributes={"hours": hours},
         )  # fmt: skip
 
     def billing_released(self, at: datetime, amount: Decimal | None = None) -> datetime:
         """The timecards that are not billed yet go into a billing event."""
-        billing = f"{SALESFORCE_ORG}/a3B{self.label}{len(self.billings) + 1}"
+        billing = self.next_billing()
         self.billings.append(billing)
-        keys: dict[str, Any] = {v.CERTINIA_PROJECT: self.project, v.CERTINIA_BILLING_EVENT: billing}
+        keys: dict[str, Any] = {self.runs.project: self.project, self.runs.billing: billing}
         if self.timecards:
-            keys[v.CERTINIA_TIMECARD] = tuple(self.timecards)
+            keys[self.runs.timecard] = tuple(self.timecards)
         self.say(
             "psa", v.BILLING_RELEASED, at, keys,
-            subject=v.CERTINIA_BILLING_EVENT, amount=amount or self.amount, trace=f"{billing}/bill",
+            subject=self.runs.billing, amount=amount or self.amount, trace=f"{billing}/bill",
         )  # fmt: skip
         return at
 
+    def next_billing(self) -> str:
+        """The key of what is released next."""
+        role = "billing" if self.runs.billing == v.CERTINIA_BILLING_EVENT else "invoice"
+        return self.record("psa", role, f"B{len(self.billings) + 1}")
+
     def next_invoice(self) -> str:
         """The number under which the middleware will post the next invoice."""
-        number = f"{NETSUITE_ACCOUNT}/INV-{self.label}-{len(self.invoices) + 1}"
+        number = self.record("erp", "invoice", f"I{len(self.invoices) + 1}")
         self.invoices.append(number)
         return number
 
     def invoice_posted(self, at: datetime, invoice: str, amount: Decimal | None = None) -> datetime:
         """The ERP posts the invoice for the last billing event."""
+        self._asked(INVOICE_REQUESTED, at)
         self._invoice(v.INVOICE_POSTED, at, invoice, amount=amount or self.amount, accounting_date=at.date())
         return at
 
-    def invoice_failed(self, at: datetime, invoice: str, cause: Cause) -> datetime:
-        """The ERP refuses to post the invoice."""
-        self._invoice(v.INVOICE_POSTED, at, invoice, amount=self.amount, **_failed(cause))
+    def invoice_failed(self, at: datetime, invoice: str, cause: Cause, *, kept: bool = False) -> datetime:
+        """The ERP refuses to post the invoice. `kept`: the middleware stores what it sent."""
+        payload = {
+            "flow": "billing-to-invoice",
+            "source": self.billings[-1],
+            "externalId": invoice.rpartition("/")[2],
+            "customer": {"name": self.customer},
+            "entity": self.entity.code,
+            "amount": str(self.amount),
+            "currency": self.entity.currency,
+        }
+        stored = payload if kept else None
+        self._invoice(
+            v.INVOICE_POSTED, at, invoice, amount=self.amount, payload=stored, **_failed(cause)
+        )  # fmt: skip
         return at
 
     def invoice_credited(self, at: datetime, invoice: str) -> datetime:
@@ -263,26 +330,49 @@ class Deal:
         self._invoice(v.INVOICE_CREDITED, at, invoice, amount=self.amount, accounting_date=at.date())
         return at
 
+    def _asked(self, event: str, at: datetime) -> None:
+        """The middleware asks the ERP for something."""
+        self.say(
+            "middleware", event, at - timedelta(seconds=3), {self.runs.billing: tuple(self.billings)},
+            trace=f"{self.billings[-1]}/bill", onward=("erp",), drawn=False,
+        )  # fmt: skip
+
     def _invoice(self, event: str, at: datetime, invoice: str, **more: Any) -> None:
-        keys = {v.CERTINIA_BILLING_EVENT: tuple(self.billings), v.NETSUITE_INVOICE: invoice}
+        keys = {self.runs.billing: tuple(self.billings), self.runs.invoice: invoice}
         self.say(
             "erp", event, at, keys,
-            via=("middleware",), subject=v.NETSUITE_INVOICE, trace=f"{self.billings[-1]}/bill", **more,
+            via=("middleware",), subject=self.runs.invoice, trace=f"{self.billings[-1]}/bill", **more,
         )  # fmt: skip
 
     def paid(self, at: datetime, invoice: str, **more: Any) -> datetime:
-        """The customer's payment is applied to the invoice."""
-        payment = f"{NETSUITE_ACCOUNT}/PAY-{invoice.rpartition('INV-')[2]}"
-        keys = {v.NETSUITE_INVOICE: invoice, v.NETSUITE_PAYMENT: payment}
+        """The customer's payment is applied to the invoice; Oracle does not say by which receipt."""
+        keys = {self.runs.invoice: invoice}
+        if self.runs.payment != v.ORACLE_RECEIPT:
+            keys[self.runs.payment] = self._payment(f"P{len(self.invoices)}")
         more.setdefault("amount", self.amount)
-        self.say("erp", v.PAYMENT_APPLIED, at, keys, subject=v.NETSUITE_PAYMENT, precision="day", **more)
+        subject = next(reversed(keys))
+        self.say("erp", v.PAYMENT_APPLIED, at, keys, subject=subject, precision="day", **more)
         return at
+
+    def _payment(self, suffix: str) -> str:
+        if self.runs.payment == v.SAP_PAYMENT:  # SAP tells no payments: the bank's file does
+            return f"SG1CLNT100/{self.label}{suffix}"
+        return self.record("erp", "payment", suffix)
 
     def cancelled(self, at: datetime) -> datetime:
         """The project is cancelled."""
-        keys = {v.CERTINIA_PROJECT: self.project}
-        self.say("psa", v.PROJECT_CANCELLED, at, keys, subject=v.CERTINIA_PROJECT)
+        keys = {self.runs.project: self.project}
+        self.say("psa", v.PROJECT_CANCELLED, at, keys, subject=self.runs.project)
         return at
+
+    @contextmanager
+    def once_mended(self) -> Iterator[None]:
+        """What is told inside happens only when the failure told last is done again."""
+        until = len(self.events)
+        yield
+        after = tuple(self.events[until:])
+        del self.events[until:]
+        self.events[-1] = replace(self.events[-1], mended=after)
 
 
 def _failed(cause: Cause) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import logging
 import random
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rich.progress import Progress
 
 from throughline.dashboards.demo.deal import PlannedEvent
+from throughline.dashboards.demo.estate import Estate
 from throughline.dashboards.demo.scenario import Plan, live_stories, moved
 from throughline.dashboards.demo.services import Firm
 from throughline.probes.errors import DemoError
@@ -40,19 +43,20 @@ class Sent:
     seconds: float
 
 
-def send_history(endpoint: str, plan: Plan, progress: Progress | None = None) -> Sent:
+def send_history(endpoint: str, plan: Plan, estate: Estate, progress: Progress | None = None) -> Sent:
     """Send the past of the plan, in its order of sending; blocks until all of it is acknowledged.
 
     Args:
         endpoint: base URL of OTLP/HTTP, as `http://127.0.0.1:4318`.
         plan: from `scenario.plan`.
+        estate: the platforms' secrets and the middleware, which hears of each failure.
         progress: gets a task of its own.
 
     Raises:
         DemoError: nothing listens, or a request was refused.
     """
     began = time.monotonic()
-    firm = Firm(endpoint)
+    firm = Firm(endpoint, estate, f"history {plan.seed} {plan.now}")
     task = progress.add_task("Sending history", total=len(plan.events)) if progress else None
     try:
         for number, planned in enumerate(plan.events, 1):
@@ -67,22 +71,23 @@ def send_history(endpoint: str, plan: Plan, progress: Progress | None = None) ->
     return Sent(len(plan.events), time.monotonic() - began)
 
 
-def run_live(endpoint: str, seed: int, stop: threading.Event, plan: Plan | None = None) -> int:
+def run_live(endpoint: str, plan: Plan, estate: Estate, stop: threading.Event) -> int:
     """Let new deals happen, and those of the plan go on, until `stop` is set; returns the events sent.
 
     Time is compressed: steps that take days follow each other in seconds, each happening when it is sent.
 
     Args:
         endpoint: base URL of OTLP/HTTP.
-        seed: of every choice.
+        plan: the history that was sent; its upcoming events are told, one by one, and its seed goes on.
+        estate: as for the history.
         stop: ends it within a second (longer while a request is on its way).
-        plan: the history that was sent; its upcoming events are told, one by one.
 
     Raises:
         DemoError: nothing listens at the start.  Later, refused requests are logged.
     """
-    firm = Firm(endpoint)
-    present = _Present(seed, plan, time.monotonic(), label=f"L{int(time.time())}x")
+    label = _base36(int(time.time()))[-5:] + "x"
+    firm = Firm(endpoint, estate, f"live {label}")
+    present = _Present(plan, time.monotonic(), label=label)
     complained = 0
     try:
         while not stop.wait(present.wait_seconds(time.monotonic())):
@@ -97,14 +102,35 @@ def run_live(endpoint: str, seed: int, stop: threading.Event, plan: Plan | None 
     return present.told
 
 
+@contextlib.contextmanager
+def doing_again(endpoint: str, estate: Estate) -> Iterator[None]:
+    """Inside the block what the middleware is asked to do again has its effects.
+
+    Raises:
+        DemoError: nothing listens at the start.
+    """
+    firm = Firm(endpoint, estate, f"again {time.time()}")
+
+    def play(planned: PlannedEvent, headers: Mapping[str, str]) -> None:
+        firm.deliver(planned, headers)
+        firm.flush()
+
+    estate.middleware.start(play)
+    try:
+        yield
+    finally:
+        estate.middleware.stop()
+        firm.close()
+
+
 class _Present:
     """What happens next, on a clock that is handed in."""
 
-    def __init__(self, seed: int, plan: Plan | None, clock: float, *, label: str) -> None:
+    def __init__(self, plan: Plan, clock: float, *, label: str) -> None:
         self.told = 0
-        self._rng = random.Random(f"{seed}/pace")
-        self._stories = live_stories(seed, label)
-        self._upcoming = iter(plan.upcoming if plan else ())
+        self._rng = random.Random(f"{plan.seed}/pace")
+        self._stories = live_stories(plan.seed, label)
+        self._upcoming = iter(plan.upcoming)
         self._queue: list[tuple[float, int, timedelta, PlannedEvent]] = []
         self._order = 0
         self._next_deal = clock
@@ -149,3 +175,11 @@ def _require_accepted(firm: Firm) -> None:
     failed = firm.flush()
     if failed:
         raise DemoError(f"{firm.endpoint} did not accept {failed} requests: see the log of the platform.")
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits

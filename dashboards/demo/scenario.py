@@ -6,7 +6,7 @@ Pure: the same seed and moment give the same plan, to the last identity.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -66,19 +66,25 @@ class Casting:
     status: Status | None = None
     """None: follows from the events."""
     entity: str | None = None
+    until_failure: bool = False
+    """The days count from its last failure, not from the deal."""
 
 
 CAST = (
     Casting("healthy", stories.healthy, 170, 7 * WEEKS, 0),
-    Casting("hubspot", stories.hubspot, 18, 7 * WEEKS, 0),
-    Casting("migrated", stories.migrated, 6, 7 * WEEKS, 10),
+    Casting("hubspot", stories.healthy, 18, 7 * WEEKS, 0, entity="UK01"),
+    Casting("migrated", stories.migrated, 6, 7 * WEEKS, 10, entity="DE01"),
     Casting("stuck", stories.stuck, 13, 12, 3, "stuck"),
     Casting("rejected", stories.rejected, 4, 9, 3, "stuck", "UK01"),
     Casting("split", stories.split, 5, 30, 2),
     Casting("late-invoice", stories.late_invoice, 9, 45, 28, "late"),
     Casting("late-payment", stories.late_payment, 8, 66, 60, "late"),
-    Casting("failing", stories.untaxed, 6, 1.2, 0.05, "stuck", "DE01"),
-    Casting("blocked", stories.untaxed, 5, 9, 3.5, "stuck", "DE01"),
+    Casting("failing", stories.untaxed, 6, 1.2, 0.05, "stuck", "DE01", until_failure=True),
+    Casting("blocked", stories.untaxed, 5, 9, 3.5, "stuck", "DE01", until_failure=True),
+    Casting("nameless", stories.nameless, 3, 6, 1, "stuck", "US01"),
+    Casting("expired", stories.expired, 8, 2, 0.3, "stuck", "US01", until_failure=True),
+    Casting("unknown-outcome", stories.unknown_outcome, 2, 3, 0.3, "stuck", "SG01", until_failure=True),
+    Casting("taken", stories.taken, 2, 4, 1, "stuck", "US02", until_failure=True),
     Casting("recovered", stories.recovered, 16, 50, 25),
     Casting("duplicated", stories.duplicated, 12, 50, 3),
     Casting("resent", stories.resent, 6, 50, 20),
@@ -89,7 +95,7 @@ CAST = (
     Casting("internal", stories.internal, 4, 40, 5, "absent"),
     Casting("orphan", stories.orphan, 5, 12, 1, "in_flight"),
     Casting("adopted", stories.adopted, 5, 50, 30),
-    Casting("placeholder", stories.placeholder, 6, 50, 5),
+    Casting("placeholder", stories.placeholder, 6, 50, 5, entity="DE01"),
 )
 SHARED_INVOICES = (3, 4, 5, 6)
 """Projects on each consolidated invoice."""
@@ -101,7 +107,7 @@ def plan(seed: int, now: datetime) -> Plan:
     """The history of the firm until `now` (aware), and what would come next."""
     rng = random.Random(seed)
     told: list[tuple[str, Status | None, list[Deal]]] = []
-    numbers = iter(range(100_000, 1_000_000))
+    numbers = iter(range(100, 100_000))
     for casting in CAST:
         for _ in range(casting.count):
             deal = _tell(casting, rng, now, f"{seed}x{next(numbers)}")
@@ -117,8 +123,12 @@ def plan(seed: int, now: datetime) -> Plan:
     everything = [event for _, _, deals in told for deal in deals for event in deal.events]
     past = [replace(event, sent=min(event.sent, now)) for event in everything if event.time <= now]
     future = [event for event in everything if event.time > now]
+    told_of: dict[str, list[PlannedEvent]] = defaultdict(list)
+    for event in past:
+        for root in dict.fromkeys(event.journeys):
+            told_of[root].append(event)
     journeys = {
-        deal.root: _expect(kind, status, deal.root, [e for e in past if deal.root in e.journeys])
+        deal.root: _expect(kind, status, deal.root, told_of[deal.root])
         for kind, status, deals in told
         for deal in deals
     }
@@ -152,14 +162,14 @@ def live_stories(seed: int, label: str) -> Iterator[tuple[str, list[PlannedEvent
 
 _LIVE = {
     "healthy": 50, "hubspot": 8, "stuck": 12, "failing": 8, "recovered": 12, "duplicated": 5, "credited": 5,
-    "lost": 4, "split": 4, "out-of-order": 3,
+    "lost": 4, "split": 4, "out-of-order": 3, "nameless": 3, "expired": 3,
 }  # fmt: skip
 """Weight of each story while live."""
 
 
 def _tell(casting: Casting, rng: random.Random, now: datetime, label: str) -> Deal:
     entity = _entity(casting.entity) or rng.choice(ENTITIES)
-    if casting.story is stories.untaxed:
+    if casting.until_failure:
         return _recent_failure(casting, rng, entity, now, label)
     deal = Deal(label, rng, entity=entity)
     won = now - timedelta(days=rng.uniform(casting.youngest, casting.oldest))
@@ -171,9 +181,9 @@ def _tell(casting: Casting, rng: random.Random, now: datetime, label: str) -> De
 
 
 def _recent_failure(casting: Casting, rng: random.Random, entity: Entity, now: datetime, label: str) -> Deal:
-    """An invoice last refused so many days ago: tell the story, then move it as a whole."""
+    """A deal whose invoice was last refused so many days ago: tell the story, then move it as a whole."""
     deal = Deal(label, rng, entity=entity)
-    stories.untaxed(deal, working(now - timedelta(days=20), entity, rng))
+    casting.story(deal, working(now - timedelta(days=20), entity, rng))
     last = now - timedelta(days=rng.uniform(casting.youngest, casting.oldest))
     shift = last - max(event.time for event in deal.events)
     deal.events = [moved(event, event.time + shift) for event in deal.events]

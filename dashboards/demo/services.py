@@ -1,4 +1,6 @@
-"""The simulated services: each with OpenTelemetry providers of its own, sending OTLP over HTTP.
+"""The middleware's services: each with OpenTelemetry providers of its own, sending OTLP over HTTP.
+
+What a platform can say itself goes to its webhooks (`webhooks.py`) when `flush` is called.
 
 The exporters are the stock ones; they are only watched, so that a demo whose platform is not there says so.
 """
@@ -9,12 +11,14 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import extract
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import (
     BatchLogRecordProcessor,
@@ -28,27 +32,37 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
 from throughline.dashboards.demo.catalog import SERVICES, Service
-from throughline.dashboards.demo.deal import PlannedEvent
-from throughline.probes import BaggageKeys, Probe, encode, with_keys
+from throughline.dashboards.demo.deal import INVOICE_REQUESTED, PROJECT_REQUESTED, PlannedEvent
+from throughline.dashboards.demo.webhooks import Webhooks
+from throughline.probes import BaggageKeys, Payloads, Probe, encode, with_keys
 from throughline.probes import vocabulary as v
 from throughline.probes.errors import DemoError
+
+if TYPE_CHECKING:
+    from throughline.dashboards.demo.estate import Estate
 
 TIMEOUT_SECONDS = 5.0
 _QUEUE = 20_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 STEPS: Mapping[tuple[str, str], str] = {
+    ("crm", PROJECT_REQUESTED): "Opportunity trigger: closed won",
     ("crm", v.OPPORTUNITY_CLOSED_WON): "Opportunity trigger: closed won",
-    ("crm", v.OPPORTUNITY_LOST): "Opportunity trigger: closed lost",
+    ("crm", v.PROJECT_CREATED): "Opportunity trigger: closed won",
+    ("middleware", PROJECT_REQUESTED): "flow opportunity-to-project",
+    ("middleware", v.OPPORTUNITY_CLOSED_WON): "flow opportunity-to-project: read the deal",
+    ("middleware", INVOICE_REQUESTED): "flow billing-to-invoice",
     ("middleware", v.PROJECT_CREATED): "flow opportunity-to-project",
     ("middleware", v.INVOICE_POSTED): "flow billing-to-invoice",
     ("middleware", v.INVOICE_CREDITED): "flow credit-note",
     ("middleware", ""): "job collect-billable-time",
-    ("psa", v.PROJECT_CREATED): "POST /services/apexrest/projects",
-    ("erp", v.INVOICE_POSTED): "POST /app/site/hosting/restlet.nl?script=invoice",
-    ("erp", v.INVOICE_CREDITED): "POST /app/site/hosting/restlet.nl?script=credit",
+    ("psa", v.PROJECT_CREATED): "POST /projects",
+    ("erp", v.INVOICE_POSTED): "POST /invoices",
+    ("erp", v.INVOICE_CREDITED): "POST /credit-notes",
 }
 """Span names by system and event; any other step is named like its event."""
+CALLS = {"psa": "POST /projects", "erp": "POST /invoices"}
+"""What the calls to platforms are named."""
 
 
 class _Spans(SpanExporter):
@@ -106,7 +120,12 @@ class _Station:
         self._loggers.add_log_record_processor(logs)
         self.tracer = self._tracers.get_tracer(service.name)
         self.probe = Probe(
-            self._tracers, self._loggers, owned=True, system=service.system, platform=service.platform
+            self._tracers,
+            self._loggers,
+            owned=True,
+            payloads=Payloads(),
+            system=service.system,
+            platform=service.platform,
         )
 
     def failed(self) -> int:
@@ -124,29 +143,46 @@ class _Station:
 class Firm:
     """All simulated services, and the traces between them."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, estate: Estate, label: str) -> None:
         """Make the services.
 
         Args:
             endpoint: base URL of OTLP/HTTP, as `http://127.0.0.1:4318`.
+            estate: the secrets of the platforms, and where runs of the middleware are shown.
+            label: of this run, for the platforms.
 
         Raises:
             DemoError: nothing listens there.
         """
         self.endpoint = endpoint.rstrip("/")
         _require_listener(self.endpoint)
+        self._estate = estate
+        self._webhooks = Webhooks(self.endpoint, estate.secrets, label)
+        self._untold: list[PlannedEvent] = []
         self._stations = {name: _Station(service, self.endpoint) for name, service in SERVICES.items()}
         self._traces: dict[str, SpanContext] = {}
+        self._lost = 0
         if not all(station.probe.logger.enabled() for station in self._stations.values()):
             raise DemoError("OTEL_SDK_DISABLED is set: unset it, the demo sends telemetry.", permanent=True)
 
-    def deliver(self, planned: PlannedEvent) -> None:
-        """Let the event happen: spans of the systems it passes, and in the innermost the business event."""
-        if planned.resent:
+    def deliver(self, planned: PlannedEvent, headers: Mapping[str, str] | None = None) -> None:
+        """Let the event happen: a platform's webhook, or spans of the systems it passes and in the innermost
+        the business event. `headers`: of the call that caused it, which both carry on.
+        """
+        if planned.mended:
+            self._estate.failed(planned)
+        if planned.connection and headers is None:
+            self._untold.append(planned)
+        elif planned.connection:
+            self._lost += self._webhooks.tell([planned], headers)
+        elif planned.resent:
             self._deliver_twice(planned)
-            return
+        else:
+            self._call(self._shown(planned), extract(headers) if headers else None)
+
+    def _call(self, planned: PlannedEvent, cause: Context | None) -> None:
         path = (*planned.via, planned.service)
-        passed = with_keys(planned.baggage, self._parent(planned.trace))
+        passed = with_keys(planned.baggage, self._parent(planned.trace) if cause is None else cause)
         spans: list[Span] = []
         for depth, system in enumerate(path):
             begun = planned.time - timedelta(seconds=planned.seconds * (1 - depth / (len(path) + 1)))
@@ -158,6 +194,7 @@ class Firm:
             passed = trace.set_span_in_context(span, passed)
             spans.append(span)
         self._speak(planned, spans[-1], passed)
+        self._go_on(planned, passed)
         for depth, span in enumerate(reversed(spans)):
             if planned.event.failed:
                 span.set_status(Status(StatusCode.ERROR, planned.event.exception_message))
@@ -168,12 +205,34 @@ class Firm:
         """Send what is buffered; returns how many requests were not accepted so far."""
         for station in self._stations.values():
             station.probe.flush()
-        return sum(station.failed() for station in self._stations.values())
+        failed = sum(station.failed() for station in self._stations.values())
+        if not failed:
+            told, self._untold = self._untold, []
+            self._lost += self._webhooks.tell(told)
+        return failed + self._lost
 
     def close(self) -> None:
         """Send the rest and stop."""
         for station in self._stations.values():
             station.close()
+        self._webhooks.close()
+
+    def _shown(self, planned: PlannedEvent) -> PlannedEvent:
+        """With the address at which this middleware shows the run."""
+        if not planned.event.run_id:
+            return planned
+        url = f"{self._estate.address}/runs/{planned.event.run_id}"
+        return replace(planned, event=replace(planned.event, run_url=url))
+
+    def _go_on(self, planned: PlannedEvent, passed: Context) -> None:
+        """The calls to platforms, which tell no spans themselves."""
+        for system in planned.onward:
+            name = CALLS[system]
+            begun = planned.time - timedelta(seconds=planned.seconds / 4)
+            span = self._stations[f"{system}"].tracer.start_span(
+                name, context=passed, kind=SpanKind.CLIENT, start_time=nanoseconds(begun)
+            )
+            span.end(end_time=nanoseconds(planned.time))
 
     def _parent(self, label: str) -> Context:
         known = self._traces.get(label)
@@ -186,7 +245,7 @@ class Firm:
         token = attach(context)
         try:
             for _ in range(planned.copies):
-                self._stations[planned.service].probe.emit(planned.event)
+                self._stations[planned.service].probe.emit(planned.event, payload=planned.payload or None)
         finally:
             detach(token)
 
@@ -195,7 +254,7 @@ class Firm:
         self.flush()
         for exporter in exporters:
             exporter.twice = True
-        self.deliver(replace(planned, resent=False))
+        self._call(self._shown(planned), None)
         self.flush()
         for exporter in exporters:
             exporter.twice = False

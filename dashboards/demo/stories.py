@@ -11,8 +11,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from throughline.dashboards.demo.catalog import ROW_LOCK, TAX_CODE, TEMPLATE, TIMEOUT
+from throughline.dashboards.demo.catalog import (
+    EXPIRED,
+    NAMELESS,
+    ROW_LOCK,
+    TAKEN,
+    TAX_CODE,
+    TEMPLATE,
+    TIMEOUT,
+    UNKNOWN_OUTCOME,
+    Cause,
+)
 from throughline.dashboards.demo.deal import Deal
+from throughline.dashboards.demo.systems import key
 from throughline.probes import vocabulary as v
 
 Story = Callable[[Deal, datetime], None]
@@ -61,19 +72,16 @@ def healthy(deal: Deal, won: datetime) -> None:
     finish(deal, begin(deal, won))
 
 
-def hubspot(deal: Deal, won: datetime) -> None:
-    """All goes well, in the CRM of the company bought last year."""
-    deal.in_hubspot()
-    healthy(deal, won)
-
-
 def migrated(deal: Deal, won: datetime) -> None:
     """The deal exists in both CRMs: one event names both, which makes them one object."""
-    deal.closed_won(won, keys={v.HUBSPOT_DEAL: f"8812345/9{deal.label}"})
-    deal.namespace, deal.opportunity = v.HUBSPOT_DEAL, f"8812345/9{deal.label}"
+    other = key("hubspot-uk01", "opportunity", deal.label, deal.entity.code)
+    ours = deal.namespace, deal.opportunity
+    deal.closed_won(won, keys={v.HUBSPOT_DEAL: other})
+    known = len(deal.events)
+    deal.namespace, deal.opportunity = v.HUBSPOT_DEAL, other
     created = deal.project_created(won + timedelta(minutes=deal.rng.uniform(4, 90)))
-    deal.namespace, deal.opportunity = v.SALESFORCE_OPPORTUNITY, f"00D5e000000demo/006{deal.label}"
-    deal.events[1:] = [replace(one, journeys=(deal.root,)) for one in deal.events[1:]]
+    deal.namespace, deal.opportunity = ours
+    deal.events[known:] = [replace(one, journeys=(deal.root,)) for one in deal.events[known:]]
     finish(deal, created)
 
 
@@ -87,14 +95,24 @@ def rejected(deal: Deal, won: datetime) -> None:
     deal.closed_won(won)
     moment = won
     for _ in range(deal.rng.randint(2, 4)):
-        moment = deal.project_failed(moment + timedelta(minutes=deal.rng.uniform(5, 40)), TEMPLATE)
+        moment = deal.project_failed(moment + timedelta(minutes=deal.rng.uniform(5, 40)), TEMPLATE, kept=True)
+    with deal.once_mended():
+        finish(deal, deal.project_created(moment + timedelta(minutes=5)))
+
+
+def nameless(deal: Deal, won: datetime) -> None:
+    """Somebody won a deal for a customer without a name, and the PSA takes no project for it."""
+    deal.closed_won(won)
+    failed = deal.project_failed(won + timedelta(minutes=deal.rng.uniform(2, 9)), NAMELESS, kept=True)
+    with deal.once_mended():
+        finish(deal, deal.project_created(failed + timedelta(minutes=5)))
 
 
 def split(deal: Deal, won: datetime) -> None:
     """Somebody clicked twice: two projects for one deal, which a check finds."""
     created = begin(deal, won)
     first = deal.project
-    deal.project = f"{first}B"
+    deal.project = deal.record("psa", "project", "B")
     deal.project_created(created + timedelta(minutes=3))
     deal.project = first
     finish(deal, created)
@@ -112,11 +130,36 @@ def late_payment(deal: Deal, won: datetime) -> None:
 
 def untaxed(deal: Deal, won: datetime) -> None:
     """The ERP refuses the invoice for want of a tax code; several deals of one entity share the cause."""
+    _refused(deal, won, TAX_CODE, times=deal.rng.randint(1, 3), kept=True)
+
+
+def expired(deal: Deal, won: datetime) -> None:
+    """For a night the middleware had no valid token; nothing is wrong with what it sent."""
+    _refused(deal, won, EXPIRED)
+
+
+def unknown_outcome(deal: Deal, won: datetime) -> None:
+    """The ERP did not answer in time."""
+    _refused(deal, won, UNKNOWN_OUTCOME)
+
+
+def taken(deal: Deal, won: datetime) -> None:
+    """Somebody made a draft of the invoice by hand, with the number that the middleware would give it."""
+    _refused(deal, won, TAKEN, kept=True)
+
+
+def _refused(deal: Deal, won: datetime, cause: Cause, *, times: int = 1, kept: bool = False) -> None:
+    """The ERP does not post the invoice, until somebody sees to it; then the customer pays."""
     approved = work(deal, begin(deal, won))
     moment = deal.billing_released(approved + timedelta(minutes=30))
     invoice = deal.next_invoice()
-    for _ in range(deal.rng.randint(1, 3)):
-        moment = deal.invoice_failed(moment + timedelta(minutes=deal.rng.uniform(10, 90)), invoice, TAX_CODE)
+    for _ in range(times):
+        moment = deal.invoice_failed(
+            moment + timedelta(minutes=deal.rng.uniform(10, 90)), invoice, cause, kept=kept
+        )
+    with deal.once_mended():
+        posted = deal.invoice_posted(moment + timedelta(minutes=5), invoice)
+        deal.paid(deal.after(posted, 5 * 24, 24 * 24), invoice)
 
 
 def recovered(deal: Deal, won: datetime) -> None:
@@ -182,7 +225,8 @@ def cancelled(deal: Deal, won: datetime) -> None:
 
 def internal(deal: Deal, won: datetime) -> None:
     """Not billable: the process leaves it out."""
-    deal.closed_won(won, attributes={"billable": "false"})
+    deal.billable = False
+    deal.closed_won(won)
     deal.project_created(won + timedelta(minutes=30))
 
 
@@ -190,7 +234,7 @@ def orphan(deal: Deal, won: datetime) -> None:
     """Somebody made the project by hand, without an opportunity."""
     deal.orphaned()
     deal.say(
-        "psa", v.PROJECT_CREATED, won, {v.CERTINIA_PROJECT: deal.project},
+        "psa", v.PROJECT_CREATED, won, {deal.runs.project: deal.project},
         attributes={"billing_schedule": "monthly", "created_by": "hand"},
     )  # fmt: skip
 
@@ -198,7 +242,7 @@ def orphan(deal: Deal, won: datetime) -> None:
 def adopted(deal: Deal, won: datetime) -> None:
     """A project made by hand, linked to its opportunity afterwards: the orphan is absorbed."""
     deal.say(
-        "psa", v.PROJECT_CREATED, won + timedelta(minutes=15), {v.CERTINIA_PROJECT: deal.project},
+        "psa", v.PROJECT_CREATED, won + timedelta(minutes=15), {deal.runs.project: deal.project},
         attributes={"billing_schedule": "monthly", "created_by": "hand"},
     )  # fmt: skip
     approved = work(deal, won)
@@ -206,7 +250,7 @@ def adopted(deal: Deal, won: datetime) -> None:
     deal.events[-1] = replace(deal.events[-1], sent=approved + timedelta(minutes=10))
     deal.say(
         "psa", "project.linked", approved + timedelta(minutes=30),
-        {deal.namespace: deal.opportunity, v.CERTINIA_PROJECT: deal.project},
+        {deal.namespace: deal.opportunity, deal.runs.project: deal.project},
     )  # fmt: skip
     posted, invoice = bill(deal, approved)
     deal.paid(deal.after(posted, 5 * 24, 24 * 24), invoice)
@@ -233,12 +277,12 @@ def consolidated(deals: list[Deal], won: datetime) -> None:
     roots = tuple(deal.root for deal in deals)
     total = sum((deal.amount for deal in deals), Decimal(0))
     keys: dict[str, Any] = {
-        v.CERTINIA_BILLING_EVENT: tuple(deal.billings[-1] for deal in deals),
-        v.NETSUITE_INVOICE: invoice,
+        first.runs.billing: tuple(deal.billings[-1] for deal in deals),
+        first.runs.invoice: invoice,
     }
     first.say(
         "erp", v.INVOICE_POSTED, posted, keys,
-        via=("middleware",), journeys=roots, subject=v.NETSUITE_INVOICE, amount=total,
+        via=("middleware",), journeys=roots, subject=first.runs.invoice, amount=total,
         accounting_date=posted.date(),
     )  # fmt: skip
     first.paid(first.after(posted, 4 * 24, 20 * 24), invoice, amount=total, journeys=roots)
@@ -250,8 +294,8 @@ def batched(deals: list[Deal], won: datetime) -> None:
     for deal in deals:
         _two_billings(deal, night)
     keys = {
-        v.CERTINIA_TIMECARD: tuple(card for deal in deals for card in deal.timecards),
-        v.CERTINIA_BILLING_EVENT: tuple(billing for deal in deals for billing in deal.billings),
+        deals[0].runs.timecard: tuple(card for deal in deals for card in deal.timecards),
+        deals[0].runs.billing: tuple(billing for deal in deals for billing in deal.billings),
     }
     deals[0].say("middleware", "", night + timedelta(minutes=30), keys, via=("middleware",), journeys=())
     for deal in deals:
@@ -271,21 +315,21 @@ def _work_together(deals: list[Deal], won: datetime) -> datetime:
 
 def _two_billings(deal: Deal, at: datetime) -> None:
     """One event releases two billing events and says by explicit links which timecard is in which."""
-    deal.billings = [f"00D5e000000demo/a3B{deal.label}{number}" for number in (1, 2)]
+    deal.billings += [deal.next_billing()]
+    deal.billings += [deal.next_billing()]
     first, *others = deal.timecards
     bills = {first: deal.billings[0]} | dict.fromkeys(others, deal.billings[1])
     pairs = (
-        (f"{v.CERTINIA_TIMECARD}:{card}", f"{v.CERTINIA_BILLING_EVENT}:{billing}")
-        for card, billing in bills.items()
+        (f"{deal.runs.timecard}:{card}", f"{deal.runs.billing}:{billing}") for card, billing in bills.items()
     )
     deal.say(
         "psa", v.BILLING_RELEASED, at,
         {
-            v.CERTINIA_PROJECT: deal.project,
-            v.CERTINIA_TIMECARD: tuple(deal.timecards),
-            v.CERTINIA_BILLING_EVENT: tuple(deal.billings),
+            deal.runs.project: deal.project,
+            deal.runs.timecard: tuple(deal.timecards),
+            deal.runs.billing: tuple(deal.billings),
         },
-        subject=v.CERTINIA_BILLING_EVENT,
+        subject=deal.runs.billing,
         amount=deal.amount,
         links=tuple(pairs),
     )  # fmt: skip

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from throughline.correlator.replay.facts import FactsReader
 from throughline.dashboards import theme
 from throughline.dashboards.pages import parts
 
@@ -105,9 +104,3 @@ def history(found: Sequence[Transition]) -> parts.Html:
         ],
         whole=[0, 2],
     )
-
-
-def payload_of(session: Session, exception: str) -> str:
-    """The payload that is stored with an exception's failed event, or an empty text."""
-    reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
-    return next((one.failure.payload for one in reader.by_id([exception])), "")

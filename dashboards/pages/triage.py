@@ -19,6 +19,9 @@ from throughline.dashboards.triage import Advice, Triage, TriageFilter
 from throughline.dashboards.waiting import BASIS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from throughline.correlator.replay.facts import Facts
     from throughline.dashboards.reader import Row
     from throughline.dashboards.session import Session
 
@@ -68,7 +71,7 @@ def _list(queue: _Queue) -> None:
             ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
             [_row(session, row, known.get(row["latest"])) for row in rows],
             numeric=[3],
-            whole=[0, 2, 4],
+            whole=[0, 2, 4, 6],
         )
     )
     _waiting(session)
@@ -156,7 +159,7 @@ def _row(session: Session, row: Row, known: Advice | None) -> list[str]:
         parts.link(row["code"] or row["class"] or "unknown", address_of)
         + parts.soft(f"{row['class']} · {session.title(row['process'])}"),
         parts.text(triage.sentence(row, session.now)[:240]),
-        parts.link(many, address_of, strong=False) + parts.pill(_SEVERITIES[row["weight"]], colour),
+        parts.link(many, address_of, strong=False) + " " + parts.pill(_SEVERITIES[row["weight"]], colour),
         money_of(row),
         parts.text(parts.ago(row["since"], session.now)),
         parts.text(", ".join(row["owners"]) or "nobody's") + parts.soft(", ".join(row["assignees"])),
@@ -228,14 +231,17 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
     if named:
         every = parts.link(f"all {len(rows):,} of this cause", parts.href("/triage", fingerprint=fingerprint))
         st.html(f"<p>{len(named):,} chosen by the address; {every}.</p>")
-    chosen = _choose(named or rows) or named
+    facts = triage_acts.facts_of(session, (named or rows)[:_LISTED])
+    chosen = _choose(session, named or rows, facts) or named
     if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
-        triage_acts.draw(session, fingerprint, chosen, len(rows), known.suggestion)
+        triage_acts.draw(session, fingerprint, (chosen, rows), facts, known.suggestion)
 
 
-def _choose(rows: list[Row]) -> list[Row]:
-    """The exceptions as a table with a choice; nothing chosen means all."""
+def _choose(session: Session, rows: list[Row], facts: Mapping[str, Facts]) -> list[Row]:
+    """The exceptions as a table with a choice; nothing chosen means all. Records open in their own system."""
     shown = rows[:_LISTED]
+    names = {row["id"]: facts[row["id"]].subject_name for row in shown if row["id"] in facts}
+    records = session.deps.connections().records(session.principal.tenant, sorted(set(names.values())))
     more = f"the first {_LISTED} of {len(rows):,}" if len(rows) > _LISTED else f"{len(rows):,}"
     st.html(parts.heading("Exceptions", f"{more}; choose some, or act on all"))
     event = st.dataframe(
@@ -251,10 +257,14 @@ def _choose(rows: list[Row]) -> list[Row]:
                 "Owner": row["owner"],
                 "Assignee": row["assignee"],
                 "Journey": parts.href("/journey", id=row["journeys"][0]) if row["journeys"] else None,
+                "Record": records.get(names.get(row["id"], "")),
             }
             for row in shown
         ],
-        column_config={"Journey": st.column_config.LinkColumn("Journey", display_text="open")},
+        column_config={
+            "Journey": st.column_config.LinkColumn("Journey", display_text="open"),
+            "Record": st.column_config.LinkColumn("In its system", display_text="open"),
+        },
         hide_index=True,
         key="exceptions",
         on_select="rerun",

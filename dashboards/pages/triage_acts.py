@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from throughline.correlator.replay.facts import FactsReader
 from throughline.correlator.replay.planning import Asked, Plan, Planner, Refused
+from throughline.correlator.replay.preflight import Situation, preflight
 from throughline.dashboards.exception_desk import RESOLUTIONS, Desk, NotAsSeen
 from throughline.dashboards.pages import parts, replay_parts
 from throughline.dashboards.reader import Reader
 from throughline.dashboards.triage import Triage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.suggesting import Suggestion
+    from throughline.correlator.replay.targets import Target
     from throughline.dashboards.reader import Row
     from throughline.dashboards.session import Session
 
@@ -33,29 +39,66 @@ _KINDS = {
 _WITHOUT_CALL = ("fix_at_source", "dismiss")
 
 
-def draw(session: Session, fingerprint: str, chosen: list[Row], total: int, suggested: Suggestion) -> None:
-    """Draw both: doing it again, and deciding whose it is."""
-    what = f"{len(chosen):,} chosen" if chosen else f"all {total:,}"
+def facts_of(session: Session, rows: Sequence[Row]) -> dict[str, Facts]:
+    """What is known of exceptions, by id."""
+    reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
+    return {one.id: one for one in reader.by_id([row["id"] for row in rows])}
+
+
+def draw(
+    session: Session,
+    fingerprint: str,
+    listed: tuple[list[Row], list[Row]],
+    facts: Mapping[str, Facts],
+    suggested: Suggestion,
+) -> None:
+    """Draw both: doing it again, and deciding whose it is. `listed`: those chosen, and all."""
+    chosen, rows = listed
+    what = f"{len(chosen):,} chosen" if chosen else f"all {len(rows):,}"
     again, whose = st.tabs([f"Do it again ({what})", f"Whose, when, why ({what})"])
     with again:
-        _replay(session, fingerprint, chosen, total, suggested)
+        about = [facts[row["id"]] for row in chosen or rows if row["id"] in facts]
+        _replay(session, fingerprint, chosen, about, suggested)
     with whose:
         _handle(session, fingerprint, chosen)
 
 
-def _replay(session: Session, fingerprint: str, chosen: list[Row], total: int, suggested: Suggestion) -> None:
-    targets = session.deps.replay_rules().targets.targets
-    possible = {kind for target in targets for kind in target.kinds} | set(_WITHOUT_CALL)
+def able(session: Session, facts: Sequence[Facts]) -> dict[str, list[Target]]:
+    """What can be done about the exceptions, and where: what no target does, or what lacks all that it needs
+    (a stored payload, a run id), is not offered.
+    """
+    found: dict[str, list[Target]] = {kind: [] for kind in _WITHOUT_CALL}
+    for target in session.deps.replay_rules().targets.targets:
+        for kind in target.kinds:
+            if kind == "repair" and len(facts) != 1:
+                continue
+            if any(_offered(one, kind, target, session) for one in facts):
+                found.setdefault(kind, []).append(target)
+    return {kind: found[kind] for kind in _KINDS if kind in found}
+
+
+def _offered(facts: Facts, kind: str, target: Target, session: Session) -> bool:
+    payload = "to be written" if kind == "repair" else facts.failure.payload
+    checks = preflight(facts, Situation(kind=kind, target=target, payload=payload, now=session.now))
+    return not any(one.result == "red" for one in checks if one.check in {"target", "payload"})
+
+
+def _replay(
+    session: Session, fingerprint: str, chosen: list[Row], facts: Sequence[Facts], suggested: Suggestion
+) -> None:
+    offered = able(session, facts)
     left, right = st.columns(2)
-    kinds = [
-        kind for kind in _KINDS if kind in possible and (kind != "repair" or len(chosen) == 1 or total == 1)
-    ]
+    kinds = list(offered)
     first = kinds.index(suggested.kind) if suggested.kind in kinds else 0
     kind = left.selectbox("What", kinds, first, format_func=lambda one: _KINDS[one], key="replay_kind")
-    able = [target.id for target in targets if kind in target.kinds]
-    place = able.index(suggested.target) if suggested.target in able else 0
-    target = right.selectbox("Where", able, place, key="replay_target") if kind not in _WITHOUT_CALL else ""
-    payload = _payload(session, chosen, fingerprint) if kind == "repair" else ""
+    titles = {target.id: target.title or target.id for target in offered[kind]}
+    target = ""
+    if titles:
+        place = list(titles).index(suggested.target) if suggested.target in titles else 0
+        target = right.selectbox(
+            "Where", list(titles), place, format_func=lambda one: titles[one], key="replay_target"
+        )
+    payload = _payload(facts[0]) if kind == "repair" else ""
     expected = (
         st.text_input("What is to change in the source", key="replay_expected")
         if kind == "fix_at_source"
@@ -67,7 +110,7 @@ def _replay(session: Session, fingerprint: str, chosen: list[Row], total: int, s
         reason=reason.strip(),
         exceptions=tuple(row["id"] for row in chosen),
         fingerprint="" if chosen else fingerprint,
-        target=target or "",
+        target=target,
         payload=payload,
         expected=expected.strip(),
     )
@@ -96,12 +139,12 @@ def _tried(session: Session, asked: Asked, *, dry_run: bool, then: Callable[[Pla
     then(plan)
 
 
-def _payload(session: Session, chosen: list[Row], fingerprint: str) -> str:
-    """The stored payload, to edit."""
-    reader = Reader(session.deps.store, session.principal.tenant, session.now)
-    one = (chosen or Triage(reader).of_cause(fingerprint, limit=1))[0]
-    stored = replay_parts.payload_of(session, one["id"])
-    return st.text_area("Payload to send", stored, height=220, key=f"payload_{one['id']}")
+def _payload(facts: Facts) -> str:
+    """The stored payload, laid out to edit."""
+    stored = facts.failure.payload
+    with contextlib.suppress(ValueError):
+        stored = json.dumps(json.loads(stored), indent=2, ensure_ascii=False)
+    return st.text_area("Payload to send", stored, height=260, key=f"payload_{facts.id}")
 
 
 def _handle(session: Session, fingerprint: str, chosen: list[Row]) -> None:

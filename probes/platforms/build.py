@@ -162,7 +162,8 @@ def _put(
 ) -> None:
     here, _, template = (part.strip() for part in here.partition("="))
     if template:
-        value = template.replace("{}", shape.said(value))
+        filled = [template.replace("{}", one) for one in shape.texts(value)] or [template.replace("{}", "")]
+        value = filled[0] if len(filled) == 1 else filled
     if here.startswith(KEY_PREFIX):
         keys.add(here.removeprefix(KEY_PREFIX), value, whole=bool(template))
     elif here == "business.event":

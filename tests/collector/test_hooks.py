@@ -78,6 +78,13 @@ def test_what_a_platform_says_is_spooled_before_it_is_answered(edge: Edge) -> No
     assert (said["business.platform"], said["business.connection"]) == ("hubspot", "eu")
     assert scope.log_records[1].time_unix_nano == 1_760_000_000_000 * 10**6
     assert scope.log_records[1].observed_time_unix_nano > 1_760_000_000_000 * 10**6
+    assert post(edge, body, baggage="tenant=acme, business.replay.id=rp1.2;signed=no").status_code == 200
+    (replayed,) = ExportLogsServiceRequest.FromString(edge.take()[-1].request).resource_logs[0].scope_logs
+    caused = [
+        [one.value.string_value for one in record.attributes if one.key == "business.replay.id"]
+        for record in replayed.log_records
+    ]
+    assert caused == [[], ["rp1.2"], ["rp1.2"]]
 
 
 def test_what_is_not_from_the_platform_is_refused_and_not_kept(edge: Edge) -> None:

@@ -90,6 +90,7 @@ def browse(address: str, folder: Path, *, prefix: str = "") -> dict[str, str]:
         _journeys(page, address, shoot)
         _billing(page, address, shoot)
         _processes(page, address, shoot)
+        _triage(page, address, shoot)
         page.goto(f"{address}/api/docs")
         expect(page.locator("section").first).to_be_visible()
         shoot("api")
@@ -156,6 +157,23 @@ def _processes(page: Page, address: str, shoot: Callable[[str], None]) -> None:
     page.locator(".tl-table a[href^='/processes?process=']").first.click()
     expect(page.locator("[data-testid=stMain] img[src^='data:image/svg']")).to_be_visible()
     shoot("processes")
+
+
+def _triage(page: Page, address: str, shoot: Callable[[str], None]) -> None:
+    """What needs a human, one cause, what was done again, and one of these if there is any."""
+    page.goto(f"{address}/triage")
+    page.get_by_role("link", name="Work on it").first.click()
+    expect(page.get_by_text("What happened")).to_be_visible()
+    expect(page.get_by_role("button", name="What would it do?")).to_be_visible()
+    shoot("triage")
+    page.goto(f"{address}/replays")
+    expect(page.locator(".tl-title, h1, .tl-table, .tl-empty").first).to_be_visible()
+    settle(page)
+    done = page.locator(".tl-table a[href^='/replays?id=']")
+    if done.count():
+        done.first.click()
+        expect(page.get_by_text("every transition, oldest first")).to_be_visible()
+    shoot("replays")
 
 
 def settle(page: Page) -> None:

@@ -1,16 +1,19 @@
-"""A tiny OTLP/HTTP receiver for tests: keeps what it gets, decoded."""
+"""A tiny receiver of OTLP/HTTP and webhooks for tests: keeps what it gets, OTLP decoded."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from throughline.probes.platforms.adapter import HookRequest
 
 
 class Sink:
@@ -22,11 +25,16 @@ class Sink:
         self.records: list[dict[str, Any]] = []
         self.spans: list[dict[str, Any]] = []
         self.bodies: list[bytes] = []
+        self.hooks: list[HookRequest] = []
         self._lock = threading.Lock()
 
-    def take(self, path: str, body: bytes) -> None:
-        """Decode one request."""
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Decode one request; keep a webhook."""
         with self._lock:
+            if path.startswith("/hooks/"):
+                url = self.endpoint + path
+                self.hooks.append(HookRequest("POST", url, headers, body, datetime.now(UTC)))
+                return
             self.bodies.append(body)
             if path == "/v1/logs":
                 logs = ExportLogsServiceRequest.FromString(body)
@@ -96,7 +104,7 @@ def otlp_sink() -> Iterator[Sink]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if sink.status == 200:
-                sink.take(self.path, body)
+                sink.take(self.path, {name.lower(): said for name, said in self.headers.items()}, body)
             self.send_response(sink.status)
             self.send_header("content-length", "0")
             self.end_headers()

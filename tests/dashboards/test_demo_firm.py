@@ -5,18 +5,23 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.dashboards.otlp_sink import Sink, otlp_sink
+from throughline.collector.connections import load_connections
 from throughline.dashboards.demo.catalog import SERVICES
+from throughline.dashboards.demo.estate import Estate
 from throughline.dashboards.demo.firm import run_live, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 from throughline.dashboards.demo.services import nanoseconds
 from throughline.probes import vocabulary as v
 from throughline.probes.errors import DemoError
+from throughline.probes.platforms import adapter
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
@@ -28,18 +33,66 @@ def planned() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def history(planned: Plan) -> Iterator[Sink]:
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the firm's files."""
+    return tmp_path_factory.mktemp("firm")
+
+
+@pytest.fixture(scope="module")
+def estate(config: Path) -> Iterator[Estate]:
+    """The firm's systems."""
+    with closing(Estate(config)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def history(planned: Plan, estate: Estate) -> Iterator[Sink]:
     """What a receiver got of the whole history."""
     with otlp_sink() as sink:
-        sent = send_history(sink.endpoint, planned)
+        sent = send_history(sink.endpoint, planned, estate)
         assert sent.events == len(planned.events)
         yield sink
 
 
-def test_every_planned_event_arrives(planned: Plan, history: Sink) -> None:
+def test_platforms_say_what_was_planned(planned: Plan, history: Sink, config: Path) -> None:
+    """Each platform's webhooks, verified and read by its adapter, are the planned events: names, times, keys,
+    amounts; some come twice, some late, none is missing and none is added.
+    """
+    connections = load_connections(config, {})
+    assert connections.warnings == ()
+    told = Counter(
+        (event.connection, event.event.event, _second(event.time), frozenset(_keys(event.event.keys)))
+        for event in planned.events
+        if event.connection
+    )
+    heard: dict[str, tuple[str, str, int, frozenset[tuple[str, str]]]] = {}
+    came = 0
+    for request in history.hooks:
+        platform, name = request.url.partition("?")[0].split("/")[-2:]
+        configured = connections.find(platform, name)
+        assert configured is not None
+        module = adapter(platform)
+        module.verify(request, configured.connection, request.received_at)
+        for event in module.parse(request, configured.connection):
+            came += 1
+            heard[f"{name}/{event.id}"] = (name, event.event, _second(event.time), _keys(event.keys))
+    said = Counter(
+        next(
+            (one for one in told if one[:3] == (name, event, at) and one[3] <= keys), (name, event, at, keys)
+        )
+        for name, event, at, keys in heard.values()
+    )
+    assert said == told
+    assert came > len(heard)
+    assert set(connections.by_id) == {name for name, *_ in told}
+    amounts = {event.event.amount for event in planned.events if event.connection == "netsuite"}
+    assert len(amounts) > 50
+
+
+def test_the_middleware_says_the_rest(planned: Plan, history: Sink) -> None:
     """Each identity arrives, with name, time, severity and keys; duplicates and resent requests repeat it."""
     arrived = {record["attributes"][v.EVENT_ID]: record for record in history.records}
-    told = {event.event.id: event for event in planned.events if event.event.event}
+    told = {event.event.id: event for event in planned.events if event.event.event and not event.connection}
     assert set(arrived) == set(told)
     for identity, event in told.items():
         record = arrived[identity]
@@ -57,11 +110,11 @@ def test_every_planned_event_arrives(planned: Plan, history: Sink) -> None:
 def test_a_resent_request_is_the_same_bytes(planned: Plan, history: Sink) -> None:
     """A resent request arrives twice, byte for byte."""
     twice = [body for body, count in Counter(history.bodies).items() if count > 1]
-    assert len(twice) >= sum(event.resent for event in planned.events)
+    assert len(twice) >= sum(event.resent and not event.connection for event in planned.events) > 0
 
 
 def test_spans_carry_the_call_through_the_systems(history: Sink) -> None:
-    """A project is created in one trace over CRM, middleware and PSA; spans lie around their event."""
+    """A refused project is one trace over CRM, middleware and PSA; spans lie around their event."""
     spans = {span["span"]: span for span in history.spans}
     crossings = set()
     for record in history.records:
@@ -73,14 +126,14 @@ def test_spans_carry_the_call_through_the_systems(history: Sink) -> None:
             span = spans[span["parent"]]
             path.append(span["service"])
         crossings.add((record["event"], *path))
-    assert (v.PROJECT_CREATED, "certinia-psa", "integration-flows", "salesforce-events") in crossings
+    assert (v.PROJECT_CREATED, "psa-connector", "integration-flows", "crm-listener") in crossings
     assert all(span["end"] <= nanoseconds(NOW) + 10**9 for span in history.spans)
 
 
 def test_keys_travel_as_baggage(history: Sink) -> None:
     """What the middleware knows reaches the PSA as context keys."""
     name = v.context_key(v.SALESFORCE_OPPORTUNITY)
-    assert any(name in span["attributes"] for span in history.spans if span["service"] == "certinia-psa")
+    assert any(name in span["attributes"] for span in history.spans if span["service"] == "psa-connector")
 
 
 def test_ambiguous_evidence_is_a_span_without_an_event(history: Sink) -> None:
@@ -91,12 +144,12 @@ def test_ambiguous_evidence_is_a_span_without_an_event(history: Sink) -> None:
     assert all(v.EVENT not in span["attributes"] and span["parent"] for span in jobs)
 
 
-def test_live_sends_new_deals_and_the_upcoming(planned: Plan) -> None:
+def test_live_sends_new_deals_and_the_upcoming(planned: Plan, estate: Estate) -> None:
     """New deals, and events that the history left to come, happen now, until stopped."""
     stop = threading.Event()
     with otlp_sink() as sink:
         began = nanoseconds(datetime.now(UTC))
-        running = threading.Thread(target=run_live, args=(sink.endpoint, 1, stop, planned))
+        running = threading.Thread(target=run_live, args=(sink.endpoint, planned, estate, stop))
         running.start()
         known = {event.event.id for event in planned.upcoming}
         while running.is_alive() and not _both(sink, known):
@@ -107,20 +160,33 @@ def test_live_sends_new_deals_and_the_upcoming(planned: Plan) -> None:
         assert any(record["time"] >= began for record in sink.records)
 
 
-def test_nobody_listening_is_one_sentence() -> None:
+def test_nobody_listening_is_one_sentence(estate: Estate) -> None:
     """Without a platform the demo says so, and how to go on."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(DemoError, match=f"Nothing listens on http://127.0.0.1:{port}: start the platform"):
-        send_history(f"http://127.0.0.1:{port}", plan(1, NOW))
+        send_history(f"http://127.0.0.1:{port}", plan(1, NOW), estate)
 
 
-def test_a_refusing_platform_is_an_error(planned: Plan) -> None:
+def test_a_refusing_platform_is_an_error(planned: Plan, estate: Estate) -> None:
     """A request that is refused for good ends the history with an error, not with a hole."""
     with otlp_sink() as sink:
         sink.status = 400
         with pytest.raises(DemoError, match="did not accept"):
-            send_history(sink.endpoint, planned)
+            send_history(sink.endpoint, planned, estate)
+
+
+def _second(moment: datetime | None) -> int:
+    """The second, which is all that NetSuite says."""
+    assert moment is not None
+    return int(moment.timestamp())
+
+
+def _keys(keys: Mapping[str, str | Iterable[str]]) -> frozenset[tuple[str, str]]:
+    """Each key by its namespace."""
+    return frozenset(
+        (name, one) for name, value in keys.items() for one in ([value] if isinstance(value, str) else value)
+    )
 
 
 def _said(keys: str | Iterable[str]) -> str | tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 from bench.running import Platform
 from tests.dashboards.browse import browse, screenshots
 from tests.dashboards.browse_alerts import follow_an_alert
-from throughline.dashboards.demo.firm import send_history
+from tests.dashboards.demo_mends import mend
+from throughline.dashboards.demo.estate import Estate
+from throughline.dashboards.demo.firm import doing_again, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 
 SETTLED_SECONDS = 150.0
@@ -31,17 +34,26 @@ def past() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, past: Plan) -> Iterator[Platform]:
-    """The platform with the firm's history in it."""
-    folder = tmp_path_factory.mktemp("demo")
-    chosen = folder / "config" / "processes" / "shipped.yaml"
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """The firm's systems, and the files that tell the platform of them."""
+    config = tmp_path_factory.mktemp("demo") / "config"
+    chosen = config / "processes" / "shipped.yaml"
     chosen.parent.mkdir(parents=True)
     chosen.write_text("use: [opportunity-to-invoice, opportunity-to-project, time-to-billing]\n")
-    running = Platform(folder / "data", folder / "config", CALM)
+    with closing(Estate(config)) as made:
+        made.middleware.step_seconds = 0.1
+        yield made
+
+
+@pytest.fixture(scope="module")
+def platform(estate: Estate, past: Plan) -> Iterator[Platform]:
+    """The platform with the firm's history in it."""
+    running = Platform(estate.config.parent / "data", estate.config, CALM)
     running.start()
     try:
-        send_history(running.intake, past)
-        yield running
+        send_history(running.intake, past, estate)
+        with doing_again(running.intake, estate):
+            yield running
     finally:
         running.stop()
 
@@ -88,13 +100,19 @@ def test_everything_received_is_stored(platform: Platform) -> None:
     assert status["dead_letters"] == 0
 
 
+def test_a_person_mends_five_causes(platform: Platform, estate: Estate, past: Plan) -> None:
+    """One repaired, a group run again behind a canary, sources changed: all verified, journeys complete."""
+    mend(platform, f"{estate.address}/systems", past, screenshots())
+
+
 def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     """Overview, journeys, journey, trace, API reference, in a real browser; pictures are kept."""
     folder: Path = screenshots()
     visited = browse(platform.api.removesuffix("/api/v1"), folder, prefix="demo-")
-    assert {"overview", "journeys", "journey", "trace", "billing", "api"} <= set(visited)
+    assert {"overview", "journeys", "journey", "trace", "billing", "triage", "replays", "api"} <= set(visited)
     assert "trace=" in visited["trace"]
     assert "status=stuck" in visited["journeys-stuck"]
+    assert "id=" in visited["replays"]
 
 
 @pytest.mark.timeout(500)

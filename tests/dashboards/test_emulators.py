@@ -53,6 +53,7 @@ SPEAKERS: tuple[Emulator, ...] = (
 SUBJECTS = {
     v.OPPORTUNITY_CLOSED_WON: "opportunity", v.OPPORTUNITY_LOST: "opportunity",
     v.OPPORTUNITY_REOPENED: "opportunity", v.PROJECT_CREATED: "project", v.PROJECT_CANCELLED: "project",
+    v.PROJECT_UPDATED: "project",
     v.TIME_APPROVED: "timecard", v.TIME_UNAPPROVED: "timecard", v.EXPENSE_APPROVED: "expense",
     v.BILLING_RELEASED: "billing", v.INVOICE_POSTED: "invoice", v.INVOICE_CREDITED: "invoice",
     v.PAYMENT_APPLIED: "payment",

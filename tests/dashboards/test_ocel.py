@@ -18,6 +18,7 @@ from throughline.collector.store import Role, Store
 from throughline.correlator.process import Process, load_processes
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.demo import scenario
+from throughline.dashboards.demo.estate import Estate
 from throughline.dashboards.demo.firm import send_history
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.ocel.exchange import READERS, export_log, import_log
@@ -90,8 +91,9 @@ def world(stores: Stores, tmp_path_factory: pytest.TempPathFactory, processes: t
         patched.setattr(scenario, "BATCHES", (4,))
         history = scenario.plan(1, NOW)
     stores.directory(folder / "store")
-    with edge_process.running(folder / "edge") as edge:
-        send_history(edge.url, history)
+    config = folder / "config"
+    with closing(Estate(config)) as estate, edge_process.running(folder / "edge", config=config) as edge:
+        send_history(edge.url, history, estate)
         send_oddities(edge)
         journeys = taken(folder, edge, processes)
     assert all(len(rows) > 5 for rows in journeys.values())

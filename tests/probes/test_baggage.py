@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 
 from tests.probes.conftest import Observed
 from throughline.probes import carry_keys, with_keys
+from throughline.probes import vocabulary as v
 from throughline.probes.baggage import context_keys
 
 
@@ -33,6 +34,21 @@ def test_other_baggage_is_left_alone(seen: Observed) -> None:
     assert context_keys(grown) == {"business.context.key.crm.deal": "d1"}
     seen.tracers.get_tracer("host").start_span("plain", context=parent).end()
     assert seen.span_attributes("plain") == {}
+
+
+def test_what_a_replay_causes_says_so(seen: Observed) -> None:
+    """`business.replay.id` of the caller's baggage stands on every event and span below; one told wins."""
+    arrived = W3CBaggagePropagator().extract({"baggage": "business.replay.id=rp1.2,tenant=acme"}, Context())
+    token = context.attach(arrived)
+    try:
+        seen.probe.emit("invoice.posted", keys={"erp.invoice": "1"})
+        seen.probe.emit("invoice.posted", keys={"erp.invoice": "2"}, replay_id="rp9.1")
+        seen.tracers.get_tracer("host").start_span("flow").end()
+    finally:
+        context.detach(token)
+    seen.probe.emit("invoice.posted", keys={"erp.invoice": "3"})
+    assert [seen.attributes(place).get(v.REPLAY_ID) for place in range(3)] == ["rp1.2", "rp9.1", None]
+    assert seen.span_attributes("flow") == {v.REPLAY_ID: "rp1.2"}
 
 
 def test_carried_keys_end_with_the_block() -> None:

@@ -16,6 +16,7 @@ Saying = tuple[str, str, str, dict[str, Any]]
 
 SAYINGS: dict[str, tuple[Saying, ...]] = {
     v.PROJECT_CREATED: (("pse__Proj__c", "project", "CREATE", {"pse__Is_Billable__c": True}),),
+    v.PROJECT_UPDATED: (("pse__Proj__c", "project", "UPDATE", {}),),
     v.PROJECT_CANCELLED: (("pse__Proj__c", "project", "UPDATE", {"pse__Stage__c": "Canceled"}),),
     v.TIME_APPROVED: (
         ("pse__Timecard_Header__c", "timecard", "UPDATE", {"pse__Status__c": "Approved"}),

@@ -41,8 +41,10 @@ class Fact:
     currency: str = "USD"
     entity: str = "US01"
     customer: str = ""
-    references: Mapping[str, str] = field(default_factory=dict)
-    """Keys of other systems that the record holds, by namespace; a custom field each (`Emulator.refers`)."""
+    references: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Keys of other records that the record holds, by namespace; a custom field each (`Emulator.refers`)."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What else the record says, by attribute; a custom field each (`Emulator.tells`)."""
     error: str = ""
     """The platform failed to do it, with this code."""
 
@@ -120,7 +122,9 @@ class Emulator:
     faults: Faults = field(default_factory=Faults)
     id: str = "emulated"
     refers: tuple[str, ...] = ()
-    """Namespaces of other systems for whose keys the customer made custom fields."""
+    """Namespaces of other records for whose keys the customer made custom fields."""
+    tells: tuple[str, ...] = ()
+    """Attributes for which the customer made custom fields."""
 
     def connection(self) -> Connection:
         """The connection that understands this platform, as `connections.yaml` would have it."""
@@ -140,19 +144,22 @@ class Emulator:
     def objects(self) -> dict[str, dict[str, str]]:
         """What the connection calls the custom fields."""
         names = {self.field_of(namespace): f"{KEY_PREFIX}{namespace} = {{}}" for namespace in self.refers}
+        names |= {self.field_of(attribute): attribute for attribute in self.tells}
         return {kind: names for kind in self.kinds if names}
 
     def field_of(self, namespace: str) -> str:
-        """The custom field that holds keys of a namespace."""
+        """The custom field that holds keys of a namespace, or an attribute."""
         return self.custom.format(namespace.replace(".", "_"))
 
-    def references(self, fact: Fact) -> dict[str, str]:
-        """The custom fields of the fact's record."""
-        return {
-            self.field_of(namespace): fact.references[namespace]
-            for namespace in self.refers
-            if namespace in fact.references
+    def references(self, fact: Fact) -> dict[str, Any]:
+        """The custom fields of the fact's record; several keys are a list."""
+        named = ((namespace, fact.references.get(namespace)) for namespace in self.refers)
+        found = {
+            self.field_of(namespace): list(value) if isinstance(value, tuple) else value
+            for namespace, value in named
+            if value
         }
+        return found | {self.field_of(one): fact.details[one] for one in self.tells if one in fact.details}
 
     def key(self, fact: Fact, role: str) -> str:
         """The key of an object of the fact, as events of this platform have it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -36,6 +36,7 @@ def deliver(
     client: httpx.Client | None = None,
     wait: Callable[[float], None] = time.sleep,
     pace: float = 0.0,
+    headers: Mapping[str, str] | None = None,
 ) -> Delivered:
     """Send the deliveries one after the other, each signed for the moment at which it is sent.
 
@@ -46,13 +47,14 @@ def deliver(
         client: default: one for this call.
         wait: sleeps so many seconds.
         pace: seconds to wait for each second of the platform's own pauses; 0: none.
+        headers: what the call that caused it passes on, such as `baggage`.
     """
     own = client or httpx.Client(timeout=TIMEOUT_SECONDS)
     accepted, repeated, given_up = 0, 0, []
     try:
         for delivery in deliveries:
             for pause in (*emulator.schedule(), None):
-                if _send(own, emulator, delivery, base_url):
+                if _send(own, emulator, delivery, base_url, headers or {}):
                     accepted += 1
                     break
                 if pause is None:
@@ -66,10 +68,14 @@ def deliver(
     return Delivered(accepted, repeated, tuple(given_up))
 
 
-def _send(client: httpx.Client, emulator: Emulator, delivery: Delivery, base_url: str) -> bool:
+def _send(
+    client: httpx.Client, emulator: Emulator, delivery: Delivery, base_url: str, headers: Mapping[str, str]
+) -> bool:
     request = emulator.request(delivery, url=base_url.rstrip("/"), at=datetime.now(UTC))
     try:
-        answer = client.request(request.method, request.url, headers=request.headers, content=request.body)
+        answer = client.request(
+            request.method, request.url, headers={**headers, **request.headers}, content=request.body
+        )
     except httpx.HTTPError:
         return False  # a platform tries again whatever the cause
     return answer.is_success

@@ -17,6 +17,7 @@ Saying = tuple[str, str, str, dict[str, Any]]
 
 SAYINGS: dict[str, Saying] = {
     v.PROJECT_CREATED: ("workspace:created", "workspaces", "project", {}),
+    v.PROJECT_UPDATED: ("workspace:updated", "workspaces", "project", {}),
     v.TIME_APPROVED: ("timesheet:updated", "timesheets", "timesheet", {"status": "approved"}),
     v.EXPENSE_APPROVED: ("expense_report:updated", "expense_reports", "report", {"status": "approved"}),
     v.BILLING_RELEASED: (
