@@ -1,6 +1,6 @@
 # One verb per habit. A fresh machine needs Python 3.11+ and make; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults alertfaults hub clean
+.PHONY: help demo test walks check bench faults alertfaults hub clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -10,6 +10,7 @@ ARGS ?=
 help:
 	@echo "make demo    install, then the platform with a simulated firm on http://127.0.0.1:8501"
 	@echo "make test    install, then every test           (ARGS='tests/collector -k spool' narrows it)"
+	@echo "make walks   two long visits to the demo in a browser: causes mended, an alert written"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   measure against the budgets        (ARGS='--only system' narrows it)"
 	@echo "make faults  thirty rounds of kill -9 under load"
@@ -21,6 +22,9 @@ demo: .venv/.platform
 
 test: .venv/.dev .venv/.system
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+walks: .venv/.dev .venv/.system
+	@$(BIN)/python -m pytest -q -m walk tests/dashboards/test_demo_live.py
 
 check: .venv/.dev .types/throughline
 	@$(BIN)/ruff check --quiet . && echo "ruff: passed"

@@ -100,6 +100,8 @@ def test_everything_received_is_stored(platform: Platform) -> None:
     assert status["dead_letters"] == 0
 
 
+@pytest.mark.walk
+@pytest.mark.timeout(600)
 def test_a_person_mends_five_causes(platform: Platform, estate: Estate, past: Plan) -> None:
     """One repaired, a group run again behind a canary, sources changed: all verified, journeys complete."""
     mend(platform, f"{estate.address}/systems", past, screenshots())
@@ -115,6 +117,7 @@ def test_a_visitor_walks_through_the_demo(platform: Platform) -> None:
     assert "id=" in visited["replays"]
 
 
+@pytest.mark.walk
 @pytest.mark.timeout(500)
 def test_a_new_user_is_alerted(platform: Platform) -> None:
     """Write, preview, backtest, enable, see it fire, acknowledge, see it end: in the browser, in minutes."""
