@@ -110,6 +110,9 @@ def _logs(
     for number, event in enumerate(events):
         own = event.id or f"{digest}#{number}"
         known = {"id": f"{connection.id}/{own}", "platform": connection.platform, "connection": connection.id}
+        known |= {name: getattr(event, name) or connection.options.get(name) for name in DIMENSIONS}
+        if event.amount is not None:
+            known["currency"] = event.currency or connection.options.get("currency")
         if replayed and not event.replay_id:
             known["replay_id"] = replayed
         if event.time is None or encode.nanoseconds(event.time) is None:

@@ -80,8 +80,9 @@ def test_a_picture_shows_everything(tmp_path: Path) -> None:
         assert y + height <= float(sides[2])
 
 
-def test_what_can_t_be_drawn_is_said(tmp_path: Path) -> None:
+def test_what_can_t_be_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is nothing, and a folder that is not there."""
+    monkeypatch.delenv("THROUGHLINE_CONFIG", raising=False)
     for arguments, sentence in (
         (["nothing"], "neither a file nor a process; there are contract-amendment"),
         (["time-to-billing", "-o", str(tmp_path / "no" / "x.svg")], "can't be written"),

@@ -81,7 +81,7 @@ def _operation(
     method = "" if verb == "get" else f"-X {verb.upper()} "
     sample = f"curl {method}http://127.0.0.1:8501{base}{path}"
     if "requestBody" in operation:
-        sample += f" -H 'Content-Type: application/json' -d '{_SAMPLES[path]}'"
+        sample += f" -H 'Content-Type: application/json' -d '{_SAMPLES.get(path, '...')}'"
     success = next(response for code, response in operation["responses"].items() if code.startswith("2"))
     answer = _fields(success, description)
     return (

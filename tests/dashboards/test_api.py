@@ -280,6 +280,10 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
     assert set(description["paths"]) == {
         "/v1/journeys",
         "/v1/journeys/{id}",
+        "/v1/journeys/{id}/graph",
+        "/v1/journeys/{id}/waiting",
+        "/v1/links",
+        "/v1/waiting",
         "/v1/cycles",
         "/v1/objects",
         "/v1/exceptions",
