@@ -109,7 +109,11 @@ def _logs(
     _request_record(scope.log_records.add(), request, connection, kept)
     for number, event in enumerate(events):
         own = event.id or f"{digest}#{number}"
-        known = {"id": f"{connection.id}/{own}", "platform": connection.platform, "connection": connection.id}
+        known: dict[str, Any] = {
+            "id": f"{connection.id}/{own}",
+            "platform": connection.platform,
+            "connection": connection.id,
+        }
         known |= {name: getattr(event, name) or connection.options.get(name) for name in DIMENSIONS}
         if event.amount is not None:
             known["currency"] = event.currency or connection.options.get("currency")
