@@ -1,11 +1,12 @@
 """The join doctor: finds attributes whose values are ids of another system, and says how to use them.
 
-Two columns (an attribute, or a key, of one service) join if they share enough ids, by three tests:
+Two columns (an attribute, or a key, of one service) join if they share enough ids and pass three tests:
 
 1. Containment: at least half of the ids of one of them stand in the other.
 2. Chance: numbers meet by accident; they must share far more than two random choices of the same range.
-3. Time: an id appears in both systems in the same order, more or less. Shuffled data share all their ids and
-   fail here. Where the first appearances say nothing (all at one time), nearly all ids must be shared.
+3. Time: ids appear in both systems in the same order, more or less; or those of a few batches, which have no
+   order, appear close together in the system that has many more. Shuffled data share all their ids and fail
+   here. Where times say nothing (all at one time, most ids of both), nearly all ids must be shared.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from throughline.collector.store import Role, Store, load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
 LEAST = 12
@@ -39,7 +40,9 @@ Place = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Ids in one place: how many, in how many rows, and what stands before them."""
+    """Ids in one place: how many, in how many rows, and what stands before them. `spread` and `kurtosis` are
+    of their standings in time, from 0 (came first) to 1.
+    """
 
     place: Place
     distinct: int
@@ -47,6 +50,8 @@ class Column:
     prefixes: int
     prefix: str
     numbers: tuple[int, int] | None
+    spread: float = 0.0
+    kurtosis: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +132,18 @@ class Suggester:
     def _columns(self) -> list[Column]:
         found = []
         for row in self._rows("columns", {"least": LEAST}):
-            source, service, name, distinct, rows, prefixes, prefix, numbers, low, high = row
+            source, service, name, distinct, rows, prefixes, prefix, numbers, low, high, *standing = row
             found.append(
                 Column(
                     (str(source), str(service), str(name)), int(distinct), int(rows), int(prefixes),
-                    str(prefix), (int(low), int(high)) if numbers else None,
+                    str(prefix), (int(low), int(high)) if numbers else None, *map(float, standing),
                 )
             )  # fmt: skip
         return found
 
     def _text(self, name: str) -> str:
-        """A statement with `${ids(source; select)}` put in."""
-        text = self._sql[name]
+        """A statement with `${standing}` and `${ids(source; select)}` put in."""
+        text = self._sql[name].replace("${standing}", self._sql["standing"])
         start, mark, rest = text.partition("${ids(")
         if not mark:
             return text
@@ -165,8 +170,9 @@ def chosen(columns: dict[Place, Column], rows: Sequence[Sequence[Any]]) -> list[
         shared, correlation, times = int(row[6]), float(row[7]), min(int(row[8]), int(row[9]))
         told = None if math.isnan(correlation) or times < 2 else correlation  # noqa: PLR2004 - before, after
         if _contained(left, right, shared, told) and _beyond_chance(left, right, shared):
-            first, second = (left, right) if float(row[10]) >= 0 else (right, left)
-            if told is None or _in_order(told, shared, len(rows)):
+            spreads = ((left, float(row[12])), (right, float(row[13])))
+            if _in_time(told, spreads, shared, len(rows)):
+                first, second = (left, right) if float(row[10]) >= 0 else (right, left)
                 found.append(Join(first, second, shared, told, tuple(str(one) for one in row[11])))
     return found
 
@@ -215,11 +221,37 @@ def _beyond_chance(left: Column, right: Column, shared: int) -> bool:
     return shared - expected > _SIGMAS * math.sqrt(expected)
 
 
+def _in_time(told: float | None, spreads: Iterable[tuple[Column, float]], shared: int, pairs: int) -> bool:
+    """Whether the times of the ids speak for the join, or say nothing. `spreads`: of their standings."""
+    parts = [
+        (column, spread)
+        for column, spread in spreads
+        if column.spread > 0 and shared <= column.distinct * CONTAINED
+    ]
+    if told is None and not parts:
+        return True
+    if told is not None and _in_order(told, shared, pairs):
+        return True
+    return any(_close_together(column, shared, spread, pairs) for column, spread in parts)
+
+
 def _in_order(correlation: float, shared: int, pairs: int) -> bool:
-    """Fisher's test of a rank correlation, with Bonferroni's allowance for all pairs that were looked at."""
+    """Fisher's test of a rank correlation."""
     bounded = min(max(correlation, -0.9999), 0.9999)
-    sigmas = math.atanh(bounded) * math.sqrt((shared - 3) / 1.06)
-    return sigmas > NormalDist().inv_cdf(1 - _ERROR / max(pairs, 1))
+    return math.atanh(bounded) * math.sqrt((shared - 3) / 1.06) > _sigmas(pairs)
+
+
+def _close_together(column: Column, shared: int, spread: float, pairs: int) -> bool:
+    """Whether the ids came within a shorter time than as many of the column by chance would: their spread
+    against the column's, in units of what the variance of such a sample varies by.
+    """
+    varies = column.spread * math.sqrt((column.kurtosis - 1) / shared)
+    return column.spread - spread > varies * _sigmas(pairs)
+
+
+def _sigmas(pairs: int) -> float:
+    """How far from chance is far enough, with Bonferroni's allowance for all pairs that were looked at."""
+    return NormalDist().inv_cdf(1 - _ERROR / max(pairs, 1))
 
 
 def _namespace(place: Place) -> str:

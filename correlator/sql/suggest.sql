@@ -52,23 +52,29 @@ INSERT INTO suggest_values ${ids(keys;
         arrayJoin(arrayMap(k -> (k.1, k.2), Keys)) AS pair
     FROM business_events WHERE Tenant = {tenant:String} AND Time >= {since:DateTime64(6, 'UTC')})}
 
+-- standing --
+-- Each id with its standing among its column's: 0 came first, 1 last.
+SELECT *, percent_rank() OVER (PARTITION BY Source, Service, Name ORDER BY First) AS Standing FROM suggest_values
+
 -- columns --
 -- Where ids stand, with enough of them to tell.
 SELECT Source, Service, Name, count(), sum(Rows), uniqExact(Prefix), any(Prefix),
-    countIf(match(Value, '^\\d{1,18}$')) = count() AS AllNumbers, min(toInt64OrZero(Value)), max(toInt64OrZero(Value))
-FROM suggest_values
+    countIf(match(Value, '^\\d{1,18}$')) = count() AS AllNumbers, min(toInt64OrZero(Value)), max(toInt64OrZero(Value)),
+    varPop(Standing), kurtPop(Standing)
+FROM (${standing})
 GROUP BY Source, Service, Name
 HAVING count() >= {least:UInt64}
 ORDER BY Source, Service, Name
 LIMIT 2000
 
 -- pairs --
--- Ids that two columns of different services share, and how their first appearances go together. An id that stands in very many
--- columns joins nothing.
+-- Ids that two columns of different services share, how their first appearances go together, and how scattered they are in each.
+-- An id that stands in very many columns joins nothing.
 SELECT a.Source, a.Service, a.Name, b.Source, b.Service, b.Name, count() AS Shared, rankCorr(a.First, b.First),
-    uniqExact(a.First), uniqExact(b.First), avg(b.First - a.First), arraySort(groupArraySample(5, 1)(a.Value))
-FROM suggest_values AS a
-INNER JOIN suggest_values AS b ON a.Value = b.Value
+    uniqExact(a.First), uniqExact(b.First), avg(b.First - a.First), arraySort(groupArraySample(5, 1)(a.Value)),
+    varPop(a.Standing), varPop(b.Standing)
+FROM (${standing}) AS a
+INNER JOIN (${standing}) AS b ON a.Value = b.Value
 WHERE a.Service != b.Service AND (a.Source, a.Service, a.Name) < (b.Source, b.Service, b.Name)
   AND a.Value NOT IN (SELECT Value FROM suggest_values GROUP BY Value HAVING count() > 50)
 GROUP BY ALL

@@ -155,7 +155,7 @@ def mended_are_complete(platform: Platform, past: Plan) -> None:
     waiting = set(invoices)
     while waiting:
         for root in sorted(waiting):
-            (journey,) = platform.get("/journeys", key=root)["items"]
+            (journey,) = platform.get("/journeys", process="opportunity-to-invoice", key=root)["items"]
             if journey["status"] == "completed":
                 waiting.discard(root)
         assert time.monotonic() < deadline, f"not complete: {sorted(waiting)[:5]}"

@@ -50,7 +50,7 @@ class Kantata(Emulator):
 
     def key(self, fact: Fact, role: str) -> str:
         """Account and object."""
-        return f"{self.account}/{number(fact.ids[role])}"
+        return f"{self.account}/{_number(fact.ids[role])}"
 
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """One event; approving expenses emits one per line besides."""
@@ -58,10 +58,10 @@ class Kantata(Emulator):
         created = fact.time + LAG * rng.random()
         current: dict[str, Any] = {**now, **self.references(fact)}
         if "project" in fact.ids and role != "project":
-            current["workspace_id"] = str(number(fact.ids["project"]))
+            current["workspace_id"] = str(_number(fact.ids["project"]))
         if fact.event in MEMBERS:
             member, name = MEMBERS[fact.event]
-            current[name] = [str(number(fact.ids[member]))]
+            current[name] = [str(_number(fact.ids[member]))]
         if fact.amount is not None:
             current |= {"amount_in_cents": int(fact.amount * 100), "currency": fact.currency}
         said = self._event(kind, key, fact.ids[role], current, times=(fact.time, created), rng=rng)
@@ -93,7 +93,7 @@ class Kantata(Emulator):
             "previous_payload": {"status": "submitted"} if status else {},
             "current_payload": current,
             "payload_changes": {"status": ["submitted", status]} if status else {},
-            "subject_ref": {"id": str(number(name)), "key": key},
+            "subject_ref": {"id": str(_number(name)), "key": key},
         }
 
     def body(self, delivery: Delivery) -> bytes:
@@ -113,3 +113,8 @@ class Kantata(Emulator):
         """All pages of the plan as a file holds them, repeats and disorder included."""
         pages = (self.body(delivery) for delivery in self.plan(facts).deliveries)
         return b"[" + b",".join(pages) + b"]"
+
+
+def _number(name: str) -> int:
+    """The number of an object here, another one than that of its deal in the CRM."""
+    return number(name if name.isdigit() else f"kantata {name}")
