@@ -24,7 +24,7 @@ test: .venv/.dev .venv/.system
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 walks: .venv/.dev .venv/.system
-	@$(BIN)/python -m pytest -q -m walk tests/dashboards/test_demo_live.py
+	@$(BIN)/python -m pytest -q -m "" tests/dashboards/test_demo_live.py
 
 check: .venv/.dev .types/throughline
 	@$(BIN)/ruff check --quiet . && echo "ruff: passed"
