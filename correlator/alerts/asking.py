@@ -1,10 +1,7 @@
-"""Asking the store what a rule's SELECT returns, within limits; and copies of views that many rules read."""
+"""Asking the store what a rule's SELECT returns, within limits."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import logging
 import math
 import re
 import time
@@ -14,25 +11,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from throughline.collector.store import Role, Store
-from throughline.correlator.alerts.expression import CORRELATED, VALUE
+from throughline.correlator.alerts.expression import VALUE
 from throughline.correlator.sql_guard import QueryRefused, guard
 from throughline.probes.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from throughline.correlator.alerts.rule_files import Ready
 
-SHARED_FROM = 3
-"""Rules that must read a view before a copy of it pays."""
 LONGEST_LABEL = 1_024
 """Characters of a label's value; the rest is cut."""
 _TOO_SLOW = frozenset({159, 160})
-_SHARED = CORRELATED - {"events"} | {"sources"}
-"""Events are too many to be copied."""
 _PARAMETER = re.compile(r"\{(?:tenant|now): ")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,67 +142,3 @@ def _guarded(sql: str, sources: tuple[tuple[str, str], ...]) -> str:
 def bound(tenant: str, now: datetime) -> dict[str, str]:
     """The parameters of a guarded query."""
     return {"tenant": tenant, "now": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
-
-
-class Copies:
-    """Copies of views in memory, with the columns that rules read: a view over a million journeys is read
-    once instead of by each of three hundred rules.
-    """
-
-    def __init__(self, store: Store, owner: str, limits: Limits) -> None:
-        self._store = store
-        self._prefix = f"alert_copy_{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
-        self._limits = limits
-        self._columns: dict[str, tuple[str, ...]] = {}
-
-    @contextlib.contextmanager
-    def shared(self, tenant: str, rules: Sequence[Ready], now: datetime) -> Iterator[Mapping[str, str]]:
-        """Yield SELECTs that stand for views which several of these rules read, until the end of the block.
-
-        A copy that does not fit its memory is left out: its rules read the view.
-        """
-        made: dict[str, str] = {}
-        try:
-            for view in sorted(_SHARED):
-                readers = [one for one in rules if view in one.expression.tables]
-                if len(readers) >= SHARED_FROM and self._copied(view, readers, tenant, now):
-                    made[view] = f"SELECT * FROM {self._table(view)}"  # noqa: S608 - a name of ours
-            yield made
-        finally:
-            for view in made:
-                self._drop(view)
-
-    def _table(self, view: str) -> str:
-        return f"{self._prefix}_{view}"
-
-    def _drop(self, view: str) -> None:
-        self._store.command(f"DROP TABLE IF EXISTS {self._table(view)} SYNC", role=Role.ALERTS)
-
-    def _copied(self, view: str, readers: Sequence[Ready], tenant: str, now: datetime) -> bool:
-        every = self._columns_of(view, tenant, now)
-        starred = any(one.expression.starred for one in readers)
-        names = {name for one in readers for name in one.expression.names}
-        wanted = [name for name in every if starred or name in names] or [every[0]]
-        text = guard(f"SELECT {', '.join(f'`{name}`' for name in wanted)} FROM {view}")  # noqa: S608 - of the view
-        self._drop(view)
-        sql = (
-            f"CREATE TABLE {self._table(view)} ENGINE = Memory AS {text} "
-            f"SETTINGS max_memory_usage = {self._limits.copy_memory_bytes}, max_threads = 2"
-        )
-        try:
-            self._store.command(sql, bound(tenant, now), role=Role.ALERTS)
-        except StoreError as error:
-            log.warning("%s cannot be copied for rules, which read it themselves: %s", view, error)
-            self._drop(view)
-            return False
-        return True
-
-    def _columns_of(self, view: str, tenant: str, now: datetime) -> tuple[str, ...]:
-        if view not in self._columns:
-            described = self._store.query(
-                f"DESCRIBE ({guard(f'SELECT * FROM {view}')})",  # noqa: S608 - a documented view
-                bound(tenant, now),
-                role=Role.ALERTS,
-            )
-            self._columns[view] = tuple(str(row[0]) for row in described.result_rows)
-        return self._columns[view]

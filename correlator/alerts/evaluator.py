@@ -21,8 +21,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from throughline.collector.alert_store import AlertStore, GroupRecord, StaleEvaluation
-from throughline.correlator.alerts.asking import Answer, Copies, Limits, ask
+from throughline.correlator.alerts.asking import Answer, Limits, ask
 from throughline.correlator.alerts.blind import Blind, look
+from throughline.correlator.alerts.copies import Copies
 from throughline.correlator.alerts.judging import ended, judge, quarantined
 from throughline.correlator.alerts.own import GROUP, OWN, samples
 from throughline.correlator.alerts.states import due
@@ -151,9 +152,10 @@ class Evaluator:
         at = wanted[0].at
         rules = [rule for one in wanted for rule in one.group.rules]
         asked = [rule for rule in rules if not quarantined(rule, records.get(rule.key), at)]
-        with self._copies.shared(tenant, asked, at) as sources, ThreadPoolExecutor(AT_ONCE) as pool:
+        with self._copies.shared(tenant, asked, at) as shared, ThreadPoolExecutor(AT_ONCE) as pool:
             answers = pool.map(
-                lambda one: ask(self.store, tenant, one, at, limits=self.limits, sources=sources), asked
+                lambda one: ask(self.store, tenant, one, at, limits=self.limits, sources=shared.of(one)),
+                asked,
             )
             return {rule.key: answer for rule, answer in zip(asked, answers, strict=True)}
 

@@ -55,6 +55,7 @@ def mend(platform: Platform, systems: str, past: Plan, folder: Path) -> None:
         expect(page.get_by_role("tab", name=re.compile("Do it again .1 chosen"))).to_be_visible()
         choose(page, "What", "corrected payload")
         payload = page.get_by_label("Payload to send")
+        expect(payload).not_to_have_value("")
         payload.fill(payload.input_value().replace('"name": ""', f'"name": "{name}"'))
         payload.press("Control+Enter")
         settle(page)
@@ -171,10 +172,12 @@ def mended_are_complete(platform: Platform, past: Plan) -> None:
     ]
     assert len(invoices) > 15
     deadline = time.monotonic() + LONGEST_SECONDS
-    waiting = set(invoices)
+    waiting = dict.fromkeys(invoices, "")
     while waiting:
         for root in sorted(waiting):
             (journey,) = platform.get("/journeys", process="opportunity-to-invoice", key=root)["items"]
+            waiting[root] = f"{journey['id']} is {journey['status']}"
             if journey["status"] == "completed":
-                waiting.discard(root)
-        assert time.monotonic() < deadline, f"not complete: {sorted(waiting)[:5]}"
+                del waiting[root]
+        assert time.monotonic() < deadline, f"not complete: {waiting}"
+        time.sleep(0.5)
