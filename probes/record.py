@@ -134,8 +134,8 @@ def write(
     for context_name, value in context_keys(here).items():
         if v.KEY_PREFIX + context_name[len(v.CONTEXT_KEY_PREFIX) :] not in keys:
             attributes.setdefault(context_name, value)
-    for name, value in replay_of(here).items():
-        attributes.setdefault(name, value)
+    for replay, value in replay_of(here).items():
+        attributes.setdefault(replay, value)
     attributes.update(keys)
     if v.EVENT_ID not in attributes:
         attributes[v.EVENT_ID] = new_id()

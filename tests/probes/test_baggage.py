@@ -48,6 +48,7 @@ def test_what_a_replay_causes_says_so(seen: Observed) -> None:
         context.detach(token)
     seen.probe.emit("invoice.posted", keys={"erp.invoice": "3"})
     assert [seen.attributes(place).get(v.REPLAY_ID) for place in range(3)] == ["rp1.2", "rp9.1", None]
+    assert {seen.attributes(place)[v.EVENT] for place in range(3)} == {"invoice.posted"}
     assert seen.span_attributes("flow") == {v.REPLAY_ID: "rp1.2"}
 
 
