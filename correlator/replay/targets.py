@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import jsonschema
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from throughline.collector.egress import Egress
 from throughline.collector.secrets import SecretSource
 from throughline.correlator.durations import parse_duration
 from throughline.correlator.parts import InconsistentError, Part, several
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
+from throughline.correlator.problems import InvalidFile, Problem, fields, file_of, following, read
 from throughline.correlator.replay import templates
 from throughline.correlator.yaml_lines import Mapping, Sequence
 from throughline.probes.errors import ConfigurationError
@@ -283,8 +283,8 @@ def load_targets(config_dir: Path | None) -> Targets:
     Raises:
         InvalidTargets: with every problem found.
     """
-    path = config_dir / TARGETS_FILE if config_dir else None
-    return parse_targets(path) if path and path.exists() else Targets()
+    path = file_of(config_dir, TARGETS_FILE)
+    return parse_targets(path) if path else Targets()
 
 
 def parse_targets(source: Path | str) -> Targets:
@@ -295,10 +295,7 @@ def parse_targets(source: Path | str) -> Targets:
     """
     tree, file = read(source, InvalidTargets, "targets are a mapping that begins with `targets:`")
     _apply_presets(tree, file)
-    try:
-        return Targets.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidTargets(problems(error, tree, file, _PARTS)) from error
+    return following(Targets, tree, file, _PARTS, invalid=InvalidTargets)
 
 
 def _apply_presets(tree: Mapping, file: str) -> None:
