@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.secrets import MissingSecret
+from throughline.collector.stamps import stamp
 from throughline.correlator.outbound.messages import Message, message, request
 from throughline.correlator.outbound.noticing import OVERLAP, Described, Noticing
 from throughline.correlator.outbound.outbox import Outbox
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from throughline.collector.control import ControlStore, Lease
+    from throughline.collector.stamps import Stamp
     from throughline.collector.store import Store
     from throughline.correlator.outbound.noticing import Transition
 
@@ -66,7 +68,7 @@ class Outbound:
         self._outbox = Outbox(control)
         self._noticing: dict[str, Noticing] = {}
         self._lease: Lease | None = None
-        self._stamp: tuple[int, int] | None = (0, 0)  # no file looks like this: the first look reads it
+        self._stamp: Stamp | None = (0, 0)  # no file looks like this: the first look reads it
         self._forgot_at: datetime | None = None
         self._missing: set[str] = set()
 
@@ -95,14 +97,14 @@ class Outbound:
 
     def reload(self) -> None:
         """Read the subscriptions if their file has changed; one that breaks changes nothing and is logged."""
-        stamp = self._now()
-        if stamp == self._stamp:
+        seen = stamp(self._config / SUBSCRIPTIONS_FILE) if self._config else None
+        if seen == self._stamp:
             return
         try:
             self.subscriptions = load_subscriptions(self._config)
         except InvalidSubscriptions as error:
             log.error("The subscriptions stay as they were:\n%s", error)  # noqa: TRY400
-        self._stamp = stamp
+        self._stamp = seen
         self._missing.clear()
 
     def release(self) -> None:
@@ -110,13 +112,6 @@ class Outbound:
         if self._lease is not None:
             self._control.release_lease(self._lease)
             self._lease = None
-
-    def _now(self) -> tuple[int, int] | None:
-        try:
-            status = (self._config / SUBSCRIPTIONS_FILE).stat() if self._config else None
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size) if status else None
 
     def _hold(self) -> bool:
         """Whether the lease is ours, for long enough to send something."""
