@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control import fence
-from throughline.collector.control_schema import (
+from throughline.collector.alert_schema import (
     alert_groups,
     alert_rules,
     alert_states,
     alert_transitions,
 )
+from throughline.collector.control import fence
 from throughline.collector.store import Role
 from throughline.probes.errors import ControlError
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control import fence
-from throughline.collector.control_schema import (
+from throughline.collector.alert_schema import (
     alert_channels,
     alert_episodes,
     alert_groups,
     alert_notice_log,
     alert_notices,
     alert_transitions,
-    cursors,
 )
+from throughline.collector.control import fence
+from throughline.collector.control_schema import cursors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
