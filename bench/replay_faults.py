@@ -18,54 +18,32 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
-from throughline.collector.auth import ROLES, Principal
+from bench import failed_deals
+from bench.failed_deals import TENANT, Quiet, now
 from throughline.collector.control import ControlStore
 from throughline.collector.saying import say
-from throughline.collector.store import Role, Store
-from throughline.correlator.process import load_process
-from throughline.correlator.replay import second
+from throughline.collector.store import Store
 from throughline.correlator.replay.ledger import Ledger
-from throughline.correlator.replay.planning import Asked, Planner, Rules
-from throughline.correlator.replay.policy import parse_policy
 from throughline.correlator.replay.targets import parse_targets
-from throughline.correlator.replay.worker import Replaying
-from throughline.correlator.worker import Correlator
-from throughline.probes.vocabulary import BusinessEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from throughline.correlator.replay.records import Item
 
-PROCESS = """
-process: faults
-keys: [crm.deal]
-milestones:
-  - {name: won, event: deal.won}
-  - {name: created, event: project.created}
+LIMITS = """timeout: 1s
+verify_within: 10s
+per_second: 20
+retry: {attempts: 20, first: 1s, longest: 2s}
+batches: {canary: 1000}
 """
-TARGET = """
-targets:
-  - id: middleware
-    hosts: ["127.0.0.1:PORT", 127.0.0.0/8]
-    url: "http://127.0.0.1:PORT/{{ subject.id }}"
-    body: "{{ payload }}"
-    idempotent: IDEMPOTENT
-    timeout: 1s
-    verify_within: 10s
-    per_second: 20
-    retry: {attempts: 20, first: 1s, longest: 2s}
-    batches: {canary: 1000}
-"""
-TENANT = "default"
 ITEMS = 60
 BEHAVIOURS = (
     "well", "slow", "well", "reset", "well", "500 first", "well", "nothing", "well", "well",
@@ -97,12 +75,11 @@ class Target:
                 self.effects.append((number, replay))
         return behaviour
 
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[int]:
-        """Listen; the port."""
+    def handler(self) -> type[Quiet]:
+        """What answers the calls."""
         mine = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 replay = self.headers["baggage"].partition("=")[2]
@@ -113,31 +90,14 @@ class Target:
                 if behaviour == "reset" and mine.calls[number] == 1:
                     self.connection.close()
                     return
-                self._say(500 if behaviour == "500" else 200, b"{}")
+                self.answer(500 if behaviour == "500" else 200)
 
             def do_GET(self) -> None:
                 """What has happened so far, for whoever observes the system."""
                 with mine.lock:
-                    self._say(200, json.dumps(mine.effects).encode())
+                    self.answer(200, json.dumps(mine.effects).encode())
 
-            def _say(self, status: int, body: bytes) -> None:
-                with contextlib.suppress(ConnectionError):
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            server.server_close()
+        return Handler
 
 
 @dataclass(frozen=True)
@@ -163,10 +123,13 @@ def run(rounds: int, seed: int, *, say_: Callable[[str], None]) -> list[Verdict]
 def _target(rounds: int, draw: random.Random, *, idempotent: bool, say_: Callable[[str], None]) -> Verdict:
     target = Target(idempotent)
     name = "drops repeats" if idempotent else "repeats"
-    with tempfile.TemporaryDirectory(prefix="throughline-faults-") as text, target.serving() as port:
+    with (
+        tempfile.TemporaryDirectory(prefix="throughline-faults-") as text,
+        failed_deals.serving(target.handler()) as port,
+    ):
         folder = Path(text)
-        written = TARGET.replace("IDEMPOTENT", str(idempotent).lower()).replace("PORT", str(port))
-        (folder / "targets.yaml").write_text(written)
+        limits = f"idempotent: {str(idempotent).lower()}\n{LIMITS}"
+        (folder / "targets.yaml").write_text(failed_deals.target(port, limits))
         replay = _seed(folder)
         for number in range(1, rounds + 1):
             worker = _start(folder, port)
@@ -182,8 +145,8 @@ def _target(rounds: int, draw: random.Random, *, idempotent: bool, say_: Callabl
         finally:
             worker.kill()
             worker.wait()
-        deals = json.loads((folder / "deals.json").read_text())
-    items = [(deals[item.exception], item) for item in found]
+        numbers = json.loads((folder / "deals.json").read_text())
+    items = [(numbers[item.exception], item) for item in found]
     return _judge(name, rounds, target, items, idempotent=idempotent)
 
 
@@ -215,41 +178,14 @@ def _judge(
 
 def _seed(folder: Path) -> str:
     """Deals whose projects failed, and a replay of all of them; returns its id."""
-    now = datetime.now(UTC)
+    at = now()
     with contextlib.closing(Store.open(folder / "store")) as store, _control(folder) as control:
         store.migrate()
-        events = []
-        for number in range(ITEMS):
-            keys = {"crm.deal": f"D{number}"}
-            events += [
-                BusinessEvent(event="deal.won", keys=keys, time=now, id=f"won-{number}"),
-                BusinessEvent(
-                    event="project.created", keys=keys, time=now, id=f"failed-{number}", failed=True,
-                    exception_class="technical", exception_code="DOWN", attributes={"business.payload": "{}"},
-                ),
-            ]  # fmt: skip
-        say(store, TENANT, events, now)
-        Correlator(store, [load_process(PROCESS)]).tick(TENANT, datetime.now(UTC))
-        rules = Rules(parse_targets(folder / "targets.yaml"), parse_policy("approvals: [{need: none}]"))
-        who = Principal(TENANT, ROLES["admin"], "faults")
-        deals = _deals(store)
-        (folder / "deals.json").write_text(json.dumps(deals))
-        asked = Asked("resubmit", "faults", tuple(deals), target="middleware")
-        plan = Planner(store, control, rules, who=who, now=datetime.now(UTC)).plan(asked, dry_run=False)
-        return plan.replay.id
-
-
-def _deals(store: Store) -> dict[str, int]:
-    """The number of the deal of each exception."""
-    sql = (
-        "SELECT leftPad(lower(hex(e.ExceptionId)), 16, '0'), toInt64(substring(k.Value, 2))"
-        " FROM exception_state AS e INNER JOIN keys AS k ON k.Key = e.Subject"
-        " WHERE e.Tenant = {tenant:String}"
-    )
-    return {
-        str(name): int(deal)
-        for name, deal in store.query(sql, {"tenant": TENANT}, role=Role.PAGES).result_rows
-    }
+        say(store, TENANT, failed_deals.failed(range(ITEMS), at), at)
+        failed_deals.correlator(store).tick(TENANT, now())
+        numbers = failed_deals.deals(store)
+        (folder / "deals.json").write_text(json.dumps(numbers))
+        return failed_deals.planned(store, control, parse_targets(folder / "targets.yaml"), numbers).replay.id
 
 
 @contextlib.contextmanager
@@ -291,30 +227,18 @@ def work(folder: Path, port: int) -> None:
     """Replay and observe the system until killed."""
     targets = parse_targets(folder / "targets.yaml")
     with contextlib.closing(Store.open(folder / "store")) as store, _control(folder) as control:
-        correlator = Correlator(store, [load_process(PROCESS)])
-        replaying = Replaying(store, control, lambda: targets, _now, report=partial(second.report, store))
+        correlator = failed_deals.correlator(store)
+        replaying = failed_deals.replaying(store, control, targets)
         print("ready", flush=True)
         seen = 0
         while True:
             replaying.turn()
             effects = httpx.get(f"http://127.0.0.1:{port}/").json()
             if effects[seen:]:
-                say(store, TENANT, [_effect(*one) for one in effects[seen:]], _now())
+                say(store, TENANT, [failed_deals.created(*one) for one in effects[seen:]], now())
                 seen = len(effects)
-                correlator.tick(TENANT, _now() + timedelta(seconds=1))
+                correlator.tick(TENANT, now() + timedelta(seconds=1))
             time.sleep(0.1)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _effect(number: int, replay: str) -> BusinessEvent:
-    """A project was created: said again by the next process, it counts once."""
-    return BusinessEvent(
-        event="project.created", keys={"crm.deal": f"D{number}"}, time=datetime.now(UTC),
-        id=f"created-{number}-{replay}", replay_id=replay,
-    )  # fmt: skip
 
 
 def page(verdicts: list[Verdict], seed: int) -> str:
@@ -328,7 +252,7 @@ def page(verdicts: list[Verdict], seed: int) -> str:
     return f"""
 ## Replays
 
-Written by `make faults ARGS='replay --write'` on {datetime.now(UTC).date()}, seed {seed}.
+Written by `make faults ARGS='replay --write'` on {now().date()}, seed {seed}.
 
 The process that replays is killed with `kill -9` at random moments and started again. A tenth of the items
 each: the target is slower than the time limit; works and resets the connection; answers 500 first; answers

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import (
+from throughline.collector.alert_schema import (
     alert_groups,
     alert_rules,
     alert_states,
     alert_transitions,
-    leases,
 )
+from throughline.collector.control import fence
 from throughline.collector.store import Role
-from throughline.probes.errors import ControlError, LeaseLost
+from throughline.probes.errors import ControlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -187,7 +187,7 @@ class AlertStore:
         made = 0
         with self._control.transaction() as connection:
             if lease is not None:
-                self._fence(connection, lease)
+                fence(connection, lease)
             self._evaluated(connection, tenant, group)
             for change in changes:
                 self._change(connection, tenant, change)
@@ -240,13 +240,6 @@ class AlertStore:
     def _rows(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
         with self._control.transaction() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
-
-    def _fence(self, connection: sa.Connection, lease: Lease) -> None:
-        mine = sa.select(leases.c.token).where(
-            leases.c.name == lease.name, leases.c.holder == lease.holder, leases.c.token == lease.token
-        )
-        if connection.execute(mine.with_for_update()).scalar_one_or_none() is None:
-            raise LeaseLost(f"The lease {lease.name} has a new holder; {lease.holder} must stop.")
 
     def _evaluated(self, connection: sa.Connection, tenant: str, group: GroupRecord) -> None:
         """Note the time of the evaluation, unless the group has been evaluated then or later."""

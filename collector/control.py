@@ -168,9 +168,7 @@ class ControlStore:
         statement = self._insert(cursors).values(tenant=tenant, name=name, value=value)
         with self._begin() as connection:
             if lease is not None:
-                mine = sa.select(leases.c.token).where(_is(lease)).with_for_update()
-                if connection.execute(mine).scalar_one_or_none() is None:
-                    raise LeaseLost(f"The lease {lease.name} has a new holder; {lease.holder} must stop.")
+                fence(connection, lease)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["tenant", "name"], set_={"value": value})
             )
@@ -314,6 +312,13 @@ _JOB = (
     jobs.c.payload,
     jobs.c.result,
 )
+
+
+def fence(connection: sa.Connection, lease: Lease) -> None:
+    """Go on only under this lease; nobody can take it before the transaction ends. Raises: LeaseLost."""
+    mine = sa.select(leases.c.token).where(_is(lease)).with_for_update()
+    if connection.execute(mine).scalar_one_or_none() is None:
+        raise LeaseLost(f"The lease {lease.name} has a new holder; {lease.holder} must stop.")
 
 
 def _is(lease: Lease) -> sa.ColumnElement[bool]:

@@ -116,7 +116,7 @@ class Egress:
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError(f"The TLS files can't be used: {error}.") from error
         return httpx.Client(
-            transport=_Guarded(self, context),
+            transport=Pinned(self.check, context),
             timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
             follow_redirects=False,
             trust_env=False,
@@ -137,16 +137,21 @@ def send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth | None =
         response.close()
 
 
-class _Guarded(httpx.BaseTransport):
-    """Connects to an address that was checked, under the name that was asked for."""
+class Pinned(httpx.BaseTransport):
+    """Connects to an address that was checked, under the name that was asked for.
 
-    def __init__(self, egress: Egress, context: ssl.SSLContext) -> None:
-        self._egress = egress
+    `check` returns the addresses that a URL leads to, one at least and all of them allowed; what it raises
+    comes out, OSError as httpx.ConnectError.
+    """
+
+    def __init__(self, check: Callable[[httpx.URL], Sequence[str]], context: ssl.SSLContext) -> None:
+        self._check = check
         self._inner = httpx.HTTPTransport(verify=context, trust_env=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Check, and send to the first address."""
         try:
-            address = self._egress.check(request.url)[0]
+            address = self._check(request.url)[0]
         except OSError as error:
             raise httpx.ConnectError(f"{request.url.host}: {error}", request=request) from error
         request.extensions = {**request.extensions, "sni_hostname": request.url.host}
@@ -154,6 +159,7 @@ class _Guarded(httpx.BaseTransport):
         return self._inner.handle_request(request)
 
     def close(self) -> None:
+        """Close every connection."""
         self._inner.close()
 
 

@@ -17,10 +17,21 @@ from throughline.probes import vocabulary as v
 FACTS = tuple(field.name for field in fields(v.BusinessEvent) if field.name != "event")
 
 
-def write(record: LogRecord, event: v.BusinessEvent, received_unix_nano: int, **known: Any) -> None:
-    """Write an event; `known` facts replace its own. Without a time it happened when it was received."""
+def write(
+    record: LogRecord,
+    event: v.BusinessEvent,
+    received_unix_nano: int,
+    *,
+    undated: v.TimePrecision | None = None,
+    **known: Any,
+) -> None:
+    """Write an event; `known` facts replace its own. Without a time it happened when it was received, and
+    `undated` is how precise that is, unless the event says it.
+    """
     given = {name: getattr(event, name) for name in FACTS} | known
     happened = None if event.time is None else encode.nanoseconds(event.time)
+    if happened is None and undated is not None:
+        given["precision"] = given["precision"] or undated
     attributes = encode.facts(given) | encode.keys_of(given)
     attributes[v.EVENT] = encode.text(event.event).strip() or "unknown"
     record.time_unix_nano = happened or received_unix_nano
@@ -54,5 +65,3 @@ def _set(target: AnyValue, value: Any) -> None:
         target.string_value = value
     else:
         target.string_value = json.dumps(value, ensure_ascii=False, default=str)
-
-

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import exception_acts as acts
+from throughline.collector.acting_schema import exception_acts as acts
 from throughline.collector.store import Role
 
 if TYPE_CHECKING:

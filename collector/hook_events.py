@@ -119,9 +119,9 @@ def _logs(
             known["currency"] = event.currency or connection.options.get("currency")
         if replayed and not event.replay_id:
             known["replay_id"] = replayed
-        if event.time is None or encode.nanoseconds(event.time) is None:
-            known["precision"] = event.precision or v.TimePrecision.APPROXIMATE
-        write(scope.log_records.add(), event, received_unix_nano, **known)
+        write(
+            scope.log_records.add(), event, received_unix_nano, undated=v.TimePrecision.APPROXIMATE, **known
+        )
     for record in scope.log_records:
         record.observed_time_unix_nano = received_unix_nano
         record.time_unix_nano = record.time_unix_nano or received_unix_nano

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from throughline.collector.auth import TOKENS_FILE, TOKENS_VARIABLE, Access, require_safe_bind
+from throughline.collector.stamps import Stamp, stamp
 from throughline.probes.errors import ConfigurationError
 
 RELOAD_SECONDS = 2.0
@@ -49,16 +50,7 @@ class LiveAccess:
         require_safe_bind(self._host, access)
         return access
 
-    def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
+    def _stamps(self) -> tuple[Stamp | None, ...]:
         mounted = self._environ.get(f"{TOKENS_VARIABLE}_FILE")
         files = [self._config / TOKENS_FILE] if self._config else []
         return tuple(stamp(file) for file in [*files, *([Path(mounted)] if mounted else [])])
-
-
-def stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when a file does: time and size, None without a file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

@@ -11,7 +11,7 @@ from throughline.collector.connections import (
     load_connections,
     secret_files,
 )
-from throughline.collector.live_access import stamp
+from throughline.collector.stamps import Stamp, stamp
 from throughline.probes.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,6 @@ class LiveConnections:
             log.info("Read %d connections", len(self.current.by_id))
             self._seen = self._stamps()  # with the secrets' files of now
 
-    def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
+    def _stamps(self) -> tuple[Stamp | None, ...]:
         files = [self._config / CONNECTIONS_FILE] if self._config else []
         return tuple(stamp(file) for file in [*files, *secret_files(self.current)])

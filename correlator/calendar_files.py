@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar, Freeze, Holidays
 from throughline.correlator.period_calendar import PeriodCalendar, Periods, Told
-from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
+from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, following, read
 
 SHIPPED = Path(__file__).parent / "calendars"
 
@@ -71,12 +69,9 @@ def load_periods(source: Path | str) -> PeriodCalendar:
 
 def _load(source: Path | str) -> AnyCalendar:
     tree, file = read(source, InvalidCalendar, "a calendar is a mapping that begins with `calendar: <id>`")
-    try:
-        if "periods" in tree:
-            return PeriodCalendar.model_validate(tree)
-        return BusinessCalendar.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidCalendar(problems(error, tree, file, _PARTS)) from error
+    if "periods" in tree:
+        return following(PeriodCalendar, tree, file, _PARTS, invalid=InvalidCalendar)
+    return following(BusinessCalendar, tree, file, _PARTS, invalid=InvalidCalendar)
 
 
 _PARTS = {

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from throughline.correlator import yaml_lines
 from throughline.correlator.mapping import Facts, Failure, Mapping, Match, Rule, Run, Wanted
 from throughline.correlator.mapping_values import Value
 from throughline.correlator.parts import unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
+from throughline.correlator.problems import InvalidFile, Problem, fields, validated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,23 +56,15 @@ def load_mapping(source: Path | str, *, presets: Path = PRESETS) -> Mapping:
     Raises:
         InvalidMapping: with every problem found.
     """
-    tree, file = read(source, InvalidMapping, "a mapping file is a mapping that begins with `mapping: <id>`")
-    try:
-        found = Mapping.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidMapping(problems(error, tree, file, _PARTS)) from error
+    wanted = "a mapping file is a mapping that begins with `mapping: <id>`"
+    file = validated(source, Mapping, _PARTS, invalid=InvalidMapping, wanted=wanted)
     shipped = {path.stem for path in presets.glob("*.yaml")}
-    lost = [
-        Problem(
-            *yaml_lines.place_of(tree, ("use", number), (file, 1)),
-            f"{unknown(name, shipped, 'preset')}; there are {', '.join(sorted(shipped))}",
-        )
-        for number, name in enumerate(found.use)
+    file.refuse(
+        (("use", number), f"{unknown(name, shipped, 'preset')}; there are {', '.join(sorted(shipped))}")
+        for number, name in enumerate(file.content.use)
         if name not in shipped
-    ]
-    if lost:
-        raise InvalidMapping(lost)
-    return found
+    )
+    return file.content
 
 
 def load_mappings(config_dir: Path | None) -> LoadedMappings:

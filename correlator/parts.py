@@ -1,7 +1,7 @@
 """What definition files are made of: names, texts, models that are immutable and refuse unknown fields."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -72,6 +72,13 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
     """A sentence about a name that nothing has, with what was perhaps meant."""
     close = get_close_matches(name, list(known), n=1)
     return f"there is no {what} '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def distinct(part: str, ids: Sequence[str], sentence: str) -> None:
+    """Refuse a list of parts in which an id stands again. Raises: InconsistentError."""
+    again = [number for number, one in enumerate(ids) if one in ids[:number]]
+    if again:
+        raise InconsistentError([((part, number, "id"), sentence) for number in again])
 
 
 def iana_zone(value: str) -> str:

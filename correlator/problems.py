@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from throughline.correlator import yaml_lines
 from throughline.correlator.parts import InconsistentError
@@ -14,11 +16,12 @@ from throughline.probes.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
     Parts = Mapping[tuple[str, ...], Sequence[str]]
     """The fields allowed at each place of a file, places named by their fields."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _WANTED = {
     "int_type": "a whole number of 1 or more",
@@ -54,6 +57,28 @@ class InvalidFile(DefinitionError):
         super().__init__("\n".join(str(one) for one in self.problems))
 
 
+@dataclass(frozen=True, slots=True)
+class Checked(Generic[Model]):
+    """What a file says, following its model, and where its parts stand."""
+
+    content: Model
+    file: str
+    tree: yaml_lines.Mapping
+    invalid: type[InvalidFile]
+
+    def place(self, *path: str | int) -> yaml_lines.Place:
+        """File and line of a part, or of the nearest one around it."""
+        return yaml_lines.place_of(self.tree, path, (self.file, 1))
+
+    def refuse(self, findings: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+        """Refuse the file if anything was found that no field shows by itself: where, and a sentence.
+
+        Raises: `invalid`.
+        """
+        if wrong := [Problem(*self.place(*path), sentence) for path, sentence in findings]:
+            raise self.invalid(wrong)
+
+
 def fields(model: type[BaseModel]) -> list[str]:
     """The fields of a model, as files spell them."""
     return [field.alias or name for name, field in model.model_fields.items()]
@@ -65,6 +90,40 @@ def files_of(folder: str, shipped: Path, config_dir: Path | None) -> list[Path]:
     """
     places = [shipped] if config_dir is None else [shipped, config_dir / folder]
     return list({path.name: path for place in places for path in sorted(place.glob("*.yaml"))}.values())
+
+
+def file_of(config_dir: Path | None, name: str) -> Path | None:
+    """A file of the configuration directory; None if it is not there."""
+    path = config_dir / name if config_dir else None
+    return path if path and path.exists() else None
+
+
+def validated(
+    source: Path | str, model: type[Model], parts: Parts, *, invalid: type[InvalidFile], wanted: str
+) -> Checked[Model]:
+    """Read a file (`Path`) or YAML text (`str`) that must follow a model; `parts` and `wanted` are for the
+    sentences about what is wrong.
+
+    Raises: `invalid`, with every problem found.
+    """
+    tree, file = read(source, invalid, wanted)
+    return Checked(following(model, tree, file, parts, invalid=invalid), file, tree, invalid)
+
+
+def following(
+    model: type[Model],
+    tree: yaml_lines.Mapping,
+    file: str,
+    parts: Parts,
+    *,
+    invalid: type[InvalidFile],
+    context: Mapping[str, Any] | None = None,
+) -> Model:
+    """What was read, as a model. Raises: `invalid`, with every problem found."""
+    try:
+        return model.model_validate(tree, context=context)
+    except ValidationError as error:
+        raise invalid(problems(error, tree, file, parts)) from error
 
 
 def read(source: Path | str, invalid: type[InvalidFile], wanted: str) -> tuple[yaml_lines.Mapping, str]:

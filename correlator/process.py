@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from throughline.correlator import yaml_lines
 from throughline.correlator.calendar_files import AnyCalendar, load_calendars
 from throughline.correlator.changes import PLACE, BadChangeError, change
@@ -25,7 +23,7 @@ from throughline.correlator.definition_tables import Known, TableFiles
 from throughline.correlator.entitlements import Entitlement, Grant, Use
 from throughline.correlator.parts import Path as Path_
 from throughline.correlator.parts import unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
+from throughline.correlator.problems import InvalidFile, Problem, fields, file_of, files_of, following, read
 from throughline.correlator.reference_files import ReferenceTable
 
 __all__ = [
@@ -99,10 +97,8 @@ def load_process(
     except BadChangeError as error:
         raise InvalidProcess([Problem(PLACE, error.number, str(error))]) from error
     known = load_calendars(None).calendars if calendars is None else calendars
-    try:
-        return Process.model_validate(tree, context={"calendars": known, "tables": tables or {}})
-    except ValidationError as error:
-        raise InvalidProcess(problems(error, tree, file, _PARTS)) from error
+    context = {"calendars": known, "tables": tables or {}}
+    return following(Process, tree, file, _PARTS, invalid=InvalidProcess, context=context)
 
 
 def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> LoadedProcesses:
@@ -141,8 +137,8 @@ def load_processes(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
 
 def _chosen(config_dir: Path | None, shipped: Path) -> set[str] | None:
     """The shipped definitions to use; None: all. Raises: InvalidProcess."""
-    path = config_dir / "processes" / CHOICE if config_dir else None
-    if path is None or not path.exists():
+    path = file_of(config_dir, f"processes/{CHOICE}")
+    if path is None:
         return None
     wanted = "it says which shipped definitions to use, such as `use: [opportunity-to-invoice]`"
     tree, file = read(path, InvalidProcess, wanted)

@@ -11,10 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
-from throughline.correlator.yaml_lines import place_of
+from throughline.correlator.problems import InvalidFile, fields, file_of, validated
 
 ROUTING_FILE = "routing.yaml"
 
@@ -106,8 +105,8 @@ def load_routing(config_dir: Path | None) -> Routing:
     Raises:
         InvalidRouting: with every problem found.
     """
-    path = config_dir / ROUTING_FILE if config_dir else None
-    return parse_routing(path) if path and path.exists() else Routing()
+    path = file_of(config_dir, ROUTING_FILE)
+    return parse_routing(path) if path else Routing()
 
 
 def parse_routing(source: Path | str) -> Routing:
@@ -116,21 +115,14 @@ def parse_routing(source: Path | str) -> Routing:
     Raises:
         InvalidRouting: with every problem found.
     """
-    tree, file = read(source, InvalidRouting, "routing is a mapping that begins with `routes:`")
-    try:
-        routing = Routing.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidRouting(problems(error, tree, file, _PARTS)) from error
-    found = [
-        Problem(*places, "no exception reaches this rule: the one before it matches everything")
-        for places in _unreachable(routing, tree, file)
-    ]
-    if found:
-        raise InvalidRouting(found)
-    return routing
+    wanted = "routing is a mapping that begins with `routes:`"
+    found = validated(source, Routing, _PARTS, invalid=InvalidRouting, wanted=wanted)
+    sentence = "no exception reaches this rule: the one before it matches everything"
+    found.refuse((("routes", number), sentence) for number in _unreachable(found.content))
+    return found.content
 
 
-def _unreachable(routing: Routing, tree: Any, file: str) -> list[tuple[str, int]]:
-    """Where rules stand behind one that matches everything."""
+def _unreachable(routing: Routing) -> range:
+    """The rules that stand behind one that matches everything, by number."""
     every = next((n for n, rule in enumerate(routing.routes) if rule.match == Match()), len(routing.routes))
-    return [place_of(tree, ("routes", n), (file, 1)) for n in range(every + 1, len(routing.routes))]
+    return range(every + 1, len(routing.routes))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from throughline.collector.alert_store import AlertStore
 from throughline.collector.auth import DEFAULT_TENANT
+from throughline.collector.held_lease import HeldLease
 from throughline.collector.spool_records import SEALED_SUFFIX
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.alerts.asking import Limits
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from throughline.collector.control import ControlStore, Lease
+    from throughline.collector.control import ControlStore
     from throughline.dashboards.alert_settings import AlertSettings
     from throughline.dashboards.engine_metrics import EngineMetrics
     from throughline.dashboards.live_rules import LiveRules
@@ -74,7 +75,7 @@ class Alerting:
         self._evaluator = Evaluator(store, self._alerts, holder, limits)
         self._progress = time.monotonic()
         self._heartbeat = Heartbeat(settings)
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[str, HeldLease] = {}
         self._measured: dict[str, datetime] = {}
 
     def turn(self) -> None:
@@ -101,18 +102,13 @@ class Alerting:
         """Once: keep the leases, unless this engine hangs. Called every few seconds."""
         if time.monotonic() - self._progress > HANGS_SECONDS:
             return
-        for tenant, lease in list(self._leases.items()):
-            renewed = self._control.renew_lease(lease, LEASE_TIME, self._clock())
-            if renewed is None:
-                self._leases.pop(tenant, None)
-            else:
-                self._leases[tenant] = renewed
+        for lease in list(self._leases.values()):
+            lease.renew(self._clock())
 
     def release(self) -> None:
         """Let the next engine begin at once."""
         for lease in self._leases.values():
-            self._control.release_lease(lease)
-        self._leases.clear()
+            lease.release()
 
     def _fresh(self, tenant: str) -> bool:
         """Whether the alerts of a tenant were evaluated lately, here or by whoever holds the lease."""
@@ -122,19 +118,19 @@ class Alerting:
     def _evaluate(self, tenant: str) -> None:
         """Evaluate what is due, if the lease can be had."""
         now = self._clock()
-        lease = self._leases.get(tenant) or self._control.acquire_lease(
-            f"alerts:{tenant}", self._holder, LEASE_TIME, now
-        )
+        if tenant not in self._leases:
+            self._leases[tenant] = HeldLease(self._control, f"alerts:{tenant}", self._holder, LEASE_TIME)
+        held = self._leases[tenant]
+        lease = held.take(now)
         if lease is None:
             return
-        self._leases[tenant] = lease
         self._measure(tenant, now)
         try:
             reports = self._evaluator.evaluate(
                 tenant, self._rules.of(tenant).groups, now, lease=lease, spooled_since=self._spooled_since()
             )
         except LeaseLost:
-            self._leases.pop(tenant, None)
+            held.lose()
             return
         self._metrics.evaluated(tenant, reports, self._clock())
 

@@ -4,6 +4,11 @@
 2. The platform's own API is asked what its adapter declares (`calls`); a 403 names what is missing.
 3. A signed sample that says nothing goes through our own edge, and must be taken; the same with a changed
    signature must be refused (`sample`).
+
+None of this goes through `collector/egress.py`, which keeps what others can influence from leading inside:
+here the person at the command line calls what they have configured themselves. Connections list no hosts that
+a platform may be at, the edge is on this machine and speaks plain HTTP, and the proxy that the person's
+environment names is meant.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.auth import DEFAULT_TENANT
+from throughline.collector.held_lease import HeldLease
 from throughline.collector.store import Role, Store, load_queries
 from throughline.correlator.mapper import Mapper
 from throughline.correlator.reference_store import ReferenceStore
@@ -23,7 +24,7 @@ from throughline.probes.errors import LeaseLost, StoreError, ThroughlineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from throughline.collector.control import ControlStore, Job, JobState, Lease
+    from throughline.collector.control import ControlStore, Job, JobState
     from throughline.correlator.definition import Process
     from throughline.dashboards.engine_settings import EngineSettings
     from throughline.dashboards.live_definitions import LiveDefinitions
@@ -71,11 +72,10 @@ class Correlating:
         self._looked_at: datetime | None = None
         self._swept: dict[str, datetime] = {}
         self._asked: dict[tuple[str, str], datetime] = {}
-        self._lease: Lease | None = None
+        self._lease = HeldLease(control, LEASE, holder, LEASE_TIME)
         self._job: Job | None = None
         self._step = ""
         self._told = ""
-        self._lease_lock = threading.Lock()
         self._swap_lock = threading.Lock()
         self._mapping_lock = threading.RLock()
 
@@ -85,7 +85,7 @@ class Correlating:
         Raises:
             LeaseLost: another engine has taken over.
         """
-        if not self._hold():
+        if self._lease.take(self._clock()) is None:
             return
         self.reload()
         self._map()
@@ -102,7 +102,7 @@ class Correlating:
 
     def work(self) -> None:
         """Once: do the jobs that were asked for, beside the live path; a failed one stops nothing."""
-        while self._hold():
+        while self._lease.take(self._clock()) is not None:
             with self._swap_lock:
                 self._job = job = self._control.claim_job(self._holder, LEASE_TIME, self._clock())
             if job is None:
@@ -125,9 +125,7 @@ class Correlating:
     def beat(self) -> None:
         """Once: keep the lease and the running job ours. Called every few seconds."""
         now = self._clock()
-        with self._lease_lock:
-            if self._lease is not None:
-                self._lease = self._control.renew_lease(self._lease, LEASE_TIME, now)
+        self._lease.renew(now)
         job = self._job
         if job is not None:
             said = self._told or self._step
@@ -176,17 +174,7 @@ class Correlating:
 
     def release(self) -> None:
         """Let the next engine begin at once."""
-        with self._lease_lock:
-            if self._lease is not None:
-                self._control.release_lease(self._lease)
-                self._lease = None
-
-    def _hold(self) -> bool:
-        """Whether the lease is ours, taking it if it is free."""
-        with self._lease_lock:
-            if self._lease is None:
-                self._lease = self._control.acquire_lease(LEASE, self._holder, LEASE_TIME, self._clock())
-            return self._lease is not None
+        self._lease.release()
 
     def _check(self, step: str) -> None:
         """Called by the correlator before every write: without the lease nothing is written."""
@@ -194,7 +182,7 @@ class Correlating:
         self._require_lease(step)
 
     def _require_lease(self, _step: str) -> None:
-        if self._lease is None:
+        if self._lease.present is None:
             raise LeaseLost("Another engine correlates now; this one has stopped.")
 
     def _reload_mappings(self) -> None:

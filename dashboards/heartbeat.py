@@ -2,22 +2,27 @@
 
 The address is looked up once per beat, checked, and used as looked up: a name cannot lead somewhere else
 between the check and the request. Redirects are not followed.
+
+Where it may go is a rule of its own, because it has one address and no list: the operator sets it, plain HTTP
+is allowed, and one switch opens all networks of one's own but link-local ones. `Egress` wants a list of hosts
+and networks. How it gets there is the same.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-import socket
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
 
+from throughline.collector import egress
 from throughline.probes.errors import ThroughlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from throughline.dashboards.alert_settings import AlertSettings
 
@@ -34,8 +39,6 @@ class Heartbeat:
     """Sends at most one beat per interval."""
 
     settings: AlertSettings
-    resolve: Callable[[str, int], list[str]] | None = None
-    """Looks a name up; a test may answer itself."""
 
     def __post_init__(self) -> None:
         self._last = float("-inf")
@@ -50,38 +53,40 @@ class Heartbeat:
         self._last = now
         try:
             send(
-                url, self.settings.heartbeat_method, self._resolved, internal=self.settings.heartbeat_internal
+                url, self.settings.heartbeat_method, egress.resolve, internal=self.settings.heartbeat_internal
             )
         except (httpx.HTTPError, OSError, ThroughlineError) as error:
             log.warning("the heartbeat was not taken: %s", error)
             return False
         return True
 
-    def _resolved(self, host: str, port: int) -> list[str]:
-        return (self.resolve or look_up)(host, port)
 
-
-def send(url: str, method: str, resolve: Callable[[str, int], list[str]], *, internal: bool) -> None:
-    """Send one heartbeat. Raises: HeartbeatRefused, httpx.HTTPError, OSError."""
+def send(url: str, method: str, resolve: egress.Resolve, *, internal: bool) -> None:
+    """Send one heartbeat. Raises: HeartbeatRefused, httpx.HTTPError."""
     target = httpx.URL(url)
-    if target.scheme not in {"http", "https"} or not target.host or target.userinfo:
+    check = partial(_allowed, resolve=resolve, internal=internal)
+    with httpx.Client(
+        transport=egress.Pinned(check, httpx.create_ssl_context(trust_env=False)),
+        timeout=TIMEOUT_SECONDS,
+        follow_redirects=False,
+        trust_env=False,
+    ) as client:
+        answer = egress.send(client, client.build_request(method, target))
+    if not httpx.codes.is_success(answer.status):
+        raise HeartbeatRefused(f"{target.host} answered the heartbeat with {answer.status}.")
+
+
+def _allowed(target: httpx.URL, *, resolve: egress.Resolve, internal: bool) -> Sequence[str]:
+    """The addresses that the heartbeat's URL leads to. Raises: HeartbeatRefused, OSError."""
+    if target.scheme not in egress.PORTS or not target.host or target.userinfo:
         raise HeartbeatRefused(f"The heartbeat goes to http:// or https://host/path, not to {target.host!r}.")
-    port = target.port or (443 if target.scheme == "https" else 80)
-    addresses = resolve(target.host, port)
+    addresses = resolve(target.host, target.port or egress.PORTS[target.scheme])
     for address in addresses:
         if reason := refusal(address, internal=internal):
             raise HeartbeatRefused(f"The heartbeat may not go to {target.host}: {address} is {reason}.")
     if not addresses:
         raise HeartbeatRefused(f"{target.host} has no address.")
-    pinned = target.copy_with(host=addresses[0])
-    host = target.netloc.decode("ascii")
-    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
-        request = client.build_request(
-            method, pinned, headers={"Host": host}, extensions={"sni_hostname": target.host}
-        )
-        answer = client.send(request)
-    if not answer.is_success:
-        raise HeartbeatRefused(f"{target.host} answered the heartbeat with {answer.status_code}.")
+    return addresses
 
 
 def refusal(address: str, *, internal: bool) -> str:
@@ -94,9 +99,3 @@ def refusal(address: str, *, internal: bool) -> str:
     if not one.is_global and not internal:
         return "internal; set THROUGHLINE_HEARTBEAT_INTERNAL=true to allow that"
     return ""
-
-
-def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host. Raises: OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from throughline.collector.stamps import stamps
 from throughline.correlator.alerts.rule_files import calendars_of
 from throughline.correlator.notify.channels import (
     CHANNELS_FILE,
@@ -30,14 +31,14 @@ class LiveChannels:
         self.current = Channels()
         self._config = config
         self._control = control
-        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._seen: object = None
 
     def reload(self) -> None:
         """Take over what has changed; a file that breaks changes nothing and is logged.
 
         Raises: ControlError; the next call tries again.
         """
-        seen = self._stamps()
+        seen = stamps(self._files())
         if seen == self._seen:
             return
         first, self._seen = self._seen is None, seen
@@ -53,15 +54,7 @@ class LiveChannels:
         if path is not None and path.exists():
             self._control.set_cursor("", _KEPT, path.read_text(encoding="utf-8"))
 
-    def _stamps(self) -> tuple[tuple[str, int, int], ...]:
+    def _files(self) -> list[Path]:
         if self._config is None:
-            return ()
-        paths = [self._config / CHANNELS_FILE, *sorted((self._config / "calendars").glob("*.yaml"))]
-        found = []
-        for path in paths:
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_size))
-        return tuple(found)
+            return []
+        return [self._config / CHANNELS_FILE, *(self._config / "calendars").glob("*.yaml")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from throughline.collector.definition_history import DefinitionHistory
+from throughline.collector.stamps import stamps
 from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 from throughline.correlator.process import SHIPPED, Process, load_processes
 from throughline.correlator.reference_files import FOLDER
@@ -55,7 +56,7 @@ class LiveDefinitions:
         """
         present = self._history.present()
         put_over = {one.process: one.number for one in present.values() if one.over}
-        seen = (self._fingerprint(), put_over)
+        seen = (stamps(self._files()), put_over)
         if seen == self._seen:
             return None
         loaded = load_processes(self._config)
@@ -92,20 +93,12 @@ class LiveDefinitions:
                 continue  # written by a version that knew other fields
         return kept
 
-    def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
+    def _files(self) -> list[Path]:
         folders = [SHIPPED, SHIPPED_CALENDARS]
         if self._config is not None:
             folders += [self._config / "processes", self._config / "calendars"]
         files = [path for folder in folders for path in folder.glob("*.yaml")]
-        files += (self._config / FOLDER).glob("*.csv") if self._config else ()
-        found = []
-        for path in files:
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_size))
-        return frozenset(found)
+        return [*files, *((self._config / FOLDER).glob("*.csv") if self._config else ())]
 
 
 def _counting(process: Process, last: Activation | None) -> Process:

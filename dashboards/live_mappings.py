@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from throughline.collector.stamps import stamps
 from throughline.correlator.mapping_files import FOLDER, PRESETS, load_mappings
 from throughline.correlator.mapping_store import MappingStore
 
@@ -26,7 +27,7 @@ class LiveMappings:
     def __init__(self, config: Path | None, store: Store) -> None:
         self._config = config
         self._mappings = MappingStore(store)
-        self._seen: frozenset[tuple[str, int, int]] | None = None
+        self._seen: object = None
 
     def reload(self, now: datetime) -> list[Named] | None:
         """Publish what the files say, and return the rules, if any file differs from the last time.
@@ -34,7 +35,8 @@ class LiveMappings:
         A remembered mapping that no file defines, while some file is broken, stays as it was.
         Raises: StoreError; the next call tries again.
         """
-        seen = self._fingerprint()
+        folders = [PRESETS] + ([self._config / FOLDER] if self._config else [])
+        seen = stamps(path for folder in folders for path in folder.glob("*.yaml"))
         if seen == self._seen:
             return None
         loaded = load_mappings(self._config)
@@ -49,14 +51,3 @@ class LiveMappings:
         rules = self._mappings.publish([*found.values(), *kept], now)
         self._seen = seen
         return rules
-
-    def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
-        folders = [PRESETS] + ([self._config / FOLDER] if self._config else [])
-        found = []
-        for path in (path for folder in folders for path in folder.glob("*.yaml")):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_size))
-        return frozenset(found)

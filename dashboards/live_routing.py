@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from throughline.collector.stamps import Stamp, stamp
 from throughline.collector.store import Role, Store
 from throughline.correlator.routing import ROUTING_FILE, InvalidRouting, Routing, load_routing
 
@@ -25,14 +26,14 @@ class LiveRouting:
         self._config = config
         self._store = store
         self._clock = clock
-        self._seen: tuple[int, int] | None = (0, 0)  # no file looks like this: the first look reads it
+        self._seen: Stamp | None = (0, 0)  # no file looks like this: the first look reads it
 
     def reload(self) -> None:
         """Read the file if it differs from the last time; one that breaks changes nothing and is logged.
 
         Raises: StoreError; the next call tries again.
         """
-        seen = self._stamp()
+        seen = stamp(self._config / ROUTING_FILE) if self._config else None
         if seen == self._seen:
             return
         try:
@@ -40,13 +41,6 @@ class LiveRouting:
         except InvalidRouting as error:
             log.error("The routing of exceptions stays as it was:\n%s", error)  # noqa: TRY400
         self._seen = seen
-
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            status = (self._config / ROUTING_FILE).stat() if self._config else None
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size) if status else None
 
 
 def publish(store: Store, routing: Routing, now: datetime) -> None:

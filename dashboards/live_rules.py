@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from throughline.collector.stamps import stamps
 from throughline.correlator.alerts.rule_files import (
     FOLDER,
     SHIPPED,
@@ -22,6 +23,8 @@ from throughline.correlator.alerts.written import PREFIX, WrittenRules
 from throughline.correlator.calendar_files import SHIPPED as SHIPPED_CALENDARS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from throughline.collector.control import ControlStore
 
 _KEPT = "rules"
@@ -35,7 +38,7 @@ class LiveRules:
         self.current = LoadedRules()
         self._config = config
         self._control = control
-        self._seen: frozenset[tuple[str, int, int]] | None = None
+        self._seen: object = None
         self._written = WrittenRules(control)
         self._parsed: dict[tuple[str, str], ReadyFile | None] = {}
 
@@ -65,7 +68,7 @@ class LiveRules:
 
     def reload(self) -> bool:
         """Read everything if any file differs from the last time; whether it did. Raises: ControlError."""
-        seen = self._fingerprint()
+        seen = stamps(self._files())
         if seen == self._seen:
             return False
         loaded = load_rules(self._config, last={**self._remembered(), **self.current.files})
@@ -94,15 +97,8 @@ class LiveRules:
                 continue  # written by a version that knew other fields
         return found
 
-    def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
+    def _files(self) -> Iterator[Path]:
         folders = [SHIPPED, SHIPPED_CALENDARS]
         if self._config is not None:
             folders += [self._config / FOLDER, self._config / "calendars"]
-        found = []
-        for path in (path for folder in folders for path in folder.glob("*.yaml")):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_size))
-        return frozenset(found)
+        return (path for folder in folders for path in folder.glob("*.yaml"))

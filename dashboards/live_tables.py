@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from throughline.collector.stamps import stamps
 from throughline.correlator.reference_files import FOLDER, load_tables
 from throughline.correlator.reference_kinds import RATES
 from throughline.correlator.reference_store import EVERY_TENANT, ReferenceStore
@@ -27,11 +28,11 @@ class LiveTables:
         self._config = config
         self._reference = ReferenceStore(store)
         self._currency = reporting_currency
-        self._seen: frozenset[tuple[str, int, int]] | None = None
+        self._seen: object = None
 
     def reload(self, now: datetime) -> None:
         """Publish what the files say if any differs from the last time. Raises: StoreError."""
-        seen = self._fingerprint()
+        seen = stamps((self._config / FOLDER).glob("*.csv") if self._config else ())
         if seen == self._seen:
             return
         loaded = load_tables(self._config)
@@ -43,13 +44,3 @@ class LiveTables:
         if self._currency and rates:
             self._reference.provide(rates.content, self._currency)
         self._seen = seen
-
-    def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
-        found = []
-        for path in (self._config / FOLDER).glob("*.csv") if self._config else ():
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_size))
-        return frozenset(found)

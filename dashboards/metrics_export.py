@@ -1,4 +1,8 @@
-"""The engine's metrics as OTLP: what `/metrics` shows, sent to a collector."""
+"""The engine's metrics as OTLP: what `/metrics` shows, sent to a collector.
+
+Not through `collector/egress.py`: the operator sets the one address, a collector beside the engine as a rule,
+over plain HTTP.
+"""
 
 from __future__ import annotations
 

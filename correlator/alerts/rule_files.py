@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from throughline.correlator.alerts import slo as objectives
 from throughline.correlator.alerts import template
 from throughline.correlator.alerts.expression import Expression
@@ -19,15 +17,13 @@ from throughline.correlator.alerts.slo import BURNS, Burn
 from throughline.correlator.business_calendar import ALWAYS, BusinessCalendar
 from throughline.correlator.calendar_files import load_calendars
 from throughline.correlator.parts import unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, problems, read
-from throughline.correlator.yaml_lines import place_of
+from throughline.correlator.problems import InvalidFile, Problem, fields, files_of, validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime, timedelta
 
     from throughline.correlator.alerts.template import Template
-    from throughline.correlator.yaml_lines import Place
 
 FOLDER = "rules"
 SHIPPED = Path(__file__).parent / "rules"
@@ -165,36 +161,29 @@ def parse_rules(source: Path | str, *, calendars: Mapping[str, BusinessCalendar]
 
     Raises: InvalidRules, with every problem found.
     """
-    tree, file = read(source, InvalidRules, "rules are a mapping that begins with `groups:` or `slos:`")
-    try:
-        parsed = RuleFile.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidRules(problems(error, tree, file, _PARTS)) from error
+    wanted = "rules are a mapping that begins with `groups:` or `slos:`"
+    read = validated(source, RuleFile, _PARTS, invalid=InvalidRules, wanted=wanted)
+    parsed, file = read.content, read.file
     known = calendars_of(None) if calendars is None else calendars
-    wrong: list[Problem] = []
-
-    def place(*path: str | int) -> Place:
-        return place_of(tree, path, (file, 1))
-
+    wrong: list[tuple[tuple[str | int, ...], str]] = []
     groups: list[ReadyGroup] = []
     for at, group in enumerate(parsed.groups):
         if any(group.name == other.name for other in groups):
-            wrong.append(Problem(*place("groups", at, "name"), f"a group '{group.name}' is there already"))
-        places = [place("groups", at, "rules", number)[1] for number in range(len(group.rules))]
-        groups.append(ReadyGroup(group.name, group.interval, tuple(_ready(group, file, places)), file))
+            wrong.append((("groups", at, "name"), f"a group '{group.name}' is there already"))
+        lines = [read.place("groups", at, "rules", number)[1] for number in range(len(group.rules))]
+        groups.append(ReadyGroup(group.name, group.interval, tuple(_ready(group, file, lines)), file))
     slos: list[tuple[Slo, BusinessCalendar | None]] = []
     for at, one in enumerate(parsed.slos):
         if any(one.slo == other.slo for other, _ in slos):
-            wrong.append(Problem(*place("slos", at, "slo"), f"an objective '{one.slo}' is there already"))
+            wrong.append((("slos", at, "slo"), f"an objective '{one.slo}' is there already"))
         if one.calendar is not None and one.calendar not in known:
             sentence = unknown(one.calendar, known, "calendar of working time")
-            wrong.append(Problem(*place("slos", at, "calendar"), sentence))
+            wrong.append((("slos", at, "calendar"), sentence))
             continue
         calendar = known[one.calendar] if one.calendar else None
         slos.append((one, calendar))
-        groups.append(_burning(one, calendar, file, place("slos", at)[1]))
-    if wrong:
-        raise InvalidRules(wrong)
+        groups.append(_burning(one, calendar, file, read.place("slos", at)[1]))
+    read.refuse(wrong)
     return ReadyFile(file, tuple(groups), tuple(slos))
 
 

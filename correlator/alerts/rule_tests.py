@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from throughline.collector.store import Role
 from throughline.correlator.alerts.asking import Failure, Limits, ask
@@ -24,9 +24,8 @@ from throughline.correlator.alerts.judging import judge
 from throughline.correlator.alerts.rule_files import SHIPPED, ReadyFile, calendars_of, parse_rules
 from throughline.correlator.alerts.spans import Some, Span, parse_span, spelled
 from throughline.correlator.parts import Part, unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
+from throughline.correlator.problems import InvalidFile, Problem, fields, validated
 from throughline.correlator.sql_guard import RAW_TABLES, VIEWS, guard
-from throughline.correlator.yaml_lines import place_of
 from throughline.probes.errors import StoreError
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from throughline.collector.alert_store import RuleRecord, StoredAlert
     from throughline.collector.store import Store
     from throughline.correlator.alerts.rule_files import Ready
+    from throughline.correlator.problems import Checked
 
 TENANT = "rule-tests"
 _RELATIVE = re.compile(r"([-+]?)((?:[0-9]+(?:ms|s|m|h|d|w|y))+)")
@@ -113,12 +113,10 @@ def run_tests(path: Path, store: Store) -> Outcome:
 
     Raises: InvalidTests, InvalidRules: a file cannot be read; StoreError.
     """
-    tree, file = read(path, InvalidTests, "tests are a mapping that begins with `rule_files:`")
-    try:
-        parsed = TestFile.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidTests(problems(error, tree, file, _PARTS)) from error
-    rules = [rule for name in parsed.rule_files for rule in _rules(_found(path, name, tree, file))]
+    wanted = "tests are a mapping that begins with `rule_files:`"
+    file = validated(path, TestFile, _PARTS, invalid=InvalidTests, wanted=wanted)
+    parsed = file.content
+    rules = [rule for name in parsed.rule_files for rule in _rules(_found(path, name, file))]
     failures: list[str] = []
     passed = 0
     for at, case in enumerate(parsed.tests):
@@ -126,7 +124,7 @@ def run_tests(path: Path, store: Store) -> Outcome:
         passed += not failed
         for number, sentence in failed:
             where = ("tests", at, "alert_rule_test", number) if number >= 0 else ("tests", at)
-            failures.append(str(Problem(*place_of(tree, where, (file, 1)), f"{case.name}: {sentence}")))
+            failures.append(str(Problem(*file.place(*where), f"{case.name}: {sentence}")))
     return Outcome(passed, tuple(failures))
 
 
@@ -134,12 +132,12 @@ def _rules(file: ReadyFile) -> list[Ready]:
     return [rule for group in file.groups for rule in group.rules]
 
 
-def _found(path: Path, name: str, tree: Any, file: str) -> ReadyFile:
+def _found(path: Path, name: str, file: Checked[TestFile]) -> ReadyFile:
     """A file of rules by its path from the tests, or a shipped one by its name."""
     for rules in (path.parent / name, SHIPPED / name):
         if rules.is_file():
             return parse_rules(rules, calendars=calendars_of(rules.resolve().parent.parent))
-    raise InvalidTests([Problem(*place_of(tree, ("rule_files",), (file, 1)), f"there is no file {name}")])
+    raise InvalidTests([Problem(*file.place("rule_files"), f"there is no file {name}")])
 
 
 def _failures(store: Store, file: TestFile, case: Case, rules: Sequence[Ready]) -> Iterator[tuple[int, str]]:

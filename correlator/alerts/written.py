@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import written_rules
+from throughline.collector.alert_schema import written_rules
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from throughline.collector.auth import DEFAULT_TENANT
 from throughline.collector.egress import PORTS, Egress
@@ -27,8 +27,7 @@ from throughline.correlator.business_calendar import BusinessCalendar
 from throughline.correlator.notify.matching import Matchers
 from throughline.correlator.outbound.subscriptions import Secret
 from throughline.correlator.parts import Id, InconsistentError, Part, several, unknown
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
-from throughline.correlator.yaml_lines import place_of
+from throughline.correlator.problems import InvalidFile, fields, file_of, validated
 from throughline.probes.errors import ConfigurationError
 
 CHANNELS_FILE = "channels.yaml"
@@ -184,24 +183,16 @@ class Channels(Part):
 
 def load_channels(config_dir: Path | None) -> Channels:
     """Read `<config_dir>/channels.yaml`; without one nobody is told of alerts. Raises: InvalidChannels."""
-    path = config_dir / CHANNELS_FILE if config_dir else None
-    if path is None or not path.exists():
-        return Channels()
-    return parse_channels(path, calendars=calendars_of(config_dir))
+    path = file_of(config_dir, CHANNELS_FILE)
+    return parse_channels(path, calendars=calendars_of(config_dir)) if path else Channels()
 
 
 def parse_channels(source: Path | str, *, calendars: Mapping[str, BusinessCalendar]) -> Channels:
     """Read a file (`Path`) or YAML text (`str`). Raises: InvalidChannels, with every problem found."""
-    tree, file = read(source, InvalidChannels, "channels are a mapping that begins with `channels:`")
-    try:
-        parsed = _File.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidChannels(problems(error, tree, file, _parts())) from error
-    wrong = [
-        Problem(*place_of(tree, where, (file, 1)), sentence) for where, sentence in _wrong(parsed, calendars)
-    ]
-    if wrong:
-        raise InvalidChannels(wrong)
+    wanted = "channels are a mapping that begins with `channels:`"
+    file = validated(source, _File, _parts(), invalid=InvalidChannels, wanted=wanted)
+    parsed = file.content
+    file.refuse(_wrong(parsed, calendars))
     named = {name for one in parsed.routes for name in (one.during, one.outside)}
     named |= {one.during for one in parsed.maintenance}
     return Channels(

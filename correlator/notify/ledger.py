@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import (
+from throughline.collector.alert_schema import (
     alert_channels,
     alert_episodes,
     alert_groups,
     alert_notice_log,
     alert_notices,
     alert_transitions,
-    cursors,
-    leases,
 )
-from throughline.probes.errors import LeaseLost
+from throughline.collector.control import fence
+from throughline.collector.control_schema import cursors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,7 +131,7 @@ class Ledger:
         Raises: LeaseLost.
         """
         with self._control.transaction() as connection:
-            _fence(connection, lease)
+            fence(connection, lease)
             for one in transitions:
                 if one.new == "firing":
                     made = self._control.insert(alert_episodes).values(_begun(one, one.rule in silent))
@@ -190,7 +189,7 @@ class Ledger:
         ]  # fmt: skip
         mine = sa.and_(alert_episodes.c.tenant == episode.tenant, alert_episodes.c.id == episode.id)
         with self._control.transaction() as connection:
-            _fence(connection, lease)
+            fence(connection, lease)
             if rows:
                 connection.execute(self._control.insert(alert_notices).on_conflict_do_nothing(), rows)
             connection.execute(sa.update(alert_episodes).where(mine).values(routed_at=now))
@@ -217,7 +216,7 @@ class Ledger:
         tenant, channel = notices[0].tenant, notices[0].channel
         said = "delivered" if outcome.accepted else "dead" if outcome.permanent else "failed"
         with self._control.transaction() as connection:
-            _fence(connection, lease)
+            fence(connection, lease)
             failing = _state(connection, tenant, channel).failing_since
             for one in notices:
                 long = failing is not None and now - max(failing, one.created_at) > GIVE_UP
@@ -330,11 +329,3 @@ def _state(connection: sa.Connection, tenant: str, channel: str) -> ChannelState
     )
     found = connection.execute(wanted).first()
     return ChannelState(*found) if found else ChannelState()
-
-
-def _fence(connection: sa.Connection, lease: Lease) -> None:
-    mine = sa.select(leases.c.token).where(
-        leases.c.name == lease.name, leases.c.holder == lease.holder, leases.c.token == lease.token
-    )
-    if connection.execute(mine.with_for_update()).scalar_one_or_none() is None:
-        raise LeaseLost(f"The lease {lease.name} has a new holder; {lease.holder} must stop.")

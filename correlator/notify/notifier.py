@@ -23,6 +23,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.alert_store import AlertStore
+from throughline.collector.held_lease import HeldLease
 from throughline.collector.secrets import MissingSecret
 from throughline.correlator.alerts.behind import behind
 from throughline.correlator.notify import alertmanager, words
@@ -80,23 +81,21 @@ class Notifier:
     def __post_init__(self) -> None:
         self._ledger, self._silences = Ledger(self.control), Silences(self.control)
         self._trials, self._alerts = Trials(self.control), AlertStore(self.control)
-        self._lease: Lease | None = None
+        self._lease = HeldLease(self.control, LEASE, self.holder, LEASE_TIME)
         self._forgot_at: datetime | None = None
 
     def turn(self) -> None:
         """Once. Raises: ControlError, LeaseLost; the next call goes on where this one stood."""
         now = self.clock()
-        if self._lease is not None:
-            self._lease = self.control.renew_lease(self._lease, LEASE_TIME, now)
-        self._lease = self._lease or self.control.acquire_lease(LEASE, self.holder, LEASE_TIME, now)
-        if self._lease is None:
+        lease = self._lease.renew(now) or self._lease.take(now)
+        if lease is None:
             return
         file = self.channels()
         for tenant in self._ledger.tenants():
             rules = {rule.key: rule for group in self.rules(tenant).groups for rule in group.rules}
-            self._collect(tenant, rules, now, self._lease)
-            self._route(tenant, rules, file, now, self._lease)
-            self._tell(tenant, file, now, self._lease)
+            self._collect(tenant, rules, now, lease)
+            self._route(tenant, rules, file, now, lease)
+            self._tell(tenant, file, now, lease)
             if self._forgot_at is None or now - self._forgot_at >= FORGET_EVERY:
                 self._ledger.forget(tenant, now)
         if self._forgot_at is None or now - self._forgot_at >= FORGET_EVERY:
@@ -104,9 +103,7 @@ class Notifier:
 
     def release(self) -> None:
         """Let the next engine begin at once."""
-        if self._lease is not None:
-            self.control.release_lease(self._lease)
-            self._lease = None
+        self._lease.release()
 
     def _collect(self, tenant: str, rules: Mapping[str, Ready], now: datetime, lease: Lease) -> None:
         until = self._trials.begin(tenant, list(rules.values()), now)

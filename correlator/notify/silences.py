@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import alert_silences
+from throughline.collector.alert_schema import alert_silences
 from throughline.correlator.notify.matching import Matcher, read_matcher
 from throughline.correlator.notify.routing import Silence
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import alert_trials
+from throughline.collector.alert_schema import alert_trials
 from throughline.correlator.alerts.own import GROUP
 from throughline.correlator.alerts.rule_files import SHIPPED
 

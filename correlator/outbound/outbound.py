@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from throughline.collector.held_lease import HeldLease
 from throughline.collector.secrets import MissingSecret
+from throughline.collector.stamps import stamp
 from throughline.correlator.outbound.messages import Message, message, request
 from throughline.correlator.outbound.noticing import OVERLAP, Described, Noticing
 from throughline.correlator.outbound.outbox import Outbox
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from throughline.collector.control import ControlStore, Lease
+    from throughline.collector.stamps import Stamp
     from throughline.collector.store import Store
     from throughline.correlator.outbound.noticing import Transition
 
@@ -60,13 +63,12 @@ class Outbound:
         self._store = store
         self._control = control
         self._config = config
-        self._holder = holder
         self._clock = clock
         self._environ = environ
         self._outbox = Outbox(control)
         self._noticing: dict[str, Noticing] = {}
-        self._lease: Lease | None = None
-        self._stamp: tuple[int, int] | None = (0, 0)  # no file looks like this: the first look reads it
+        self._lease = HeldLease(control, LEASE, holder, LEASE_TIME)
+        self._stamp: Stamp | None = (0, 0)  # no file looks like this: the first look reads it
         self._forgot_at: datetime | None = None
         self._missing: set[str] = set()
 
@@ -77,10 +79,11 @@ class Outbound:
         Raises: StoreError, ControlError, LeaseLost; the next call goes on where this one stood.
         """
         self.reload()
-        if not self.subscriptions or not self._hold():
+        lease = self._hold() if self.subscriptions else None
+        if lease is None:
             return
         for tenant in sorted({one.tenant for one in self.subscriptions}):
-            self._collect(tenant)
+            self._collect(tenant, lease)
         self.deliver(stop)
         now = self._clock()
         if self._forgot_at is None or now - self._forgot_at >= FORGET_EVERY:
@@ -95,47 +98,34 @@ class Outbound:
 
     def reload(self) -> None:
         """Read the subscriptions if their file has changed; one that breaks changes nothing and is logged."""
-        stamp = self._now()
-        if stamp == self._stamp:
+        seen = stamp(self._config / SUBSCRIPTIONS_FILE) if self._config else None
+        if seen == self._stamp:
             return
         try:
             self.subscriptions = load_subscriptions(self._config)
         except InvalidSubscriptions as error:
             log.error("The subscriptions stay as they were:\n%s", error)  # noqa: TRY400
-        self._stamp = stamp
+        self._stamp = seen
         self._missing.clear()
 
     def release(self) -> None:
         """Let the next engine begin at once."""
-        if self._lease is not None:
-            self._control.release_lease(self._lease)
-            self._lease = None
+        self._lease.release()
 
-    def _now(self) -> tuple[int, int] | None:
-        try:
-            status = (self._config / SUBSCRIPTIONS_FILE).stat() if self._config else None
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size) if status else None
-
-    def _hold(self) -> bool:
-        """Whether the lease is ours, for long enough to send something."""
+    def _hold(self) -> Lease | None:
+        """The lease, if it is ours for long enough to send something."""
         now = self._clock()
-        if self._lease is not None:
-            self._lease = self._control.renew_lease(self._lease, LEASE_TIME, now)
-        if self._lease is None:
+        if self._lease.renew(now) is None:
             self._noticing.clear()
-            self._lease = self._control.acquire_lease(LEASE, self._holder, LEASE_TIME, now)
-        return self._lease is not None
+        return self._lease.take(now)
 
-    def _collect(self, tenant: str) -> None:
+    def _collect(self, tenant: str, lease: Lease) -> None:
         """Notice what changed for a tenant, and put it into the outbox."""
-        assert self._lease is not None  # noqa: S101 turn holds it
         mine = [one for one in self.subscriptions if one.tenant == tenant]
         since = {one.id: self._outbox.begin(one, self._clock()) for one in mine}
         fresh = tenant not in self._noticing
         noticing = self._noticing.setdefault(tenant, Noticing(self._store, self._control, tenant))
-        noticing.look(self._lease)
+        noticing.look(lease)
         cursor = self._control.cursor(tenant, "told")
         place, _, identity = (cursor or f"{self._clock().isoformat()} ").partition(" ")
         after = datetime.fromisoformat(place), identity
@@ -147,9 +137,9 @@ class Outbound:
                 self._put(one, some, known, since[one.id], after)
             start = (some[-1].noticed_at, some[-1].message)
             after = max(after, start)
-            self._control.set_cursor(tenant, "told", f"{after[0].isoformat()} {after[1]}", lease=self._lease)
+            self._control.set_cursor(tenant, "told", f"{after[0].isoformat()} {after[1]}", lease=lease)
         if cursor is None:
-            self._control.set_cursor(tenant, "told", f"{after[0].isoformat()} {after[1]}", lease=self._lease)
+            self._control.set_cursor(tenant, "told", f"{after[0].isoformat()} {after[1]}", lease=lease)
 
     def _put(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import deliveries, subscription_states
+from throughline.collector.acting_schema import deliveries, subscription_states
 from throughline.correlator.outbound.messages import Message
 from throughline.correlator.outbound.sending import Answer
 

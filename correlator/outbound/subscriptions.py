@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from throughline.collector.auth import DEFAULT_TENANT, TENANT
 from throughline.collector.secrets import MissingSecret, SecretSource
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
-from throughline.correlator.yaml_lines import place_of
+from throughline.correlator.problems import InvalidFile, fields, file_of, validated
 
 SUBSCRIPTIONS_FILE = "subscriptions.yaml"
 EVENTS = (
@@ -182,8 +181,8 @@ def load_subscriptions(config_dir: Path | None) -> tuple[Subscription, ...]:
     Raises:
         InvalidSubscriptions: with every problem found.
     """
-    path = config_dir / SUBSCRIPTIONS_FILE if config_dir else None
-    return parse_subscriptions(path) if path and path.exists() else ()
+    path = file_of(config_dir, SUBSCRIPTIONS_FILE)
+    return parse_subscriptions(path) if path else ()
 
 
 def parse_subscriptions(source: Path | str) -> tuple[Subscription, ...]:
@@ -193,18 +192,13 @@ def parse_subscriptions(source: Path | str) -> tuple[Subscription, ...]:
         InvalidSubscriptions: with every problem found.
     """
     wanted = "subscriptions are a mapping that begins with `subscriptions:`"
-    tree, file = read(source, InvalidSubscriptions, wanted)
-    try:
-        found = _File.model_validate(tree).subscriptions
-    except ValidationError as error:
-        raise InvalidSubscriptions(problems(error, tree, file, _PARTS)) from error
-    wrong = [
-        Problem(*place_of(tree, ("subscriptions", number), (file, 1)), sentence)
+    file = validated(source, _File, _PARTS, invalid=InvalidSubscriptions, wanted=wanted)
+    found = file.content.subscriptions
+    file.refuse(
+        (("subscriptions", number), sentence)
         for number, one in enumerate(found)
         for sentence in _wrong(one, [before.id for before in found[:number]])
-    ]
-    if wrong:
-        raise InvalidSubscriptions(wrong)
+    )
     return found
 
 

@@ -23,9 +23,10 @@ from throughline.probes.errors import ConfigurationError, ThroughlineError
 
 if TYPE_CHECKING:
     from throughline.collector.secrets import SecretSource
+    from throughline.correlator.replay.authentication import Auth
     from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.records import Item
-    from throughline.correlator.replay.targets import Auth, Call, Lookup, Target
+    from throughline.correlator.replay.targets import Call, Lookup, Target
 
 Judgement = Literal["accepted", "again", "failed", "uncertain"]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import replay_items as items
-from throughline.collector.control_schema import replay_transitions as transitions
-from throughline.collector.control_schema import replays
+from throughline.collector.acting_schema import replay_items as items
+from throughline.collector.acting_schema import replay_transitions as transitions
+from throughline.collector.acting_schema import replays
 from throughline.collector.store import Role
 from throughline.correlator.replay.records import (
     ENDED,

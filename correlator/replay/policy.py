@@ -7,10 +7,10 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from throughline.correlator.parts import Part, several
-from throughline.correlator.problems import InvalidFile, fields, problems, read
+from throughline.correlator.problems import InvalidFile, fields, file_of, validated
 from throughline.correlator.replay.targets import Several, Span
 
 if TYPE_CHECKING:
@@ -84,17 +84,14 @@ class Case(Part):
 
 def load_policy(config_dir: Path | None) -> Policy:
     """Read `<config_dir>/approvals.yaml`; without one SHIPPED counts. Raises: InvalidApprovals."""
-    path = config_dir / APPROVALS_FILE if config_dir else None
-    return parse_policy(path) if path and path.exists() else SHIPPED
+    path = file_of(config_dir, APPROVALS_FILE)
+    return parse_policy(path) if path else SHIPPED
 
 
 def parse_policy(source: Path | str) -> Policy:
     """Read the rules from a file (`Path`) or YAML text (`str`). Raises: InvalidApprovals."""
-    tree, file = read(source, InvalidApprovals, "approvals are a mapping that begins with `approvals:`")
-    try:
-        return Policy.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidApprovals(problems(error, tree, file, _PARTS)) from error
+    wanted = "approvals are a mapping that begins with `approvals:`"
+    return validated(source, Policy, _PARTS, invalid=InvalidApprovals, wanted=wanted).content
 
 
 def decide(policy: Policy, case: Case) -> Rule:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import jsonschema
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from throughline.collector.egress import Egress
 from throughline.collector.secrets import SecretSource
 from throughline.correlator.durations import parse_duration
-from throughline.correlator.parts import InconsistentError, Part, several
-from throughline.correlator.problems import InvalidFile, Problem, fields, problems, read
+from throughline.correlator.parts import InconsistentError, Part, distinct, several
+from throughline.correlator.problems import InvalidFile, Problem, fields, file_of, following, read
 from throughline.correlator.replay import templates
+from throughline.correlator.replay.authentication import Auth, parts_of_auth
 from throughline.correlator.yaml_lines import Mapping, Sequence
 from throughline.probes.errors import ConfigurationError
 
@@ -43,57 +44,6 @@ def span(given: Any) -> Any:
 
 Span = Annotated[timedelta, BeforeValidator(span), Field(gt=timedelta(0))]
 Several = Annotated[tuple[str, ...], BeforeValidator(several)]
-
-
-class OAuth2(Part):
-    """Client credentials: a token is fetched and kept until shortly before it expires."""
-
-    token_url: str
-    client_id: str
-    client_secret: SecretSource
-    scope: str = ""
-
-
-class Hmac(Part):
-    """A signature of the body in a header."""
-
-    secret: SecretSource
-    header: str
-    algorithm: Literal["sha256", "sha512"] = "sha256"
-    encoding: Literal["hex", "base64"] = "hex"
-    prefix: str = ""
-
-
-class Aws(Part):
-    """Signature version 4."""
-
-    region: str
-    service: str
-    access_key_id: SecretSource
-    secret_access_key: SecretSource
-
-
-class Basic(Part):
-    """A user and a password."""
-
-    user: str
-    password: SecretSource
-
-
-class Auth(Part):
-    """How calls prove who they are; one of these, or none."""
-
-    bearer: SecretSource | None = None
-    oauth2: OAuth2 | None = None
-    hmac: Hmac | None = None
-    aws: Aws | None = None
-    basic: Basic | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if sum(value is not None for _, value in self) > 1:
-            raise ValueError("give one way, not several")
-        return self
 
 
 class Tls(Part):
@@ -240,10 +190,7 @@ class Targets(Part):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        names = [one.id for one in self.targets]
-        twice = [n for n, name in enumerate(names) if name in names[:n]]
-        if twice:
-            raise InconsistentError([(("targets", n, "id"), "another target is called so") for n in twice])
+        distinct("targets", [one.id for one in self.targets], "another target is called so")
         return self
 
     def by_id(self, name: str) -> Target | None:
@@ -255,7 +202,6 @@ _PARTS: dict[tuple[str, ...], list[str]] = {
     (): fields(Targets),
     ("targets",): [*fields(Target), "preset"],
     ("targets", "match"): fields(Match),
-    ("targets", "auth"): fields(Auth),
     ("targets", "tls"): fields(Tls),
     ("targets", "lookup"): fields(Lookup),
     ("targets", "compensate"): fields(Call),
@@ -263,11 +209,7 @@ _PARTS: dict[tuple[str, ...], list[str]] = {
     ("targets", "retry"): fields(Retry),
     ("targets", "batches"): fields(Batches),
     ("targets", "secret"): fields(SecretSource),
-    ("targets", "auth", "oauth2"): fields(OAuth2),
-    ("targets", "auth", "hmac"): fields(Hmac),
-    ("targets", "auth", "aws"): fields(Aws),
-    ("targets", "auth", "basic"): fields(Basic),
-    ("targets", "auth", "bearer"): fields(SecretSource),
+    **parts_of_auth("targets", "auth"),
 }
 
 
@@ -283,8 +225,8 @@ def load_targets(config_dir: Path | None) -> Targets:
     Raises:
         InvalidTargets: with every problem found.
     """
-    path = config_dir / TARGETS_FILE if config_dir else None
-    return parse_targets(path) if path and path.exists() else Targets()
+    path = file_of(config_dir, TARGETS_FILE)
+    return parse_targets(path) if path else Targets()
 
 
 def parse_targets(source: Path | str) -> Targets:
@@ -295,10 +237,7 @@ def parse_targets(source: Path | str) -> Targets:
     """
     tree, file = read(source, InvalidTargets, "targets are a mapping that begins with `targets:`")
     _apply_presets(tree, file)
-    try:
-        return Targets.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidTargets(problems(error, tree, file, _PARTS)) from error
+    return following(Targets, tree, file, _PARTS, invalid=InvalidTargets)
 
 
 def _apply_presets(tree: Mapping, file: str) -> None:

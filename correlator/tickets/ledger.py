@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from throughline.collector.control_schema import ticket_steps as steps
-from throughline.collector.control_schema import tickets
+from throughline.collector.acting_schema import ticket_steps as steps
+from throughline.collector.acting_schema import tickets
 from throughline.collector.store import Role
 
 if TYPE_CHECKING:

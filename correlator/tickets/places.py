@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from throughline.collector.egress import Egress
-from throughline.collector.secrets import SecretSource
-from throughline.correlator.parts import InconsistentError, Part
-from throughline.correlator.problems import InvalidFile, fields, problems, read
+from throughline.correlator.parts import InconsistentError, Part, distinct
+from throughline.correlator.problems import InvalidFile, fields, file_of, validated
 from throughline.correlator.replay import templates
-from throughline.correlator.replay.targets import Auth, Basic, OAuth2, Several, Span
+from throughline.correlator.replay.authentication import Auth, parts_of_auth
+from throughline.correlator.replay.targets import Several, Span
 from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -97,10 +97,7 @@ class Places(Part):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        names = [one.id for one in self.tickets]
-        twice = [n for n, name in enumerate(names) if name in names[:n]]
-        if twice:
-            raise InconsistentError([(("tickets", n, "id"), "another place is called so") for n in twice])
+        distinct("tickets", [one.id for one in self.tickets], "another place is called so")
         return self
 
     def by_id(self, name: str) -> Place | None:
@@ -111,27 +108,21 @@ class Places(Part):
 _PARTS: dict[tuple[str, ...], list[str]] = {
     (): fields(Places),
     ("tickets",): fields(Place),
-    ("tickets", "auth"): fields(Auth),
-    ("tickets", "auth", "basic"): fields(Basic),
-    ("tickets", "auth", "oauth2"): fields(OAuth2),
-    ("tickets", "auth", "bearer"): fields(SecretSource),
     ("tickets", "automatic"): fields(When),
+    **parts_of_auth("tickets", "auth"),
 }
 
 
 def parse_places(source: Path | str) -> Places:
     """Read places from a file (`Path`) or from YAML text (`str`). Raises: InvalidTickets."""
-    tree, file = read(source, InvalidTickets, "tickets are a mapping that begins with `tickets:`")
-    try:
-        return Places.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidTickets(problems(error, tree, file, _PARTS)) from error
+    wanted = "tickets are a mapping that begins with `tickets:`"
+    return validated(source, Places, _PARTS, invalid=InvalidTickets, wanted=wanted).content
 
 
 def load_places(config_dir: Path | None) -> Places:
     """Read `<config_dir>/tickets.yaml`; without one there are none. Raises: InvalidTickets."""
-    path = config_dir / TICKETS_FILE if config_dir else None
-    return parse_places(path) if path and path.exists() else Places()
+    path = file_of(config_dir, TICKETS_FILE)
+    return parse_places(path) if path else Places()
 
 
 def filled(value: Any, known: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ unique (`scope.netsuite: 1234567`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -54,6 +55,14 @@ def labels(connection: Connection, name: str, usual: Iterable[str]) -> frozenset
     return frozenset(value.strip().casefold() for value in values)
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Where the primary key of an object is."""
+
+    namespace: str
+    key: str
+
+
 class Keys:
     """The keys of one event: each value gets the scope that makes it unique."""
 
@@ -79,6 +88,11 @@ class Keys:
         values = tuple(f"{scope}/{said}" if scope else said for said in shape.texts(value))
         if values:
             self.found[namespace] = tuple(dict.fromkeys((*self.found.get(namespace, ()), *values)))
+
+    def add_named(self, record: Mapping[str, Any], parents: Mapping[str, str]) -> None:
+        """Add what members of the record name; `parents` says of which namespace each is."""
+        for name, namespace in parents.items():
+            self.add(namespace, record.get(name))
 
     def written(self) -> dict[str, str | tuple[str, ...]]:
         """The keys as a BusinessEvent takes them."""
@@ -142,6 +156,20 @@ def when(
     if on is not None:
         return datetime(on.year, on.month, on.day, tzinfo=received.tzinfo), TimePrecision.DAY
     return received, TimePrecision.APPROXIMATE
+
+
+def first(record: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The first of these members that is said; None: none is."""
+    return next((record[name] for name in names if record.get(name) is not None), None)
+
+
+def facts_of(record: Mapping[str, Any], named: Mapping[str, str], amounts: Iterable[str]) -> dict[str, Any]:
+    """The facts that members of the record say: those named, and the first of the amounts."""
+    facts: dict[str, Any] = {}
+    for name, fact in named.items():
+        put(facts, fact, record.get(name))
+    put(facts, "amount", first(record, amounts), shape.amount)
+    return facts
 
 
 def put(facts: dict[str, Any], name: str, value: object, read: Callable[[object], Any] = shape.said) -> None:

@@ -65,12 +65,17 @@ def _psa(namespace: str, noun: str, **more: object) -> ObjectRule:
     )  # fmt: skip
 
 
+_IN_PROJECT: Final = {"pse__Project__c": v.CERTINIA_PROJECT}
+_CURRENCY: Final = {"CurrencyIsoCode": "currency"}
+_EXPENSES: Final = _status(
+    "pse__Status__c", v.EXPENSE_APPROVED, v.EXPENSE_REJECTED, v.EXPENSE_SUBMITTED, v.EXPENSE_RECALLED
+)
 OBJECTS: Final[Mapping[str, ObjectRule]] = {
     "pse__Proj__c": _psa(
         v.CERTINIA_PROJECT,
         "project",
         parents={"pse__Opportunity__c": v.SALESFORCE_OPPORTUNITY, "pse__Account__c": v.SALESFORCE_ACCOUNT},
-        facts={"CurrencyIsoCode": "currency"},
+        facts=_CURRENCY,
         attributes={
             "Name": "name",
             "CurrencyIsoCode": "currency",
@@ -96,8 +101,8 @@ OBJECTS: Final[Mapping[str, ObjectRule]] = {
     "pse__Timecard_Header__c": _psa(  # submitted and approved here, billed by its splits
         v.CERTINIA_TIMECARD,
         "timecard",
-        parents={"pse__Project__c": v.CERTINIA_PROJECT},
-        facts={"CurrencyIsoCode": "currency"},
+        parents=_IN_PROJECT,
+        facts=_CURRENCY,
         attributes={
             "pse__Status__c": "status",
             "pse__Total_Hours__c": "hours",
@@ -123,12 +128,10 @@ OBJECTS: Final[Mapping[str, ObjectRule]] = {
     "pse__Expense_Report__c": _psa(
         "certinia.expense_report",
         "expense_report",
-        parents={"pse__Project__c": v.CERTINIA_PROJECT},
-        facts={"CurrencyIsoCode": "currency"},
+        parents=_IN_PROJECT,
+        facts=_CURRENCY,
         attributes={"pse__Status__c": "status"},
-        moments=_status(
-            "pse__Status__c", v.EXPENSE_APPROVED, v.EXPENSE_REJECTED, v.EXPENSE_SUBMITTED, v.EXPENSE_RECALLED
-        ),
+        moments=_EXPENSES,
     ),
     "pse__Expense__c": _psa(  # one line of a report
         v.CERTINIA_EXPENSE,
@@ -140,20 +143,18 @@ OBJECTS: Final[Mapping[str, ObjectRule]] = {
             "pse__Billable__c": "billable",
             "pse__Expense_Date__c": "expense_date",
         },
-        moments=_status(
-            "pse__Status__c", v.EXPENSE_APPROVED, v.EXPENSE_REJECTED, v.EXPENSE_SUBMITTED, v.EXPENSE_RECALLED
-        ),
+        moments=_EXPENSES,
     ),
     "pse__Milestone__c": _psa(
         "certinia.milestone",
         "project_milestone",
-        parents={"pse__Project__c": v.CERTINIA_PROJECT},
+        parents=_IN_PROJECT,
         attributes={"pse__Status__c": "status"},
     ),
     "pse__Miscellaneous_Adjustment__c": _psa(
         "certinia.miscellaneous_adjustment",
         "miscellaneous_adjustment",
-        parents={"pse__Project__c": v.CERTINIA_PROJECT},
+        parents=_IN_PROJECT,
         attributes={"pse__Status__c": "status"},
     ),
     BILLING_EVENT: _psa(  # generated, then released, then invoiced

@@ -17,7 +17,7 @@ from typing import Any, Final
 from throughline.probes import vocabulary as v
 from throughline.probes.platforms import cloudevents_http, shape
 from throughline.probes.platforms.adapter import Connection, HookReply, HookRequest, Unreadable
-from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put, when
+from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, first, put, when
 from throughline.probes.platforms.credentials import require_secret, shown_sample
 from throughline.probes.vocabulary import BusinessEvent, System
 
@@ -138,8 +138,7 @@ def _event(
         keys.add(f"d365.{name.casefold()}" if event == UNKNOWN else namespace, content.get(name))
     facts: dict[str, Any] = {"entity": entity}
     put(facts, "customer", content.get("InvoiceAccount") or content.get("CustomerAccount"))
-    amount = next((content[name] for name in AMOUNTS if content.get(name) is not None), None)
-    put(facts, "amount", amount, shape.amount)
+    put(facts, "amount", first(content, AMOUNTS), shape.amount)
     if "amount" in facts:
         put(facts, "currency", connection.options.get(f"currency.{entity}"))
     if event == v.INVOICE_POSTED and str(facts.get("amount", "")).startswith("-"):

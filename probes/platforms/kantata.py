@@ -150,8 +150,7 @@ def _event(said: shape.Object, page: shape.Object, connection: Connection, accou
     keys = Keys(connection, account, ("kantata",))
     namespace = NAMESPACES.get(noun, f"kantata.{noun}")
     keys.add(namespace, own)
-    for name, parent in PARENTS.items():
-        keys.add(parent, record.get(name))
+    keys.add_named(record, PARENTS)
     facts = _facts(record, noun)
     about = SUBJECTS.get(noun, namespace)
     facts["subject"] = about if about in keys.found and noun in NAMESPACES else None

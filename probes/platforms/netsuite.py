@@ -16,7 +16,7 @@ from typing import Any, Final
 from throughline.probes import vocabulary as v
 from throughline.probes.platforms import netsuite_rest, shape
 from throughline.probes.platforms.adapter import Connection, HookRequest, PlatformCall, Unreadable
-from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put
+from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, first, put
 from throughline.probes.platforms.credentials import require_signature, signed_sample
 from throughline.probes.vocabulary import BusinessEvent, ExceptionClass, System
 
@@ -200,8 +200,7 @@ def _happened(kind: Kind, done: str, fields: Mapping[str, Any], changed: object)
 
 def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    amount = next((fields[name] for name in AMOUNTS if fields.get(name) is not None), None)
-    put(facts, "amount", amount, shape.amount)
+    put(facts, "amount", first(fields, AMOUNTS), shape.amount)
     currency = _name(fields.get("currency"))
     put(facts, "currency", currency if _CURRENCY.fullmatch(currency) else None)
     put(facts, "entity", _name(fields.get("subsidiary")))

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from throughline.probes import vocabulary as v
 from throughline.probes.platforms import shape
 from throughline.probes.platforms.adapter import Connection, HookRequest, Unreadable
-from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, option, put, when
+from throughline.probes.platforms.build import UNKNOWN, Keys, Kind, build, facts_of, failure, option, when
 from throughline.probes.platforms.credentials import (
     SIGNATURE_HEADER,
     require_secret,
@@ -40,14 +39,6 @@ EVENTS: Final[Mapping[str, str]] = {
     "ReceivablesInvoicePaid": v.PAYMENT_APPLIED,
 }
 """BusinessEventCode -> what happened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Where the primary key of an event is."""
-
-    namespace: str
-    key: str
 
 
 OBJECTS: Final[Mapping[str, Kind]] = {
@@ -132,8 +123,7 @@ def _event(
     new, old = _values(info, "newValue"), _values(info, "oldValue")
     known = {**old, **new}
     keys = Keys(connection, scope, ("oracle",))
-    for name, namespace in PARENTS.items():
-        keys.add(namespace, known.get(name))
+    keys.add_named(known, PARENTS)
     kind = next((kind for start, kind in OBJECTS.items() if code.startswith(start)), None)
     primary = shape.said(known.get(kind.key)) if kind else ""
     if not primary and kind and shape.said(known.get(_NUMBER)):  # numbers are unique within a business unit
@@ -145,10 +135,8 @@ def _event(
         primary = next(iter(ids.values()), "")
         for name, value in ids.items():  # an InvoiceId of Payables is none of Receivables
             keys.add(f"oracle.{name.casefold()}", value)
-    facts: dict[str, Any] = {"subject": kind.namespace if kind and primary else None}
-    for name, fact in FACTS.items():
-        put(facts, fact, known.get(name))
-    put(facts, "amount", next((known[name] for name in AMOUNTS if name in known), None), shape.amount)
+    facts = facts_of(known, FACTS, AMOUNTS)
+    facts["subject"] = kind.namespace if kind and primary else None
     moment = next((shape.moment(known[name]) for name in TIMES if name in known), None)
     on = shape.day(known.get(DATES.get(code, "")))
     facts["time"], facts["precision"] = when(moment, on, request.received_at)

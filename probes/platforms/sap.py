@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from throughline.probes import vocabulary as v
 from throughline.probes.platforms import cloudevents_http, shape
 from throughline.probes.platforms.adapter import Connection, HookReply, HookRequest
-from throughline.probes.platforms.build import UNKNOWN, Keys, build, failure, put, when
+from throughline.probes.platforms.build import UNKNOWN, Keys, Kind, build, facts_of, failure, when
 from throughline.probes.platforms.credentials import require_secret, shown_sample
 from throughline.probes.vocabulary import BusinessEvent, System
 
@@ -41,14 +40,6 @@ EVENTS: Final[Mapping[str, str]] = {
     "enterpriseproject.changed": v.PROJECT_UPDATED,
 }
 """Object and verb, in lower case -> what happened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Where an object's keys are."""
-
-    namespace: str
-    key: str
 
 
 OBJECTS: Final[Mapping[str, Kind]] = {
@@ -112,8 +103,7 @@ def _event(event: shape.Object, connection: Connection, received: datetime) -> B
     data = cloudevents_http.data_of(event)
     keys = Keys(connection, connection.options.get("org") or source.rstrip("/").rpartition("/")[2], ("sap",))
     kind = OBJECTS.get(what)
-    for name, namespace in PARENTS.items():
-        keys.add(namespace, data.get(name))
+    keys.add_named(data, PARENTS)
     if kind:
         keys.add(kind.namespace, data.get(kind.key))
     else:
@@ -122,11 +112,8 @@ def _event(event: shape.Object, connection: Connection, received: datetime) -> B
             if name.casefold() == what:
                 keys.add(f"sap.{what}", value)
     name = EVENTS.get(f"{what}.{verb}", UNKNOWN)
-    facts: dict[str, Any] = {"subject": kind.namespace if kind and kind.namespace in keys.found else None}
-    for member, fact in FACTS.items():
-        put(facts, fact, data.get(member))
-    put(facts, "amount", next((data[member] for member in AMOUNTS if data.get(member) is not None), None),
-        shape.amount)  # fmt: skip
+    facts = facts_of(data, FACTS, AMOUNTS)
+    facts["subject"] = kind.namespace if kind and kind.namespace in keys.found else None
     on = next((found for member in DATES if (found := shape.day(data.get(member)))), None)
     if name in {v.INVOICE_POSTED, v.INVOICE_CREDITED}:
         facts["accounting_date"] = on

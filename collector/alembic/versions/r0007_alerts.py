@@ -11,6 +11,12 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """Add the tables of alerts."""
+    _alerts()
+    _rules()
+
+
+def _alerts() -> None:
+    """Where each alert stands, and every change of it."""
     op.create_table(
         "alert_states",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -52,6 +58,10 @@ def upgrade() -> None:
     )
     op.create_index("alert_transitions_by_tenant", "alert_transitions", ["tenant", "number"])
     op.create_index("alert_transitions_to_copy", "alert_transitions", ["copied", "number"])
+
+
+def _rules() -> None:
+    """How rules and their groups fared."""
     op.create_table(
         "alert_rules",
         sa.Column("tenant", sa.String, primary_key=True),

@@ -11,6 +11,13 @@ down_revision = "0007"
 
 def upgrade() -> None:
     """Add the three tables."""
+    _replays()
+    _items()
+    _transitions()
+
+
+def _replays() -> None:
+    """What was asked for, and who must approve it."""
     op.create_table(
         "replays",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -33,6 +40,10 @@ def upgrade() -> None:
         sa.Column("note", sa.Text, nullable=False),
     )
     op.create_index("replays_by_state", "replays", ["state", "requested_at"])
+
+
+def _items() -> None:
+    """What becomes of each exception; one is in one replay at a time."""
     op.create_table(
         "replay_items",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -74,6 +85,10 @@ def upgrade() -> None:
     )
     op.create_index("replay_items_by_state", "replay_items", ["state", "verify_until"])
     op.create_index("replay_items_by_key", "replay_items", ["tenant", "idempotency_key"])
+
+
+def _transitions() -> None:
+    """Every change of a replay and of an item."""
     op.create_table(
         "replay_transitions",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),

@@ -11,11 +11,13 @@ down_revision = "0008"
 
 def upgrade() -> None:
     """Add the tables."""
-    _delivery()
+    _alerts()
+    _channels()
     _people()
 
 
-def _delivery() -> None:
+def _alerts() -> None:
+    """Alerts from firing to their end, and how each stands with each channel."""
     op.create_table(
         "alert_episodes",
         sa.Column("tenant", sa.String, primary_key=True),
@@ -56,6 +58,10 @@ def _delivery() -> None:
         sa.Column("created_at", UtcTime, nullable=False),
     )
     op.create_index("alert_notices_to_do", "alert_notices", ["tenant", "channel", "done"])
+
+
+def _channels() -> None:
+    """What each channel was told, and how it fares."""
     op.create_table(
         "alert_notice_log",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
@@ -81,6 +87,7 @@ def _delivery() -> None:
 
 
 def _people() -> None:
+    """Silences and trials; rules that people write."""
     op.create_table(
         "alert_silences",
         sa.Column("tenant", sa.String, primary_key=True),

@@ -52,6 +52,10 @@ targets:
         ("targets: [{id: a, url: 'https://a', hosts: [a], scheme: {}}]", "did you mean 'schema'?"),
         ("targets: [{id: a, url: 'https://a', hosts: [a], timeout: 2 business days}]", "must be plain time"),
         (
+            "targets: [{id: a, url: 'https://a', hosts: [a], auth: {basic: {user: u, password: {envv: A}}}}]",
+            "unknown field 'envv' in `targets[1].auth.basic.password`; did you mean 'env'?",
+        ),
+        (
             "targets: [{id: a, url: 'https://a', hosts: [a]}, {id: a, url: 'https://a', hosts: [a]}]",
             "called so",
         ),

@@ -164,6 +164,10 @@ def test_an_answer_that_is_lost_opens_no_second_ticket(
         ("{id: a, system: servicenow, hosts: ['*'], url: 'https://x'}", "is no host"),
         ("{id: a, system: servicenow, hosts: [x], url: 'https://x', title: '{{'}", "no template"),
         ("{id: a, system: servicenow, hosts: [x], url: 'https://x', tabel: incident}", "table"),
+        (
+            "{id: a, system: servicenow, hosts: [x], url: 'https://x', auth: {hmac: {secrett: {env: A}}}}",
+            "unknown field 'secrett' in `tickets[1].auth.hmac`; did you mean 'secret'?",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said(text: str, said: str) -> None:
