@@ -86,7 +86,7 @@ class Egress:
             raise NotAllowed(f"{host}:{port} is not among the listed hosts ({listed}).")
         found = self.resolve(host, port)
         for text in found:
-            address = _plain(ipaddress.ip_address(text.partition("%")[0]))
+            address = plain(ipaddress.ip_address(text.partition("%")[0]))
             meant = any(address in network for network in self.networks)
             if not meant and not (address.is_global and not address.is_multicast):
                 raise NotAllowed(
@@ -163,8 +163,8 @@ class Pinned(httpx.BaseTransport):
         self._inner.close()
 
 
-def _plain(address: Address) -> Address:
-    """An IPv4 address that is written as an IPv6 one counts as what it is."""
+def plain(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one wraps (mapped, NAT64, 6to4), else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in TRANSLATED:

@@ -91,9 +91,7 @@ def _allowed(target: httpx.URL, *, resolve: egress.Resolve, internal: bool) -> S
 
 def refusal(address: str, *, internal: bool) -> str:
     """Why an address may not be called; empty if it may. Addresses of cloud metadata never may."""
-    one = ipaddress.ip_address(address)
-    if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped is not None:
-        one = one.ipv4_mapped
+    one = egress.plain(ipaddress.ip_address(address))
     if one.is_link_local or one.is_multicast or one.is_unspecified:
         return "a link-local, multicast or empty address"
     if not one.is_global and not internal:

@@ -216,6 +216,8 @@ def test_heartbeats_go_where_they_may(sink: str) -> None:
     assert refusal("127.0.0.1", internal=False)
     assert refusal("169.254.169.254", internal=True)
     assert refusal("::ffff:169.254.169.254", internal=True)
+    assert refusal("64:ff9b::a9fe:a9fe", internal=True)
+    assert refusal("2002:a9fe:a9fe::1", internal=True)
     assert refusal("10.0.0.7", internal=True) == refusal("8.8.8.8", internal=False) == ""
     send(f"http://beats.example.com:{port}/a?b=c", "POST", lambda *_: ["127.0.0.1"], internal=True)
     assert Sink.taken == [("POST", "/a?b=c", b"")]
