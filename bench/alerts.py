@@ -110,7 +110,7 @@ def _running(folder: Path, config: Path, seed: int) -> tuple[float, str]:
     platform = Platform(folder, config)
     platform.start()
     try:
-        seen = paced(platform, Load(seed, spans=PACED_SPANS), SECONDS, PACE)
+        seen = paced(platform, Load(seed, spans=PACED_SPANS), SECONDS, PACE, follow=2)
         metrics = (
             httpx.get(f"{platform.api.removesuffix('/api/v1')}/metrics", timeout=60).raise_for_status().text
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from throughline.correlator.replay.targets import Targets
 
 TENANT = "default"
-_PROCESS = """
+PROCESS = """
 process: deals
 keys: [crm.deal]
 milestones:
@@ -88,7 +88,7 @@ def now() -> datetime:
 
 def correlator(store: Store) -> Correlator:
     """What correlates the deals."""
-    return Correlator(store, [load_process(_PROCESS)])
+    return Correlator(store, [load_process(PROCESS)])
 
 
 def failed(numbers: Iterable[int], at: datetime) -> list[BusinessEvent]:

@@ -1,150 +1,166 @@
-"""10,000 items at once: how fast they are planned, sent and verified, and what pages take meanwhile.
+"""10,000 items done again in a platform that takes spans too, and what journeys and pages wait meanwhile.
 
-Environment: `REPLAY_ITEMS` gives another number, for a quick look.
+The target creates each project for real: it says so through the SDK, as a service would. Environment:
+`REPLAY_ITEMS` and `REPLAY_SECONDS` give other numbers, for a quick look.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import statistics
 import tempfile
 import threading
 import time
-from datetime import timedelta
-from functools import partial
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from opentelemetry import context, propagate
 
 from bench import failed_deals
-from bench.failed_deals import TENANT, Quiet, now
+from bench.failed_deals import Quiet
+from bench.load import Load, write_config
 from bench.rows import Row
-from throughline.collector.control import ControlStore
-from throughline.collector.saying import say
-from throughline.collector.store import Role, Store
-from throughline.correlator.replay.ledger import Ledger
-from throughline.correlator.replay.targets import parse_targets
-from throughline.dashboards.reader import JourneyFilter, Reader
-from throughline.dashboards.triage import Triage, TriageFilter
+from bench.running import Platform
+from bench.system import PACED_SPANS, Paced, paced
+from throughline.probes import Probe, configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from throughline.correlator.replay.records import Replay
-    from throughline.correlator.replay.worker import Replaying
-    from throughline.correlator.worker import Correlator
-
 ITEMS = int(os.environ.get("REPLAY_ITEMS", "10000"))
+SECONDS = float(os.environ.get("REPLAY_SECONDS", "40"))
+"""Measured before the replay, and from its beginning."""
+PACE = 1_000
+"""Spans a second."""
 PAGE_BUDGET_MS = 300.0
-TURN_SECONDS = 0.5
-_SAID = 5_000
+FRESH_BUDGET = 2.0
+_BUFFERED = 500
+"""Events that the SDK holds at a time."""
 _LIMITS = """idempotent: true
 per_second: 1000
 batches: {canary: 100000}
 """
 
 
-class _Willing(Quiet, BaseHTTPRequestHandler):
-    """A target that says yes."""
+def run() -> list[Row]:
+    """Fail, look at a calm platform, ask for a replay of all, look again until everything is verified."""
+    with (
+        tempfile.TemporaryDirectory(prefix="throughline-bench-") as text,
+        failed_deals.serving(_Creating) as port,
+    ):
+        config = write_config(Path(text) / "config")
+        (config / "processes" / "deals.yaml").write_text(failed_deals.PROCESS)
+        (config / "targets.yaml").write_text(failed_deals.target(port, _LIMITS))
+        (config / "approvals.yaml").write_text("approvals: [{need: none}]\n")
+        platform = Platform(Path(text) / "data", config)
+        platform.start()
+        probe = configure("middleware", endpoint=platform.intake, set_global=False)
+        _Creating.probe = probe
+        try:
+            _fail(platform, probe)
+            return _measure(platform)
+        finally:
+            probe.shutdown()
+            platform.stop()
+
+
+class _Creating(Quiet, BaseHTTPRequestHandler):
+    """Creates the project of a deal: `POST /<namespace>:D<number>`."""
 
     protocol_version = "HTTP/1.1"
+    probe: Probe
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
+        token = context.attach(
+            propagate.extract({name.lower(): value for name, value in self.headers.items()})
+        )
+        try:
+            deal = self.path.rpartition("/")[2]
+            self.probe.emit("project.created", keys={"crm.deal": deal}, idempotency_key=deal)
+        finally:
+            context.detach(token)
         self.answer(200)
 
 
-def run() -> list[Row]:
-    """Plan, send and verify; ask pages all the while."""
-    with (
-        tempfile.TemporaryDirectory(prefix="throughline-bench-") as text,
-        failed_deals.serving(_Willing) as port,
-    ):
-        folder = Path(text)
-        with (
-            contextlib.closing(Store.open(folder / "store")) as store,
-            contextlib.closing(ControlStore.open(folder / "control.db")) as control,
-        ):
-            store.migrate()
-            control.migrate()
-            correlator = failed_deals.correlator(store)
-            at = now()
-            for first in range(0, ITEMS, _SAID):
-                say(store, TENANT, failed_deals.failed(range(first, min(first + _SAID, ITEMS)), at), at)
-            correlator.tick(TENANT, now())
-            return _measure(store, control, correlator, port)
+def _fail(platform: Platform, probe: Probe) -> None:
+    """Deals that were won and whose projects can't be created, until every one is known as an exception."""
+    for number, event in enumerate(failed_deals.failed(range(ITEMS), failed_deals.now())):
+        probe.emit(event)
+        if number % _BUFFERED == 0:
+            probe.flush()
+    probe.flush()
+    while platform.query("SELECT count() FROM exceptions WHERE status = 'open'") != [[ITEMS]]:
+        time.sleep(0.5)
 
 
-def _measure(store: Store, control: ControlStore, correlator: Correlator, port: int) -> list[Row]:
-    targets = parse_targets(failed_deals.target(port, _LIMITS))
-    ids = [str(row[0]) for row in store.query(_OPEN, {"tenant": TENANT}, role=Role.PAGES).result_rows]
-    begin = time.perf_counter()
-    plan = failed_deals.planned(store, control, targets, ids)
-    planned = time.perf_counter() - begin
-    replaying = failed_deals.replaying(store, control, targets)
-    turns: list[float] = []
-    with _asking(store) as page_ms:
-        begin = time.perf_counter()
-        _turn_until(replaying, control, plan.replay, {"planned", "sent"}, turns)
-        sent = time.perf_counter() - begin
-        items = Ledger(control).items(plan.replay)
-        numbers = failed_deals.deals(store)
-        for first in range(0, len(items), _SAID):
-            some = items[first : first + _SAID]
-            done = [failed_deals.created(numbers[one.exception], one.name) for one in some]
-            say(store, TENANT, done, now())
-        correlator.tick(TENANT, now() + timedelta(seconds=1))
-        begin = time.perf_counter()
-        _turn_until(replaying, control, plan.replay, {"accepted"}, turns)
-        verified = time.perf_counter() - begin
-    replaying.close()
-    slow = sorted(page_ms)[int(len(page_ms) * 0.95)]
-    longest, many = max(turns), f"replays: {len(ids):,} items"
-    return [
-        Row(f"{many}, planned with pre-flight", round(planned, 1), "s", None, None),
-        Row(f"{many}, sent", round(len(ids) / sent, 1), "items/s", None, None),
-        Row(f"{many}, verified once they were correlated", round(verified, 1), "s", None, None),
-        Row(f"{many}, longest turn of the worker", round(longest, 2), "s", None, None),
-        Row(
-            f"{many}, pages meanwhile, p95",
-            round(slow),
-            "ms",
-            f"<= {PAGE_BUDGET_MS:g}",
-            slow <= PAGE_BUDGET_MS,
-        ),
+def _measure(platform: Platform) -> list[Row]:
+    calm = _seen(platform, 1)
+    (fingerprint,) = platform.query("SELECT DISTINCT fingerprint FROM exceptions")[0]
+    asked = {"kind": "resubmit", "reason": "bench", "fingerprint": fingerprint, "target": "middleware"}
+    began = time.monotonic()
+    answer = httpx.post(f"{platform.api}/replays", json=asked, timeout=600).raise_for_status()
+    planned = time.monotonic() - began
+    busy = _seen(platform, 2)
+    while (counts := _counts(platform, answer.json()["id"])) != {"verified": ITEMS}:
+        if time.monotonic() - began > 60 * SECONDS:
+            raise RuntimeError(f"not all verified: {counts}")
+        time.sleep(0.5)
+    verified = time.monotonic() - began
+    many = f"replays: {ITEMS:,} items"
+    found = [
+        Row(f"{many}, planned with pre-flight", planned, "s", None, None),
+        Row(f"{many}, from asking until all are verified", verified, "s", None, None),
     ]
+    for seen, when in ((calm, "before"), (busy, "meanwhile")):
+        fresh, pages = seen.paced.p50, seen.pages
+        found += [
+            Row(f"{many}, {PACE:,} spans/s {when}: freshness p50", fresh, "s", "<= 2", fresh <= FRESH_BUDGET),
+            Row(
+                f"{many}, {PACE:,} spans/s {when}: pages p95", pages, "ms", "<= 300", pages <= PAGE_BUDGET_MS
+            ),
+            Row(
+                f"{many}, {PACE:,} spans/s {when}: sender late at the end", seen.paced.behind, "s", None, None
+            ),
+        ]
+    return found
 
 
-_OPEN = "SELECT id FROM exceptions_at(tenant = {tenant:String}, now = now64(6))"
+def _counts(platform: Platform, replay: str) -> dict[str, Any]:
+    listed = platform.get("/replays")["items"]
+    return next(dict(one["counts"]) for one in listed if one["id"] == replay)
 
 
-def _turn_until(
-    replaying: Replaying, control: ControlStore, replay: Replay, gone: set[str], turns: list[float]
-) -> None:
-    """Turn as the engine does until no item is in these states."""
-    while gone & set(Ledger(control).counts(replay)):
-        begin = time.perf_counter()
-        replaying.turn()
-        turns.append(time.perf_counter() - begin)
-        time.sleep(TURN_SECONDS)
+@dataclass(frozen=True)
+class _Seen:
+    """What a platform did for others; `pages`: p95 in milliseconds."""
+
+    paced: Paced
+    pages: float
+
+
+def _seen(platform: Platform, seed: int) -> _Seen:
+    with _asking(platform) as taken:
+        sent = paced(platform, Load(seed, spans=PACED_SPANS), SECONDS, PACE, follow=2)
+    return _Seen(sent, statistics.quantiles(taken, n=20)[18])
 
 
 @contextlib.contextmanager
-def _asking(store: Store) -> Iterator[list[float]]:
+def _asking(platform: Platform) -> Iterator[list[float]]:
     """Ask what Triage and the list of journeys ask, again and again; milliseconds of each."""
-    stop, taken = threading.Event(), [0.0]
+    stop, taken = threading.Event(), list[float]()
 
     def ask() -> None:
-        while not stop.is_set():
-            reader = Reader(store, TENANT, now())
-            for page in (
-                partial(Triage(reader).causes, TriageFilter()),
-                partial(reader.journeys, JourneyFilter(), limit=50),
-            ):
-                begin = time.perf_counter()
-                page()
-                taken.append((time.perf_counter() - begin) * 1000)
-            time.sleep(0.1)
+        with httpx.Client(base_url=platform.api, timeout=60) as client:
+            while not stop.wait(0.2):
+                for path in ("/exceptions?status=open&limit=50", "/journeys?process=deals&limit=50"):
+                    begin = time.perf_counter()
+                    client.get(path).raise_for_status()
+                    taken.append((time.perf_counter() - begin) * 1000)
 
     thread = threading.Thread(target=ask)
     thread.start()

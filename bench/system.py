@@ -28,7 +28,7 @@ SENDERS = 4
 RATE = 10_000
 PACED_SPANS = 500
 FOLLOWED = 25
-"""One request in so many is followed: asking must not cost more than what is asked about."""
+"""Asking must not cost more than what is asked about."""
 ASK_AGAIN_SECONDS = 0.5
 
 
@@ -122,8 +122,10 @@ class Paced:
         return statistics.quantiles(self.waits, n=100)[98]
 
 
-def paced(platform: Platform, load: Load, seconds: float, rate: int = RATE) -> Paced:
-    """Send so many spans a second for so long, and follow some of their orders."""
+def paced(
+    platform: Platform, load: Load, seconds: float, rate: int = RATE, *, follow: int = FOLLOWED
+) -> Paced:
+    """Send so many spans a second for so long; an order of each `follow`-th request is followed."""
     followed = _Followed(platform)
     most, sent = 0.0, []
     began = time.monotonic()
@@ -131,7 +133,7 @@ def paced(platform: Platform, load: Load, seconds: float, rate: int = RATE) -> P
         for number in range(int(seconds * rate / PACED_SPANS)):
             time.sleep(max(0.0, began + number * PACED_SPANS / rate - time.monotonic()))
             request = load.request()
-            sent.append(pool.submit(followed.send, request, follow=number % FOLLOWED == 0))
+            sent.append(pool.submit(followed.send, request, follow=number % follow == 0))
             if number % 20 == 0:
                 most = max(most, platform.resident_bytes() / MIBIBYTE)
     behind = time.monotonic() - began - seconds
