@@ -158,6 +158,12 @@ class _Journeys(Collector):
                 ("process", "class", "severity"),
                 "exceptions",
             ),
+            (
+                "throughline_link_ratio",
+                "Share of a level's objects that have a parent; of a sample where there are many.",
+                ("process", "level"),
+                "link_rates",
+            ),
         )
         for metric, text, labels, figure in families:
             family = GaugeMetricFamily(metric, text, labels=("tenant", *labels))

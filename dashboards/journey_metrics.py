@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.dashboards.link_rates import link_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from throughline.correlator.definition import Process
 
 MOST = 500
 """Label sets per tenant and metric; the greatest are shown."""
@@ -45,11 +48,12 @@ class Counted:
     journeys: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     milestones: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     exceptions: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    link_rates: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     durations: Sequence[Durations] = ()
 
 
-def count(store: Store, tenant: str, now: datetime) -> Counted:
-    """Count a tenant's journeys. Raises: StoreError."""
+def count(store: Store, tenant: str, now: datetime, processes: Iterable[Process]) -> Counted:
+    """Count a tenant's journeys, and how well the levels of processes are linked. Raises: StoreError."""
 
     def ask(name: str, **more: Any) -> list[Any]:
         shown = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -78,4 +82,14 @@ def count(store: Store, tenant: str, now: datetime) -> Counted:
         )
         for row in reached
     ]
-    return Counted(now, numbers("journeys"), numbers("milestones"), numbers("exceptions"), durations)
+    return Counted(
+        now,
+        journeys=numbers("journeys"),
+        milestones=numbers("milestones"),
+        exceptions=numbers("exceptions"),
+        link_rates={
+            (one["process"], ",".join(one["level"])): float(one["rate"])
+            for one in link_rates(store, tenant, processes)
+        },
+        durations=durations,
+    )

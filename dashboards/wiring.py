@@ -95,7 +95,9 @@ class Wired:
             clock=utc_now,
             public_url=alerts.public_url,
         )
-        self._counting = Counting(store, self._metrics, alerts, utc_now)
+        self._counting = Counting(
+            store, self._metrics, alerts, utc_now, processes=lambda: self.correlating.processes
+        )
         tables = LiveTables(config, store, pages.reporting_currency)
         self._looks: dict[str, Callable[[], None]] = {
             "tokens": access.reload,

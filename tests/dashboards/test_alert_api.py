@@ -99,7 +99,7 @@ class Engine:
             holder="me",
             clock=lambda: self.now,
         )
-        self.counting = Counting(store, self.metrics, settings, lambda: self.now)
+        self.counting = Counting(store, self.metrics, settings, lambda: self.now, world.deps.processes)
         self.deps = Deps(
             store=store,
             access=world.deps.access,
@@ -196,6 +196,9 @@ def _metrics_are_right(engine: Engine) -> None:
     families = {family.name: family for family in parsed}
     journeys = families["throughline_journeys"].samples
     assert sum(one.value for one in journeys if one.labels["tenant"] == "default") == 60
+    linked = {one.labels["level"]: one.value for one in families["throughline_link_ratio"].samples}
+    assert linked
+    assert all(0.0 <= ratio <= 1.0 for ratio in linked.values())
     assert any(one.exemplar for one in families["throughline_milestone_duration_seconds"].samples)
     sent = [body for _, path, body in Sink.taken if path == "/v1/metrics"]
     made = ExportMetricsServiceRequest.FromString(sent[-1])
