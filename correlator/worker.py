@@ -87,9 +87,7 @@ class Correlator:
         are left to whoever calls `rebuild`. Of a tenant of whom nothing was correlated yet, all is new.
         Raises: StoreError; calling again resumes without loss or double.
         """
-        outdated = self.outdated(tenant)
-        if outdated and self._begins(tenant, outdated, now):
-            outdated = []
+        outdated = self.begin(tenant, now)
         for process_id in outdated:
             if rebuild or not self._state.ask("has_events", tenant=tenant)[0][0]:
                 self.rebuild(tenant, process_id, now)
@@ -169,6 +167,13 @@ class Correlator:
 
     def _hindsight(self) -> Hindsight:
         return Hindsight(self._store, self._state, self._calendars, self._space, self._checkpoint)
+
+    def begin(self, tenant: str, now: datetime) -> list[str]:
+        """Processes that need a rebuild. Those of a tenant of whom nothing was correlated yet need none: they
+        get empty results, and the first passes take all facts.
+        """
+        outdated = self.outdated(tenant)
+        return [] if outdated and self._begins(tenant, outdated, now) else outdated
 
     def outdated(self, tenant: str) -> list[str]:
         """Processes without a result of their present definition alone."""

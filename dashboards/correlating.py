@@ -198,7 +198,7 @@ class Correlating:
 
     def _ask_for_outdated(self, correlator: Correlator, tenant: str, now: datetime) -> None:
         """A new or changed definition needs a result from all stored events; a failed one is asked again."""
-        for process in correlator.outdated(tenant):
+        for process in correlator.begin(tenant, now):
             asked = self._asked.get((tenant, process))
             if asked is None or (self._job is None and now - asked > ASK_AGAIN):
                 self._control.enqueue_job(REBUILD, tenant, process, now)
