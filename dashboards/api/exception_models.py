@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from throughline.dashboards.api.body import body
 from throughline.dashboards.api.models import ExceptionItem, ProblemDocument
 from throughline.dashboards.exception_desk import Resolution
 
@@ -75,6 +76,8 @@ class _Act(BaseModel):
 class Assign(_Act):
     """Whose it is; what is left out stays, an empty text takes it away."""
 
+    model_config = body(revision=0, owner="finance-operations")
+
     owner: Name | None = Field(None, description="a team")
     assignee: Name | None = Field(None, description="a person")
 
@@ -88,11 +91,15 @@ class Assign(_Act):
 class Snooze(_Act):
     """Until when it is hidden from the open ones."""
 
+    model_config = body(revision=0, until="2026-03-02T08:00:00Z")
+
     until: AwareDatetime = Field(description="with a zone, at most a year ahead")
 
 
 class Resolve(_Act):
     """How it was dealt with."""
+
+    model_config = body(revision=0, reason="fixed_at_source", note="tax code added")
 
     reason: Resolution
 
@@ -106,10 +113,12 @@ class Resolve(_Act):
 class Reopen(_Act):
     """Why, if you like."""
 
+    model_config = body(revision=1)
+
 
 class Comment(BaseModel):
     """What to say."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(note="asked the vendor")
 
     note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]

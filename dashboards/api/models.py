@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from throughline.dashboards.api.body import body, sample
 from throughline.dashboards.api.money_models import Converted
 
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
@@ -330,6 +331,10 @@ class ProcessPage(BaseModel):
 class QueryRequest(BaseModel):
     """One read-only SELECT."""
 
+    model_config = ConfigDict(
+        json_schema_extra=sample(sql="SELECT status, count() FROM journeys GROUP BY status")
+    )
+
     sql: str = Field(min_length=1, max_length=50_000)
 
 
@@ -344,7 +349,7 @@ class QueryAnswer(BaseModel):
 class BacktestRequest(BaseModel):
     """Two definitions of one process, and a period."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(process="opportunity-to-invoice", set=["paid.within=30d"], since="90d")
 
     process: str = Field(max_length=200)
     definition: str | None = Field(None, max_length=200_000, description="YAML; default: the one in use")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from throughline.dashboards.api.body import body
 from throughline.dashboards.api.models import Status
 
 
 class AsOfRequest(BaseModel):
     """A process, and a time that has passed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(process="opportunity-to-invoice", at="2026-03-31T22:00:00Z")
 
     process: str = Field(max_length=200)
     at: str = Field(max_length=50, description="a date, a time, or a length back from now: 7d")
@@ -77,7 +78,7 @@ class AsOfAnswer(JobAnswer):
 class ClosingRequest(BaseModel):
     """What to close."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(process="opportunity-to-invoice", entity="DE01", period="2026-03")
 
     entity: str = Field(max_length=200)
     period: str = Field(max_length=10, description="2026-03, 2026-Q1 or 2026")
