@@ -380,8 +380,8 @@ class BacktestResult(BaseModel):
     changes: dict[str, Any]
 
 
-class BacktestAnswer(BaseModel):
-    """A backtest that was asked for."""
+class JobAnswer(BaseModel):
+    """Something that was asked of the engine."""
 
     id: str
     process: str
@@ -389,6 +389,11 @@ class BacktestAnswer(BaseModel):
     message: str
     requested_at: datetime
     finished_at: datetime | None
+
+
+class BacktestAnswer(JobAnswer):
+    """A backtest that was asked for."""
+
     result: BacktestResult | None
 
 

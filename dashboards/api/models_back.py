@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from throughline.dashboards.api.body import body
-from throughline.dashboards.api.models import Status
+from throughline.dashboards.api.models import JobAnswer, Status
 
 
 class AsOfRequest(BaseModel):
@@ -56,17 +56,6 @@ class AsOfResult(BaseModel):
     now: KnownFigures
     restated: Restated
     journeys: list[dict[str, Any]] = Field(description="as known then, the newest 500")
-
-
-class JobAnswer(BaseModel):
-    """Something that was asked of the engine."""
-
-    id: str
-    process: str
-    state: Literal["queued", "running", "done", "failed"]
-    message: str
-    requested_at: datetime
-    finished_at: datetime | None
 
 
 class AsOfAnswer(JobAnswer):
