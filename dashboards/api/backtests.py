@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends
 from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore
 from throughline.dashboards.api.context import Context
+from throughline.dashboards.api.job_models import BacktestAnswer, BacktestRequest
 from throughline.dashboards.api.jobs import Jobs
 from throughline.dashboards.api.json import Json
-from throughline.dashboards.api.models import BacktestAnswer, BacktestRequest
 from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.questions import COMPARE, Question, ask, changed, from_text
 from throughline.probes.errors import ConfigurationError

@@ -11,9 +11,9 @@ from throughline.collector.store import Role
 from throughline.correlator.closing import Closing, Closings, NotClosable
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.cursor import Cursor, decode, encode
+from throughline.dashboards.api.job_models import JobAnswer
 from throughline.dashboards.api.jobs import Jobs, shown
 from throughline.dashboards.api.json import Json
-from throughline.dashboards.api.models import JobAnswer
 from throughline.dashboards.api.models_back import (
     ClosedJourneys,
     ClosingAnswer,

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from throughline.dashboards.api.body import body
-from throughline.dashboards.api.models import JobAnswer, Status
+from throughline.dashboards.api.job_models import JobAnswer
+from throughline.dashboards.api.models import Status
 
 
 class AsOfRequest(BaseModel):
