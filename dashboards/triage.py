@@ -9,7 +9,7 @@ from throughline.collector.store import load_queries
 from throughline.correlator.replay.suggesting import Suggestion, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from throughline.correlator.replay.facts import Facts
@@ -72,7 +72,7 @@ class Advice:
 
 
 def advice(
-    facts: Sequence[Facts],
+    facts: Iterable[Facts],
     targets: Targets,
     records: Callable[[Iterable[str]], dict[str, str]],
     now: datetime,

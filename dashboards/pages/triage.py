@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from throughline.collector.auth import Scope
-from throughline.correlator.replay.facts import FactsReader
 from throughline.correlator.replay.outcomes import outcomes
 from throughline.dashboards import theme, triage
 from throughline.dashboards.exception_reader import ExceptionReader
@@ -65,7 +64,7 @@ def _list(queue: _Queue) -> None:
         st.html(parts.empty("Nothing needs a human", "No exception is open that matches."))
         return
     _whose(owners)
-    known = _advice(session, [row["latest"] for row in rows[:_ADVISED]])
+    known = _advice(session, triage_acts.facts_of(session, [row["latest"] for row in rows[:_ADVISED]]))
     st.html(
         parts.table(
             ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
@@ -77,11 +76,10 @@ def _list(queue: _Queue) -> None:
     _waiting(session)
 
 
-def _advice(session: Session, exceptions: list[str]) -> dict[str, Advice]:
+def _advice(session: Session, facts: Mapping[str, Facts]) -> dict[str, Advice]:
     """What to do about some exceptions: where their records are, what a replay would do."""
-    reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
     targets = session.deps.replay_rules().targets
-    return triage.advice(reader.by_id(exceptions), targets, session.records, session.now)
+    return triage.advice(facts.values(), targets, session.records, session.now)
 
 
 def _waiting(session: Session) -> None:
@@ -205,7 +203,10 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
     ended = outcomes(session.deps.store, session.principal.tenant, [fingerprint])[fingerprint]
     wanted = st.query_params.get("exception", "")
     named = [row for row in rows if row["id"] in wanted.split(",")]
-    known = _advice(session, [(named or rows)[0]["id"]])[(named or rows)[0]["id"]]
+    shown = (named or rows)[:_LISTED]
+    facts = triage_acts.facts_of(session, [row["id"] for row in shown])
+    first_id = shown[0]["id"]
+    known = _advice(session, {first_id: facts[first_id]})[first_id]
     st.html(
         parts.verdict(
             {
@@ -231,7 +232,6 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
     if named:
         every = parts.link(f"all {len(rows):,} of this cause", parts.href("/triage", fingerprint=fingerprint))
         st.html(f"<p>{len(named):,} chosen by the address; {every}.</p>")
-    facts = triage_acts.facts_of(session, (named or rows)[:_LISTED])
     chosen = _choose(session, named or rows, facts) or named
     if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
         triage_acts.draw(session, fingerprint, (chosen, rows), facts, known.suggestion)

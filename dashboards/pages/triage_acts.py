@@ -39,10 +39,10 @@ _KINDS = {
 _WITHOUT_CALL = ("fix_at_source", "dismiss")
 
 
-def facts_of(session: Session, rows: Sequence[Row]) -> dict[str, Facts]:
+def facts_of(session: Session, exceptions: Sequence[str]) -> dict[str, Facts]:
     """What is known of exceptions, by id."""
     reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
-    return {one.id: one for one in reader.by_id([row["id"] for row in rows])}
+    return {one.id: one for one in reader.by_id(exceptions)}
 
 
 def draw(
