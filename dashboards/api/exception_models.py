@@ -60,6 +60,43 @@ class ExceptionDetail(ExceptionItem):
     memory: Memory
 
 
+class CauseItem(BaseModel):
+    """One failure of one kind of event, whichever processes see it; a check is of its own process.
+
+    Texts and `fingerprint` are those of the latest exception, of a process with a milestone for the event if
+    there is one.
+    """
+
+    fingerprint: str
+    fingerprints: list[str] = Field(description="one of each process; `GET /exceptions?fingerprint=` lists")
+    processes: list[str]
+    event: str = Field(description="empty for a check")
+    milestone: str
+    class_: str = Field(alias="class")
+    code: str
+    message: str
+    severity: Literal["low", "medium", "high", "critical"] = Field(description="the worst")
+    blocking: bool
+    runbook: str
+    exceptions: int = Field(description="in all processes: one for each object that an event failed on")
+    failures: int = Field(description="failed events, each once")
+    occurrences: int = Field(description="how often they failed")
+    journeys: int = Field(description="by distinct root object: those of several processes may share it")
+    amounts: dict[str, float] = Field(description="of failed events, each once, by currency")
+    owners: list[str]
+    assignees: list[str]
+    entities: list[str]
+    since: datetime
+    last_seen: datetime
+
+
+class CausePage(BaseModel):
+    """Causes of open exceptions, most pressing first."""
+
+    items: list[CauseItem]
+    basis: str = Field(description="what is counted once")
+
+
 class Changed(ProblemDocument):
     """The exception is not in the state that the request was made on."""
 

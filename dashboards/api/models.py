@@ -219,6 +219,7 @@ class ExceptionItem(BaseModel):
     resolved_by: str
     resolution_note: str
     revision: int = Field(description="of what people decided; give it back when you act")
+    event_id: str = Field(description="of the latest failed event; empty for a check")
 
 
 class ExceptionPage(BaseModel):

@@ -299,6 +299,7 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
         "/v1/cycles",
         "/v1/objects",
         "/v1/exceptions",
+        "/v1/exceptions/causes",
         "/v1/exceptions/{id}",
         "/v1/risk",
         "/v1/billing",
