@@ -113,11 +113,6 @@ class Store:
             raise
         return store
 
-    @property
-    def embedded(self) -> bool:
-        """Whether the engine runs in this process."""
-        return isinstance(self._engine, Embedded)
-
     def query(
         self,
         sql: str,

@@ -38,6 +38,11 @@ def fingerprint(kind_event: str, klass: str, code: str, message: str) -> str:
     return f"sipHash64({{process:String}}, {kind_event}, {klass}, {code}, {_normalised(message)})"
 
 
+def cause(event: str, klass: str, code: str, message: str) -> str:
+    """The SQL of what fingerprints of several processes have in common: the failure, whoever sees it."""
+    return f"leftPad(lower(hex(sipHash64({event}, {klass}, {code}, {_normalised(message)}))), 16, '0')"
+
+
 def event_exceptions(process: Process, rows: Rows) -> str:
     """One row per (journey, subject object, event) that ever failed.
 

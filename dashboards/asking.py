@@ -15,7 +15,7 @@ from throughline.dashboards.exclusive import FolderInUse, locked
 from throughline.dashboards.kept import KeptThread, running
 from throughline.dashboards.live_definitions import LiveDefinitions
 from throughline.dashboards.live_mappings import LiveMappings
-from throughline.probes.errors import ConfigurationError
+from throughline.probes.errors import ConfigurationError, ThroughlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +70,19 @@ def _engine_of_our_own(settings: EngineSettings, control: ControlStore) -> Itera
                 yield
         finally:
             correlating.release()
+
+
+def results(control: ControlStore, asked: list[Job], report: Callable[[str], None]) -> list[str]:
+    """Wait for jobs and return what came of each.
+
+    Raises:
+        ThroughlineError: what the first that failed says.
+    """
+    jobs = follow(control, asked, report)
+    for job in jobs:
+        if job.state != "done":
+            raise ThroughlineError(job.message)
+    return [job.result for job in jobs]
 
 
 def follow(control: ControlStore, asked: list[Job], report: Callable[[str], None]) -> list[Job]:

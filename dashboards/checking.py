@@ -23,7 +23,7 @@ from throughline.correlator.replay.policy import load_policy
 from throughline.correlator.replay.targets import load_targets
 from throughline.correlator.routing import load_routing
 from throughline.correlator.tickets.places import load_places
-from throughline.dashboards.asking import follow
+from throughline.dashboards.asking import results
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.exclusive import FolderInUse, locked
 from throughline.dashboards.surveying import SURVEY
@@ -150,7 +150,6 @@ def _asked(settings: EngineSettings, tenant: str, now: datetime, report: Callabl
     with contextlib.closing(ControlStore.open(settings.control_url)) as control:
         control.migrate()
         payload = (now - LOOK_BACK).isoformat()
-        (job,) = follow(control, [control.enqueue_job(SURVEY, tenant, "", now, payload=payload)], report)
-    if job.state != "done":
-        raise ThroughlineError(job.message)
-    return Inventory.model_validate_json(job.result)
+        asked = control.enqueue_job(SURVEY, tenant, "", now, payload=payload)
+        (result,) = results(control, [asked], report)
+    return Inventory.model_validate_json(result)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from throughline.correlator.definition import Process
-from throughline.dashboards.asking import engine_at_work, follow
+from throughline.dashboards.asking import engine_at_work, results
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.questions import COMPARE, Question, ask, changed, from_file
-from throughline.probes.errors import ConfigurationError, ThroughlineError
+from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,8 +82,6 @@ def _answer(
     control: ControlStore, tenant: str, question: Question, report: Callable[[str], None]
 ) -> dict[str, Any]:
     asked = control.enqueue_job(COMPARE, tenant, question.after.id, utc_now(), payload=question.text())
-    (job,) = follow(control, [asked], report)
-    if job.state != "done":
-        raise ThroughlineError(job.message)
-    answer: dict[str, Any] = json.loads(job.result)
+    (result,) = results(control, [asked], report)
+    answer: dict[str, Any] = json.loads(result)
     return answer

@@ -25,6 +25,7 @@ from throughline.dashboards.demo.estate import Estate
 from throughline.dashboards.demo.firm import doing_again, run_live, send_history
 from throughline.dashboards.demo.scenario import Plan, plan
 from throughline.dashboards.engine_settings import EngineSettings
+from throughline.dashboards.environment import standing
 from throughline.probes.errors import ThroughlineError
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def demonstrate(seed: int, *, keep: bool) -> int:
     with contextlib.ExitStack() as stack:
         if not keep:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="throughline-demo-"))
-            os.environ["THROUGHLINE_DATA"] = folder
+            stack.enter_context(standing(THROUGHLINE_DATA=folder))
         config = Path(os.environ["THROUGHLINE_DATA"]).resolve() / "demo-config"
-        os.environ["THROUGHLINE_CONFIG"] = str(config)
+        stack.enter_context(standing(THROUGHLINE_CONFIG=str(config)))
         estate = stack.enter_context(contextlib.closing(Estate(config)))
         firm = _Firm(seed, estate)
         firm.supervisor = supervisor = platform(firm.start)

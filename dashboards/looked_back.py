@@ -6,10 +6,10 @@ import getpass
 import json
 from typing import TYPE_CHECKING, Any
 
-from throughline.dashboards.asking import engine_at_work, follow
+from throughline.dashboards.asking import engine_at_work, follow, results
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.looking_back import Close, ask_as_of, ask_to_close
-from throughline.probes.errors import ConfigurationError, ThroughlineError
+from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +29,7 @@ def as_of(
     with engine_at_work(settings) as control:
         now = utc_now()
         asked = [ask_as_of(control, tenant, one, at, now) for one in _processes(control, process)]
-        jobs = follow(control, asked, report)
-    for job in jobs:
-        if job.state != "done":
-            raise ThroughlineError(job.message)
-    return [json.loads(job.result) for job in jobs]
+        return [json.loads(one) for one in results(control, asked, report)]
 
 
 def close(

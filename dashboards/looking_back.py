@@ -9,10 +9,9 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from throughline.collector.store import Role, Store
 from throughline.correlator.closing import Closings, ToClose, days_of
+from throughline.dashboards.payload import Payload
 from throughline.dashboards.questions import moment
 from throughline.probes.errors import ConfigurationError, ThroughlineError
 
@@ -26,18 +25,14 @@ RESTATE = "restate"
 KINDS = (AS_OF, CLOSE, RESTATE)
 
 
-class AsOf(BaseModel):
+class AsOf(Payload):
     """What was known at a time."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: datetime
 
 
-class Close(BaseModel):
+class Close(Payload):
     """Close a period of an entity."""
-
-    model_config = ConfigDict(frozen=True)
 
     entity: str
     period: str
@@ -45,10 +40,8 @@ class Close(BaseModel):
     reason: str
 
 
-class Restate(BaseModel):
+class Restate(Payload):
     """What is known of a closed period now."""
-
-    model_config = ConfigDict(frozen=True)
 
     closing: str
 
@@ -61,7 +54,7 @@ def ask_as_of(control: ControlStore, tenant: str, process: str, at: str, now: da
     then = moment(at, now)
     if then > now:
         raise ConfigurationError(f"{then:%Y-%m-%d %H:%M} UTC is still to come: ask for an earlier time.")
-    payload = AsOf(at=then).model_dump_json()
+    payload = AsOf(at=then).text()
     return control.enqueue_job(AS_OF, tenant, process, now, payload=payload)
 
 
@@ -73,12 +66,12 @@ def ask_to_close(control: ControlStore, tenant: str, process: str, wanted: Close
     days_of(wanted.period)
     if not wanted.entity.strip():
         raise ConfigurationError("Name the legal entity to close, as events do in business.entity.")
-    return control.enqueue_job(CLOSE, tenant, process, now, payload=wanted.model_dump_json())
+    return control.enqueue_job(CLOSE, tenant, process, now, payload=wanted.text())
 
 
 def ask_to_restate(control: ControlStore, tenant: str, process: str, closing: str, now: datetime) -> Job:
     """Ask what is known of a closed period now."""
-    payload = Restate(closing=closing).model_dump_json()
+    payload = Restate(closing=closing).text()
     return control.enqueue_job(RESTATE, tenant, process, now, payload=payload)
 
 

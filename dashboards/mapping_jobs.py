@@ -6,14 +6,13 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from throughline.correlator.mapping import Mapping
 from throughline.correlator.mapping_files import rules_of
 from throughline.correlator.mapping_preview import preview
 from throughline.correlator.mapping_sql import Named
 from throughline.correlator.mapping_store import MappingStore
 from throughline.correlator.suggest import Suggester
+from throughline.dashboards.payload import Payload
 from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -29,17 +28,11 @@ SUGGEST = "suggest-keys"
 KINDS = (TEST, APPLY, SUGGEST)
 
 
-class Asked(BaseModel):
-    """A job's payload: since when, and for a mapping its content."""
-
-    model_config = ConfigDict(frozen=True)
+class Asked(Payload):
+    """Since when, and for a mapping its content."""
 
     since: datetime
     mapping: Mapping | None = None
-
-    def text(self) -> str:
-        """As it is stored."""
-        return self.model_dump_json(by_alias=True)
 
 
 def do(

@@ -9,7 +9,7 @@ import httpx
 
 from throughline.correlator.mapping_files import load_mapping
 from throughline.correlator.mapping_store import quarantine
-from throughline.dashboards.asking import engine_at_work, follow
+from throughline.dashboards.asking import engine_at_work, results
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.mapping_jobs import Asked
 from throughline.dashboards.questions import moment
@@ -41,12 +41,9 @@ def run(
         now = utc_now()
         asked = Asked(since=moment(since, now), mapping=mapping)
         subject = mapping.mapping if mapping else ""
-        (job,) = follow(
-            control, [control.enqueue_job(kind, tenant, subject, now, payload=asked.text())], report
-        )
-    if job.state != "done":
-        raise ThroughlineError(job.message)
-    answer: dict[str, Any] = json.loads(job.result)
+        job = control.enqueue_job(kind, tenant, subject, now, payload=asked.text())
+        (result,) = results(control, [job], report)
+    answer: dict[str, Any] = json.loads(result)
     return answer
 
 

@@ -26,9 +26,10 @@ from throughline.dashboards.likely import Likely
 from throughline.dashboards.link_rates import link_rates
 from throughline.dashboards.money import By, Figures, Money, Reference
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
+from throughline.dashboards.triage import asked
 from throughline.dashboards.waiting import of_journey, of_open
 
-SQL = load_queries("throughline.dashboards", "pages")
+SQL = {name: asked(text) for name, text in load_queries("throughline.dashboards", "pages").items()}
 Answer = TypeVar("Answer")
 _KEPT = 512
 _TOLD = 10

@@ -7,14 +7,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from throughline.correlator.calendar_files import load_calendars
 from throughline.correlator.compare import Period
 from throughline.correlator.definition import Process
 from throughline.correlator.definition_tables import TableFiles
 from throughline.correlator.durations import parse_duration
 from throughline.correlator.process import load_process
+from throughline.dashboards.payload import Payload
 from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,10 +24,8 @@ COMPARE = "compare"
 """The kind of job that answers a question."""
 
 
-class Question(BaseModel):
+class Question(Payload):
     """Two definitions of one process, and a `Period`."""
-
-    model_config = ConfigDict(frozen=True)
 
     before: Process
     after: Process
@@ -40,10 +37,6 @@ class Question(BaseModel):
     def period(self) -> Period:
         """Which journeys and events count."""
         return Period(self.since, self.until, self.now)
-
-    def text(self) -> str:
-        """The question as a job's payload."""
-        return self.model_dump_json(by_alias=True)
 
 
 def ask(

@@ -14,7 +14,7 @@ from throughline.dashboards.api.json import dumps
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.engine_settings import EngineSettings
 from throughline.dashboards.questions import moment
-from throughline.probes.errors import ConfigurationError, ThroughlineError
+from throughline.probes.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ def backtested(
 
     Raises: ThroughlineError.
     """
-    from throughline.dashboards.asking import engine_at_work, follow  # which imports the engine's own jobs
+    from throughline.dashboards.asking import engine_at_work, results  # which imports the engine's own jobs
 
     settings = EngineSettings.load()
     shipped = SHIPPED / file.name
@@ -52,10 +52,8 @@ def backtested(
     }
     with engine_at_work(settings) as control:
         asked = control.enqueue_job(KIND, tenant, "", now, payload=json.dumps(payload))
-        (job,) = follow(control, [asked], report)
-    if job.state != "done":
-        raise ThroughlineError(job.message)
-    found: list[dict[str, Any]] = json.loads(job.result)
+        (result,) = results(control, [asked], report)
+    found: list[dict[str, Any]] = json.loads(result)
     return found
 
 

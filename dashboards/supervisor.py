@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class _Run:
     was_ready: bool = False
     delay: float = _FIRST_DELAY_SECONDS
     start_at: float = 0.0
-    restarts: int = field(default=0)
 
 
 class Supervisor:
@@ -106,7 +105,6 @@ class Supervisor:
         run.start_at = time.monotonic() + run.delay
         log.warning("%s ended (%s); it starts again in %.1f s", run.child.name, _how(ended), run.delay)
         run.delay = min(run.delay * 2, _LONGEST_DELAY_SECONDS)
-        run.restarts += 1
         return 0
 
     def _start(self, run: _Run) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from throughline.collector.store import load_queries
+from throughline.correlator.fold_exceptions import cause
+from throughline.correlator.link import expand
 from throughline.correlator.replay.suggesting import Suggestion, suggest
 
 if TYPE_CHECKING:
@@ -16,8 +18,22 @@ if TYPE_CHECKING:
     from throughline.correlator.replay.targets import Targets
     from throughline.dashboards.reader import Reader, Row
 
-SQL = load_queries("throughline.dashboards", "triage")
+BLOCKS = load_queries("throughline.dashboards", "triage")
+
+
+def asked(text: str) -> str:
+    """A query over open exceptions, with the blocks that it names written out."""
+    return expand(text, BLOCKS, {"cause": cause})
+
+
+SQL = {name: asked(text) for name, text in BLOCKS.items() if "$1" not in text}
 MOST = 10_000
+_SEVERITIES = {1: "low", 2: "medium", 4: "high", 8: "critical"}
+BASIS = (
+    "A failed event counts once, and so does its amount, however many objects and processes it is about. "
+    "Journeys of several processes that begin with the same object are one."
+)
+"""What the counts and the money of a cause are."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +52,42 @@ class Triage:
         self._reader = reader
 
     def causes(self, wanted: TriageFilter, *, limit: int = 100) -> list[Row]:
-        """Open exceptions by fingerprint; `amounts` by `currencies`."""
+        """Open exceptions by cause, of all `processes` that see it; `amounts` by `currencies`."""
         parameters = {
             "process": wanted.process,
             "owner": wanted.owner,
             "class": wanted.class_,
             "limit": limit,
         }
-        return self._reader.rows(SQL["causes"], parameters)
+        rows = self._reader.rows(SQL["causes"], parameters)
+        return [{**row, "severity": _SEVERITIES[row["weight"]]} for row in rows]
 
-    def of_cause(self, fingerprint: str, *, limit: int = MOST) -> list[Row]:
-        """The open exceptions of one cause, the most money first."""
-        return self._reader.rows(SQL["of_cause"], {"fingerprint": fingerprint, "limit": limit})
+    def of_cause(self, fingerprint: str, process: str = "", *, limit: int = MOST) -> list[Row]:
+        """The open exceptions of the cause of a fingerprint, in one process or in all, the most money first.
+
+        Of each `failure` those of one process are `shown`; the others, behind them, are about the same.
+        """
+        parameters = {"fingerprint": fingerprint, "process": process, "limit": limit}
+        return self._reader.rows(SQL["of_cause"], parameters)
 
     def owners(self) -> list[Row]:
-        """Open exceptions by owner."""
+        """Open failures by owner."""
         return self._reader.rows(SQL["owners"], {})
+
+
+def with_others(meant: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Rows of a cause, and what other processes know of the failures whose shown rows are all among them."""
+    ids = {row["id"] for row in meant}
+    in_part = {row["failure"] for row in rows if row["shown"] and row["id"] not in ids}
+    whole = {row["failure"] for row in meant} - in_part
+    others = (row for row in rows if not row["shown"] and row["failure"] in whole and row["id"] not in ids)
+    return [*meant, *others]
 
 
 def sentence(row: Row, now: datetime) -> str:
     """What happened and since when, as one sentence."""
     what = row["event"] or f"the check {row['code']}"
-    many = f"{row['exceptions']:,} times" if row["exceptions"] > 1 else "once"
+    many = f"{row['failures']:,} times" if row["failures"] > 1 else "once"
     days = (now - row["since"]).days
     since = f"for {days} days" if days > 1 else f"since {row['since']:%d %b, %H:%M} UTC"
     return f"{what} failed {many}, {since}: {row['message'] or row['code'] or row['class']}"
@@ -72,7 +102,7 @@ class Advice:
 
 
 def advice(
-    facts: Sequence[Facts],
+    facts: Iterable[Facts],
     targets: Targets,
     records: Callable[[Iterable[str]], dict[str, str]],
     now: datetime,

@@ -34,11 +34,13 @@ from throughline.dashboards.live_tickets import LiveTickets
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from throughline.collector.control import ControlStore
     from throughline.collector.live_access import LiveAccess
     from throughline.collector.store import Store
+    from throughline.correlator.definition import Process
     from throughline.dashboards.engine_settings import EngineSettings
 
 BEAT_SECONDS = 4.0
@@ -46,6 +48,66 @@ JOB_SECONDS = 0.25
 LOAD_SECONDS = 0.1
 REPLAY_SECONDS = 0.5
 TURN_SECONDS = 1.0
+
+
+class Acting:
+    """What is done about exceptions: replays, tickets."""
+
+    def __init__(self, store: Store, control: ControlStore, config: Path | None) -> None:
+        self.replays = LiveReplays(config, control)
+        self.tickets = LiveTickets(config, control)
+        self.replaying = Replaying(
+            store, control, lambda: self.replays.rules.targets, utc_now, report=partial(second.report, store)
+        )
+        self.ticketing = Ticketing(store, control, lambda: self.tickets.places, utc_now)
+
+    def release(self) -> None:
+        """Let the next engine begin at once."""
+        self.replaying.close()
+        self.ticketing.close()
+
+
+class Watching:
+    """Rules that are evaluated, whoever is told, and what is counted beside."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        alerts: AlertSettings,
+        store: Store,
+        control: ControlStore,
+        *,
+        processes: Callable[[], Iterable[Process]],
+    ) -> None:
+        config, name = settings.config, holder(settings)
+        self.metrics = EngineMetrics()
+        self.rules = LiveRules(config, control)
+        self.channels = LiveChannels(config, control)
+        self.alerting = Alerting(
+            store,
+            control,
+            self.rules,
+            alerts,
+            self.metrics,
+            spool=settings.data / "spool",
+            holder=name,
+            clock=utc_now,
+        )
+        self.notifier = Notifier(
+            store,
+            control,
+            lambda: self.channels.current,
+            self.rules.of,
+            holder=name,
+            clock=utc_now,
+            public_url=alerts.public_url,
+        )
+        self.counting = Counting(store, self.metrics, alerts, utc_now, processes)
+
+    def release(self) -> None:
+        """Let the next engine begin at once."""
+        self.alerting.release()
+        self.notifier.release()
 
 
 class Wired:
@@ -64,6 +126,7 @@ class Wired:
         config = settings.config
         spool, name = settings.data / "spool", holder(settings)
         self.stop = threading.Event()
+        self._settings = settings
         self._loader = Loader(store, spool)
         self.correlating = Correlating(
             store,
@@ -74,38 +137,19 @@ class Wired:
             mappings=LiveMappings(config, store),
             loaded=lambda: self._loader.total,
         )
-        self._settings, self._metrics = settings, EngineMetrics()
-        self._replays = LiveReplays(config, control)
-        targets = lambda: self._replays.rules.targets  # noqa: E731 - asked at each turn
-        self._replaying = Replaying(store, control, targets, utc_now, report=partial(second.report, store))
-        self._tickets = LiveTickets(config, control)
-        self._ticketing = Ticketing(store, control, lambda: self._tickets.places, utc_now)
+        self._acting = acting = Acting(store, control, config)
         self._outbound = Outbound(store, control, config, holder=name, clock=utc_now)
-        self._rules = LiveRules(config, control)
-        self._alerting = Alerting(
-            store, control, self._rules, alerts, self._metrics, spool=spool, holder=name, clock=utc_now
-        )
-        self._channels = LiveChannels(config, control)
-        self._notifier = Notifier(
-            store,
-            control,
-            lambda: self._channels.current,
-            self._rules.of,
-            holder=name,
-            clock=utc_now,
-            public_url=alerts.public_url,
-        )
-        self._counting = Counting(
-            store, self._metrics, alerts, utc_now, processes=lambda: self.correlating.processes
+        self._watching = watching = Watching(
+            settings, alerts, store, control, processes=lambda: self.correlating.processes
         )
         tables = LiveTables(config, store, pages.reporting_currency)
         self._looks: dict[str, Callable[[], None]] = {
             "tokens": access.reload,
             "connections": connections.reload,
             "routing": LiveRouting(config, store, utc_now).reload,
-            "targets": self._replays.reload,
-            "ticket places": self._tickets.reload,
-            "channels": self._channels.reload,
+            "targets": acting.replays.reload,
+            "ticket places": acting.tickets.reload,
+            "channels": watching.channels.reload,
             "tables": lambda: tables.reload(utc_now()),
         }
         self.deps = Deps(
@@ -118,44 +162,43 @@ class Wired:
             control=control,
             connections=lambda: connections.current,
             subscriptions=lambda: self._outbound.subscriptions,
-            rules=lambda: self._rules.current,
-            rules_of=self._rules.of,
-            channels=lambda: self._channels.current,
+            rules=lambda: watching.rules.current,
+            rules_of=watching.rules.of,
+            channels=lambda: watching.channels.current,
             public_url=alerts.public_url,
-            metrics=self._metrics,
-            replay_rules=lambda: self._replays.rules,
-            places=lambda: self._tickets.places,
-            broken_target=lambda target: self._replaying.broken(target, utc_now()),
+            metrics=watching.metrics,
+            replay_rules=lambda: acting.replays.rules,
+            places=lambda: acting.tickets.places,
+            broken_target=lambda target: acting.replaying.broken(target, utc_now()),
         )
 
     def loops(self) -> list[KeptThread]:
         """One thread for each loop, and one for each look at files that change."""
+        acting, watching = self._acting, self._watching
         self.correlating.reload()
-        self._replays.reload()
-        self._tickets.reload()
-        self._channels.reload()
+        acting.replays.reload()
+        acting.tickets.reload()
+        watching.channels.reload()
         every = self._settings.correlate_every_seconds
         turns: dict[str, tuple[Callable[[], None], float]] = {
             "loader": (lambda: self._loader.run(self.stop), LOAD_SECONDS),
             "correlator": (self.correlating.turn, every),
             "jobs": (self.correlating.work, JOB_SECONDS),
             "leases": (self.correlating.beat, BEAT_SECONDS),
-            "replays": (self._replaying.turn, REPLAY_SECONDS),
-            "tickets": (self._ticketing.turn, TURN_SECONDS),
+            "replays": (acting.replaying.turn, REPLAY_SECONDS),
+            "tickets": (acting.ticketing.turn, TURN_SECONDS),
             "outbound": (lambda: self._outbound.turn(self.stop), TURN_SECONDS),
-            "alerts": (self._alerting.turn, TURN_SECONDS),
-            "notifier": (self._notifier.turn, TURN_SECONDS),
-            "alert leases": (self._alerting.beat, BEAT_SECONDS),
-            "metrics": (self._counting.turn, self._counting.every),
+            "alerts": (watching.alerting.turn, TURN_SECONDS),
+            "notifier": (watching.notifier.turn, TURN_SECONDS),
+            "alert leases": (watching.alerting.beat, BEAT_SECONDS),
+            "metrics": (watching.counting.turn, watching.counting.every),
             **{name: (look, RELOAD_SECONDS) for name, look in self._looks.items()},
         }
         return [KeptThread(name, turn, every=pause, stop=self.stop) for name, (turn, pause) in turns.items()]
 
     def release(self) -> None:
         """Let the next engine begin at once."""
-        self._replaying.close()
-        self._ticketing.close()
+        self._acting.release()
         self._outbound.release()
         self.correlating.release()
-        self._alerting.release()
-        self._notifier.release()
+        self._watching.release()

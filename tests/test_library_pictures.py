@@ -1,5 +1,6 @@
 """The pictures of the documentation are those of the definitions, and show all that is in one."""
 
+import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -80,9 +81,8 @@ def test_a_picture_shows_everything(tmp_path: Path) -> None:
         assert y + height <= float(sides[2])
 
 
-def test_what_can_t_be_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_t_be_drawn_is_said(tmp_path: Path) -> None:
     """A name that is nothing, and a folder that is not there."""
-    monkeypatch.delenv("THROUGHLINE_CONFIG", raising=False)
     for arguments, sentence in (
         (["nothing"], "neither a file nor a process; there are contract-amendment"),
         (["time-to-billing", "-o", str(tmp_path / "no" / "x.svg")], "can't be written"),
@@ -90,3 +90,18 @@ def test_what_can_t_be_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         run = CliRunner().invoke(app, ["picture", *arguments])
         assert run.exit_code == 1
         assert sentence in str(run.exception)
+
+
+def test_an_option_counts_while_its_verb_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards the environment is as it was, whether the verb succeeds or fails."""
+    monkeypatch.setenv("THROUGHLINE_CONFIG", str(tmp_path / "none"))
+    (tmp_path / "processes").mkdir()
+    (tmp_path / "processes" / "odd.yaml").write_text(ODD)
+    before = dict(os.environ)
+    drawn = CliRunner().invoke(app, ["picture", "odd", "--config", str(tmp_path)])
+    assert drawn.output == picture(load_process(ODD))
+    assert dict(os.environ) == before
+    monkeypatch.delenv("THROUGHLINE_CONFIG")
+    failed = CliRunner().invoke(app, ["picture", "nothing", "--config", str(tmp_path)])
+    assert "neither a file nor a process" in str(failed.exception)
+    assert "THROUGHLINE_CONFIG" not in os.environ

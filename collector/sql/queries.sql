@@ -18,11 +18,3 @@ SELECT
         + (SELECT count() FROM otel_metrics_histogram WHERE Tenant = {tenant:String})
         + (SELECT count() FROM otel_metrics_exponential_histogram WHERE Tenant = {tenant:String}) AS metrics,
     (SELECT count() FROM otel_logs WHERE Tenant = {tenant:String} AND match(ScopeName, '^throughline\\.(cloudevents$|hooks\\.)')) AS events
-
--- dead_letters_by_reason --
--- What could not be stored for a tenant, by signal and reason.
-SELECT Signal, Reason, uniqExact(Id, Segment, Request) AS Letters, max(ReceivedAt) AS Latest
-FROM dead_letters
-WHERE Tenant = {tenant:String}
-GROUP BY Signal, Reason
-ORDER BY Signal, Reason

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from throughline.correlator.alerts.asking import Sample
 from throughline.correlator.alerts.rule import MOST_SERIES, Rule
 from throughline.correlator.alerts.rule_files import Ready, ReadyGroup
+from throughline.correlator.alerts.runbook import link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 GROUP = "throughline"
 WATCHDOG, QUARANTINED, FAILING, MISSED = "Watchdog", "RuleQuarantined", "RuleFailing", "EvaluationMissed"
-_RUNBOOK = "docs/how-to-alerts.md#rules-that-are-quarantined-or-fail"
+_RUNBOOK = link("rules-fail")
 _MADE_BY = "throughline"
 
 

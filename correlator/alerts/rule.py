@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 MOST_SERIES = 1_000
 """Label sets that a rule may return unless its group says otherwise."""
 DEFAULT_INTERVAL = timedelta(minutes=1)
-SEVERITIES = ("page", "ticket", "info")
-"""By convention what the label `severity` says: wake somebody, tell somebody in office hours, show it."""
 
 
 def _label(name: str) -> str:

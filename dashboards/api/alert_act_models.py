@@ -7,6 +7,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from throughline.dashboards.api.body import body
+
+_RULES = """groups:
+  - name: mine
+    rules:
+      - alert: Blocked
+        expr: SELECT region, count() AS value FROM exceptions WHERE blocking GROUP BY region
+        for: 10m
+        labels: {severity: page}
+"""
+
 
 class Asked(BaseModel):
     """A body; fields that nobody knows are refused."""
@@ -24,11 +35,15 @@ class AlertRef(Asked):
 class AskAcknowledge(AlertRef):
     """Somebody is at it."""
 
+    model_config = body(rule="sla/MilestonesLate", fingerprint="91b2c3d4e5f60718", note="looking")
+
     note: str = Field(default="", max_length=2_000)
 
 
 class AskFeedback(AlertRef):
     """Whether it was worth being told."""
+
+    model_config = body(rule="sla/MilestonesLate", fingerprint="91b2c3d4e5f60718", useful=True)
 
     useful: bool
 
@@ -50,6 +65,8 @@ class EpisodeAnswer(BaseModel):
 
 class AskSilence(Asked):
     """Alerts that shall not be told for a while."""
+
+    model_config = body(matchers=['severity="page"'], ends_at="2026-03-02T08:00:00Z", comment="a release")
 
     matchers: list[str] = Field(min_length=1, max_length=50, description='as severity="page"')
     starts_at: datetime | None = Field(default=None, description="default: now")
@@ -127,12 +144,16 @@ class Tested(BaseModel):
 class RuleText(Asked):
     """A rule that somebody writes: a file of rules, under a name."""
 
+    model_config = body(name="mine", text=_RULES)
+
     name: str = Field(max_length=100)
     text: str = Field(max_length=100_000, description="as a file of rules/: groups, slos")
 
 
 class AskBacktest(RuleText):
     """A period of the past."""
+
+    model_config = body(name="mine", text=_RULES, since="2026-01-01T00:00:00Z")
 
     since: datetime
     pages_per_week: float = Field(default=5.0, gt=0, le=1_000, description="for the suggested threshold")
@@ -141,6 +162,8 @@ class AskBacktest(RuleText):
 
 class AskSave(RuleText):
     """A version."""
+
+    model_config = body(name="mine", text=_RULES, enabled=True, note="the first version")
 
     enabled: bool
     note: str = Field(default="", max_length=2_000)
@@ -195,6 +218,8 @@ class WrittenList(BaseModel):
 
 class RuleRef(Asked):
     """Which rule is meant, by its key."""
+
+    model_config = body(rule="sla/MilestonesLate")
 
     rule: str = Field(max_length=500)
 

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 
 from throughline.collector.auth import Principal, Scope
-from throughline.collector.control import ControlStore
+from throughline.collector.control import ControlStore, Job
 from throughline.collector.store import Role
 from throughline.correlator.closing import Closing, Closings, NotClosable
-from throughline.dashboards.api.backtests import known_process, shown
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.cursor import Cursor, decode, encode
+from throughline.dashboards.api.job_models import JobAnswer
+from throughline.dashboards.api.jobs import Jobs, shown
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models_back import (
     ClosedJourneys,
@@ -19,13 +20,13 @@ from throughline.dashboards.api.models_back import (
     ClosingPage,
     ClosingRequest,
     ClosingsAsked,
-    JobAnswer,
 )
 from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.looking_back import CLOSE, Close, ask_to_close, ask_to_restate
 from throughline.probes.errors import ConfigurationError
 
 _ROOT = r"^[0-9a-f]{16}$"
+_MISSING = "There is no closing {}."
 _DIGITS = 16
 """Of an id, in a cursor: the id itself comes after them in the alphabet, so it is not seen again."""
 
@@ -51,7 +52,7 @@ def _asking(routes: APIRouter, context: Context, control: ControlStore) -> None:
         """
         may_close(principal)
         if request.process:
-            known_process(context, request.process)
+            context.process(request.process)
         names = [request.process] if request.process else sorted(one.id for one in context.deps.processes())
         who = {"by": principal.name, "reason": request.reason}
         wanted = Close(entity=request.entity, period=request.period, **who)
@@ -62,7 +63,7 @@ def _asking(routes: APIRouter, context: Context, control: ControlStore) -> None:
             jobs = [ask_to_close(control, principal.tenant, name, wanted, now) for name in names]
         except (NotClosable, ConfigurationError) as error:
             raise Problem(422, "Not closable", str(error)) from error
-        return Json({"items": [_job(shown(job)) for job in jobs]}, status_code=202)
+        return Json({"items": [_asked(job) for job in jobs]}, status_code=202)
 
     @routes.post("/closings/{id}/restatements", response_model=JobAnswer, status_code=202)
     @context.threaded
@@ -70,10 +71,10 @@ def _asking(routes: APIRouter, context: Context, control: ControlStore) -> None:
         """Derive what is known now of a closed period; `GET /closings/{id}` has it when it is done."""
         may_close(principal)
         closing = _must(closings_of(context, principal), identity)
-        known_process(context, closing.process)
+        context.process(closing.process)
         now = context.deps.clock()
         job = ask_to_restate(control, principal.tenant, closing.process, closing.id, now)
-        return Json(_job(shown(job)), status_code=202, headers={"Location": f"/api/v1/closings/{closing.id}"})
+        return Json(_asked(job), status_code=202, headers={"Location": f"/api/v1/closings/{closing.id}"})
 
 
 async def asked_for(
@@ -87,6 +88,7 @@ async def asked_for(
 
 def _reading(routes: APIRouter, context: Context, control: ControlStore) -> None:
     Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
+    jobs = Jobs(context, control, CLOSE, "closings", missing=_MISSING)
 
     @routes.get("/closings", response_model=ClosingPage)
     @context.threaded
@@ -111,7 +113,7 @@ def _reading(routes: APIRouter, context: Context, control: ControlStore) -> None
     @context.threaded
     def one(principal: Reading, identity: Annotated[str, Path(alias="id", max_length=64)]) -> Json:
         """Return a closing as it was stored, the events that came late since, and what is known now."""
-        return Json(answer(closings_of(context, principal), control, principal, identity))
+        return Json(answer(closings_of(context, principal), jobs, principal, identity))
 
     @routes.get("/closings/{id}/journeys", response_model=ClosedJourneys)
     @context.threaded
@@ -139,7 +141,7 @@ def may_close(principal: Principal) -> None:
         principal.require(Scope.OPERATE)
 
 
-def answer(reader: Closings, control: ControlStore, principal: Principal, identity: str) -> dict[str, Any]:
+def answer(reader: Closings, jobs: Jobs, principal: Principal, identity: str) -> dict[str, Any]:
     """A closing with what became known since; before it is made, how far it is. Raises: Problem (404)."""
     closing = reader.one(identity)
     if closing is not None:
@@ -153,9 +155,7 @@ def answer(reader: Closings, control: ControlStore, principal: Principal, identi
             "late_events_total": late[0]["total"] if late else 0,
             "restatement": reader.restatement(closing),
         }
-    job = control.job(identity)
-    if job is None or (job.kind, job.tenant) != (CLOSE, principal.tenant):
-        raise _missing(identity)
+    job = jobs.one(principal, identity)
     return {
         "id": job.id,
         "state": job.state,
@@ -175,13 +175,10 @@ def item(closing: Closing) -> dict[str, Any]:
 def _must(reader: Closings, identity: str) -> Closing:
     closing = reader.one(identity)
     if closing is None:
-        raise _missing(identity)
+        raise Problem(404, "Not found", _MISSING.format(identity))
     return closing
 
 
-def _missing(identity: str) -> Problem:
-    return Problem(404, "Not found", f"There is no closing {identity}.")
-
-
-def _job(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name != "result"}
+def _asked(job: Job) -> dict[str, Any]:
+    """A job as the API shows it; the result is the closing."""
+    return {name: value for name, value in shown(job).items() if name != "result"}

@@ -11,6 +11,8 @@ import anyio
 from fastapi import Header, Request
 
 from throughline.collector.auth import Principal, Scope
+from throughline.correlator.definition import Process
+from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.deps import Deps
 from throughline.dashboards.reader import Reader
 
@@ -38,6 +40,14 @@ class Context:
     def reader(self, principal: Principal, now: datetime | None = None) -> Reader:
         """Return a reader bound to the principal's tenant."""
         return Reader(self.deps.store, principal.tenant, now or self.deps.clock())
+
+    def process(self, wanted: str) -> Process:
+        """Return a process in use by its id. Raises: Problem (422)."""
+        in_use = {process.id: process for process in self.deps.processes()}
+        if wanted not in in_use:
+            known = ", ".join(sorted(in_use))
+            raise Problem(422, "Unknown process", f"No process is called {wanted}; there are {known}.")
+        return in_use[wanted]
 
     def threaded(self, handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         """Run a handler off the event loop; at most `api_threads` of them at once, whatever else uses

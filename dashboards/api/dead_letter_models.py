@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from throughline.dashboards.api.body import body
 
 LetterState = Literal["open", "failed", "stored"]
 LetterId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -61,7 +63,7 @@ class DeadLetterDetail(BaseModel):
 class RetryRequest(BaseModel):
     """Which webhooks to read again: some, or all that are open, of one connection or of all."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(all=True, connection="hubspot-eu")
 
     ids: list[LetterId] = Field(default_factory=list, max_length=1_000)
     connection: str = Field("", max_length=64)

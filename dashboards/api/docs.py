@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from html import escape
 from typing import Any
 
 _CODE = re.compile(r"`([^`]+)`")
-_SAMPLES = {
-    "/v1/query": '{"sql": "SELECT status, count() FROM journeys GROUP BY status"}',
-    "/v1/exceptions/{id}/assign": '{"revision": 0, "owner": "finance-operations"}',
-    "/v1/exceptions/{id}/comments": '{"note": "asked the vendor"}',
-    "/v1/exceptions/{id}/snooze": '{"revision": 0, "until": "2026-03-02T08:00:00Z"}',
-    "/v1/exceptions/{id}/resolve": '{"revision": 0, "reason": "fixed_at_source", "note": "tax code added"}',
-    "/v1/exceptions/{id}/reopen": '{"revision": 1}',
-    "/v1/as-of": '{"process": "opportunity-to-invoice", "at": "2026-03-31T22:00:00Z"}',
-    "/v1/closings": '{"process": "opportunity-to-invoice", "entity": "DE01", "period": "2026-03"}',
-    "/v1/closings/{id}/restatements": "{}",
-    "/v1/backtests": '{"process": "opportunity-to-invoice", "set": ["paid.within=30d"], "since": "90d"}',
-    "/v1/dead-letters/retry": '{"all": true, "connection": "hubspot-eu"}',
-    "/v1/replays": '{"fingerprint": "91b2c3d4e5f60718", "kind": "rerun", "target": "n8n", "reason": "up"}',
-    "/v1/replays/{id}/cancel": '{"note": "solved otherwise"}',
-    "/v1/replays/{id}/pause": "{}",
-    "/v1/replays/{id}/resume": '{"note": "the target is mended"}',
-    "/v1/replays/{id}/items/{item}/settle": '{"arrived": false, "note": "not in the ERP"}',
-    "/v1/mappings/tests": '{"definition": "mapping: ...", "since": "7d"}',
-    "/v1/mappings/applications": '{"definition": "mapping: ...", "since": "7d"}',
-    "/v1/key-suggestions": '{"since": "30d"}',
-}
 _STYLE = """
 body{font:15px/1.55 "Source Sans 3",system-ui,sans-serif;color:#1c2434;background:#f7f8fb;margin:0}
 main{max-width:960px;margin:0 auto;padding:48px 24px 96px}
@@ -81,13 +62,20 @@ def _operation(
     method = "" if verb == "get" else f"-X {verb.upper()} "
     sample = f"curl {method}http://127.0.0.1:8501{base}{path}"
     if "requestBody" in operation:
-        sample += f" -H 'Content-Type: application/json' -d '{_SAMPLES.get(path, '...')}'"
+        body = json.dumps(_sample(operation, description), ensure_ascii=False)
+        sample += f" -H 'Content-Type: application/json' -d {shlex.quote(body)}"
     success = next(response for code, response in operation["responses"].items() if code.startswith("2"))
     answer = _fields(success, description)
     return (
         f"<section><h2><span class='verb {verb}'>{verb.upper()}</span>{escape(base + path)}</h2><p>{text}</p>"
         f"<table>{parameters}</table><pre>{escape(sample)}</pre>{answer}</section>"
     )
+
+
+def _sample(operation: dict[str, Any], description: dict[str, Any]) -> Any:
+    """The example of a body. Its model must have one (`body.py`)."""
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return description["components"]["schemas"][name]["examples"][0]
 
 
 def _fields(response: dict[str, Any], description: dict[str, Any]) -> str:

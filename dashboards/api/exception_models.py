@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from throughline.dashboards.api.body import body
 from throughline.dashboards.api.models import ExceptionItem, ProblemDocument
 from throughline.dashboards.exception_desk import Resolution
 
@@ -59,6 +60,43 @@ class ExceptionDetail(ExceptionItem):
     memory: Memory
 
 
+class CauseItem(BaseModel):
+    """One failure of one kind of event, whichever processes see it; a check is of its own process.
+
+    Texts and `fingerprint` are those of the latest exception, of a process with a milestone for the event if
+    there is one.
+    """
+
+    fingerprint: str
+    fingerprints: list[str] = Field(description="one of each process; `GET /exceptions?fingerprint=` lists")
+    processes: list[str]
+    event: str = Field(description="empty for a check")
+    milestone: str
+    class_: str = Field(alias="class")
+    code: str
+    message: str
+    severity: Literal["low", "medium", "high", "critical"] = Field(description="the worst")
+    blocking: bool
+    runbook: str
+    exceptions: int = Field(description="in all processes: one for each object that an event failed on")
+    failures: int = Field(description="failed events, each once")
+    occurrences: int = Field(description="how often they failed")
+    journeys: int = Field(description="by distinct root object: those of several processes may share it")
+    amounts: dict[str, float] = Field(description="of failed events, each once, by currency")
+    owners: list[str]
+    assignees: list[str]
+    entities: list[str]
+    since: datetime
+    last_seen: datetime
+
+
+class CausePage(BaseModel):
+    """Causes of open exceptions, most pressing first."""
+
+    items: list[CauseItem]
+    basis: str = Field(description="what is counted once")
+
+
 class Changed(ProblemDocument):
     """The exception is not in the state that the request was made on."""
 
@@ -75,6 +113,8 @@ class _Act(BaseModel):
 class Assign(_Act):
     """Whose it is; what is left out stays, an empty text takes it away."""
 
+    model_config = body(revision=0, owner="finance-operations")
+
     owner: Name | None = Field(None, description="a team")
     assignee: Name | None = Field(None, description="a person")
 
@@ -88,11 +128,15 @@ class Assign(_Act):
 class Snooze(_Act):
     """Until when it is hidden from the open ones."""
 
+    model_config = body(revision=0, until="2026-03-02T08:00:00Z")
+
     until: AwareDatetime = Field(description="with a zone, at most a year ahead")
 
 
 class Resolve(_Act):
     """How it was dealt with."""
+
+    model_config = body(revision=0, reason="fixed_at_source", note="tax code added")
 
     reason: Resolution
 
@@ -106,10 +150,12 @@ class Resolve(_Act):
 class Reopen(_Act):
     """Why, if you like."""
 
+    model_config = body(revision=1)
+
 
 class Comment(BaseModel):
     """What to say."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(note="asked the vendor")
 
     note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
+
+from throughline.dashboards.api.body import body
 
 State = Literal["linked", "unlinked", "undone"]
 Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=1000)]
@@ -14,7 +16,12 @@ Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_
 class LinkRequest(BaseModel):
     """What is to be said about two keys, and why. `undo` takes the last statement back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(
+        action="link",
+        parent="salesforce.opportunity:00D5e/006A1",
+        child="certinia.project:a1B7",
+        reason="a project without its opportunity",
+    )
 
     action: Literal["link", "unlink", "undo"]
     parent: Key = Field(description="namespace:value of what stands nearer the root")

@@ -5,9 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from throughline.dashboards.api.body import body
 
 State = Literal["queued", "running", "done", "failed"]
+_MAPPING = """mapping: shop
+rules:
+  - name: order-placed
+    match: {service: shop-api, name: {glob: "POST /orders*"}}
+    set: {event: order.placed, keys: {shop.order: "EU/{order.id}"}}
+"""
 
 
 class MappingRule(BaseModel):
@@ -33,7 +41,7 @@ class MappingRules(BaseModel):
 class MappingRequest(BaseModel):
     """A mapping and since when."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(definition=_MAPPING, since="7d")
 
     definition: str = Field(max_length=200_000, description="the mapping file's content, YAML")
     since: str = Field(max_length=50, description="7d, a date or a time")
@@ -42,7 +50,7 @@ class MappingRequest(BaseModel):
 class KeysRequest(BaseModel):
     """Since when."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(since="30d")
 
     since: str = Field("90d", max_length=50, description="90d, a date or a time")
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from throughline.dashboards.api.body import sample
 from throughline.dashboards.api.money_models import Converted
 
 Status = Literal["in_flight", "late", "stuck", "completed", "dropped"]
@@ -218,6 +219,7 @@ class ExceptionItem(BaseModel):
     resolved_by: str
     resolution_note: str
     revision: int = Field(description="of what people decided; give it back when you act")
+    event_id: str = Field(description="of the latest failed event; empty for a check")
 
 
 class ExceptionPage(BaseModel):
@@ -330,6 +332,10 @@ class ProcessPage(BaseModel):
 class QueryRequest(BaseModel):
     """One read-only SELECT."""
 
+    model_config = ConfigDict(
+        json_schema_extra=sample(sql="SELECT status, count() FROM journeys GROUP BY status")
+    )
+
     sql: str = Field(min_length=1, max_length=50_000)
 
 
@@ -339,52 +345,6 @@ class QueryAnswer(BaseModel):
     columns: list[str]
     rows: list[list[Any]]
     truncated: bool
-
-
-class BacktestRequest(BaseModel):
-    """Two definitions of one process, and a period."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    process: str = Field(max_length=200)
-    definition: str | None = Field(None, max_length=200_000, description="YAML; default: the one in use")
-    set: list[str] = Field([], max_length=100, description="single fields changed: paid.within=30d")
-    before: str | None = Field(None, max_length=200_000, description="YAML; default: the one in use")
-    since: str | None = Field(None, max_length=50, description="90d, a date or a time; default: all")
-    until: str | None = Field(None, max_length=50, description="only events before it count")
-
-
-class BacktestSide(BaseModel):
-    """One definition and its figures."""
-
-    version: int
-    definition: str = Field(description="hash")
-    journeys: int
-    statuses: dict[Status, int]
-    milestones: dict[str, dict[str, Any]]
-
-
-class BacktestResult(BaseModel):
-    """Both sides, and what differs."""
-
-    process: str
-    since: datetime | None
-    until: datetime
-    before: BacktestSide
-    after: BacktestSide
-    changes: dict[str, Any]
-
-
-class BacktestAnswer(BaseModel):
-    """A backtest that was asked for."""
-
-    id: str
-    process: str
-    state: Literal["queued", "running", "done", "failed"]
-    message: str
-    requested_at: datetime
-    finished_at: datetime | None
-    result: BacktestResult | None
 
 
 class ProblemDocument(BaseModel):

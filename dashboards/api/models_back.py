@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from throughline.dashboards.api.body import body
+from throughline.dashboards.api.job_models import JobAnswer
 from throughline.dashboards.api.models import Status
 
 
 class AsOfRequest(BaseModel):
     """A process, and a time that has passed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(process="opportunity-to-invoice", at="2026-03-31T22:00:00Z")
 
     process: str = Field(max_length=200)
     at: str = Field(max_length=50, description="a date, a time, or a length back from now: 7d")
@@ -57,17 +59,6 @@ class AsOfResult(BaseModel):
     journeys: list[dict[str, Any]] = Field(description="as known then, the newest 500")
 
 
-class JobAnswer(BaseModel):
-    """Something that was asked of the engine."""
-
-    id: str
-    process: str
-    state: Literal["queued", "running", "done", "failed"]
-    message: str
-    requested_at: datetime
-    finished_at: datetime | None
-
-
 class AsOfAnswer(JobAnswer):
     """What was known at a time."""
 
@@ -77,7 +68,7 @@ class AsOfAnswer(JobAnswer):
 class ClosingRequest(BaseModel):
     """What to close."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(process="opportunity-to-invoice", entity="DE01", period="2026-03")
 
     entity: str = Field(max_length=200)
     period: str = Field(max_length=10, description="2026-03, 2026-Q1 or 2026")

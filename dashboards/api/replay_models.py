@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from throughline.dashboards.api.body import body
 
 Kind = Literal["resubmit", "repair", "redrive", "rerun", "compensate", "fix_at_source", "dismiss"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)]
@@ -19,7 +21,7 @@ ItemState = Literal[
 class ReplayRequest(BaseModel):
     """What to do again, and why. Name exceptions, or a fingerprint for all open ones of its cause."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(fingerprint="91b2c3d4e5f60718", kind="rerun", target="n8n", reason="up")
 
     exceptions: list[Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]] = Field(
         default_factory=list, max_length=10_000
@@ -130,13 +132,15 @@ class ReplayPage(BaseModel):
 class Decision(BaseModel):
     """Why, if you like."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(note="the target is mended")
 
     note: Text = ""
 
 
 class Settle(Decision):
     """Whether the call arrived. If it did not, it is made again."""
+
+    model_config = body(arrived=False, note="not in the ERP")
 
     arrived: bool
 

@@ -1,6 +1,7 @@
 """Writing alert rules: preview, backtest, save and enable; how rules in force fare with people."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC
 from typing import Annotated, Any
 
@@ -27,15 +28,25 @@ from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.rule_desk import RuleDesk
 
+Desk = Callable[[Principal], RuleDesk]
+
 
 def router(context: Context, control: ControlStore) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/rules", tags=["alerts"])
-    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
-    Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
 
     def desk(principal: Principal) -> RuleDesk:
         return RuleDesk(context.deps, control, principal, context.deps.clock())
+
+    _trying(routes, context, desk)
+    _in_force(routes, context, desk)
+    _written(routes, context, control, desk)
+    return routes
+
+
+def _trying(routes: APIRouter, context: Context, desk: Desk) -> None:
+    """What a rule would say or would have done; nothing is stored."""
+    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
 
     @routes.post("/preview", response_model=PreviewPage)
     @context.threaded
@@ -57,6 +68,12 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         )
         return Json({"items": items})
 
+
+def _in_force(routes: APIRouter, context: Context, desk: Desk) -> None:
+    """How rules fare with people, and the end of a trial."""
+    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
+    Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
+
     @routes.get("/standing", response_model=RuleStandings)
     @context.threaded
     def standing(principal: Reading) -> Json:
@@ -69,6 +86,12 @@ def router(context: Context, control: ControlStore) -> APIRouter:
     def speak(principal: Operating, asked: RuleRef) -> Json:
         """End a rule's trial: from now on people are told."""
         return Json({"was_silent": desk(principal).speak(asked.rule)})
+
+
+def _written(routes: APIRouter, context: Context, control: ControlStore, desk: Desk) -> None:
+    """Rules that people wrote, by version."""
+    Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
+    Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
 
     @routes.get("/written", response_model=WrittenList)
     @context.threaded
@@ -94,8 +117,6 @@ def router(context: Context, control: ControlStore) -> APIRouter:
         if not found:
             raise Problem(404, "Not found", f"Nobody wrote a rule {name}.")
         return Json({"items": [dataclasses.asdict(one) for one in found]})
-
-    return routes
 
 
 def _checked(act: Any) -> Any:

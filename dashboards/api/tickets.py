@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from throughline.collector.auth import Principal, Scope
 from throughline.collector.control import ControlStore
 from throughline.correlator.tickets.desk import causes
 from throughline.correlator.tickets.ledger import Ticket, TicketLedger
+from throughline.dashboards.api.body import body
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.problems import Problem
@@ -22,7 +23,7 @@ Fingerprint = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
 class TicketRequest(BaseModel):
     """Which cause gets a ticket, and where."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body(fingerprint="91b2c3d4e5f60718", place="jira", reason="for the vendor")
 
     fingerprint: Fingerprint
     place: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(

@@ -1,4 +1,4 @@
-"""Options that several verbs share. A given option becomes its environment variable THROUGHLINE_<OPTION>:
+"""Options that several verbs share. While a verb runs, a given option is its variable THROUGHLINE_<OPTION>:
 settings are read from the environment alone, by this process and by the ones that it starts.
 """
 
@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from throughline.dashboards.environment import standing
 
 Data = Annotated[
     Path | None,
@@ -99,16 +100,15 @@ MONEY = ("reporting_currency",)
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a verb the options of these names; when it runs, they stand in the environment already."""
+    """Give a verb the options of these names; they stand in the environment while it runs."""
 
     def decorate(verb: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(verb)
         def run(**given: Any) -> None:
-            for name in names:
-                value = given.pop(name)
-                if value is not None:
-                    os.environ[f"THROUGHLINE_{name.upper()}"] = str(value)
-            verb(**given)
+            shared = {name: given.pop(name) for name in names}
+            wanted = {name: str(value) for name, value in shared.items() if value is not None}
+            with standing(**{f"THROUGHLINE_{name.upper()}": value for name, value in wanted.items()}):
+                verb(**given)
 
         own = inspect.signature(verb, eval_str=True).parameters.values()
         shared = [

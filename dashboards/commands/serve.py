@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from throughline.dashboards.commands.options import INTAKE, MONEY, PAGES, STORES, takes
+from throughline.dashboards.environment import standing
 from throughline.dashboards.supervisor import Child, Supervisor, follow_supervisor
 from throughline.probes.errors import ConfigurationError
 
@@ -62,9 +63,9 @@ def demo(*, seed: Seed = 1) -> None:
     """Run the platform with a simulated firm: weeks of history, then live. Without --data nothing is kept."""
     from throughline.dashboards.demonstration import demonstrate
 
-    os.environ.setdefault("THROUGHLINE_LOG_LEVEL", "WARNING")
-    _log("demo")
-    raise typer.Exit(demonstrate(seed, keep=bool(os.environ.get("THROUGHLINE_DATA"))))
+    with standing(THROUGHLINE_LOG_LEVEL=os.environ.get("THROUGHLINE_LOG_LEVEL", "WARNING")):
+        _log("demo")
+        raise typer.Exit(demonstrate(seed, keep=bool(os.environ.get("THROUGHLINE_DATA"))))
 
 
 def platform(on_ready: Callable[[], None]) -> Supervisor:

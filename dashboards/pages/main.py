@@ -35,6 +35,7 @@ def main() -> None:
         st.Page("audit.py", title="Audit", icon=":material/history_edu:"),
         st.Page("processes.py", title="Processes", icon=":material/schema:"),
         st.Page("journey.py", title="Journey", icon=":material/timeline:"),
+        st.Page("runbook.py", title="Runbook", icon=":material/menu_book:", visibility="hidden"),
     ]
     try:
         who = session.enter(token).principal

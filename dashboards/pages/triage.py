@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from throughline.collector.auth import Scope
-from throughline.correlator.replay.facts import FactsReader
 from throughline.correlator.replay.outcomes import outcomes
 from throughline.dashboards import theme, triage
 from throughline.dashboards.exception_reader import ExceptionReader
@@ -29,7 +28,6 @@ _CLASSES = ("technical", "remote", "business")
 _LISTED = 200
 # Causes that the list says what to do about; the page of each cause does. (A text here would be shown.)
 _ADVISED = 50
-_SEVERITIES = {1: "low", 2: "medium", 4: "high", 8: "critical"}
 _COLOURS = {1: "in_flight", 2: "late", 4: "stuck", 8: "stuck"}
 
 
@@ -65,7 +63,7 @@ def _list(queue: _Queue) -> None:
         st.html(parts.empty("Nothing needs a human", "No exception is open that matches."))
         return
     _whose(owners)
-    known = _advice(session, [row["latest"] for row in rows[:_ADVISED]])
+    known = _advice(session, triage_acts.facts_of(session, [row["latest"] for row in rows[:_ADVISED]]))
     st.html(
         parts.table(
             ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
@@ -73,15 +71,15 @@ def _list(queue: _Queue) -> None:
             numeric=[3],
             whole=[0, 2, 4, 6],
         )
+        + parts.soft(triage.BASIS)
     )
     _waiting(session)
 
 
-def _advice(session: Session, exceptions: list[str]) -> dict[str, Advice]:
+def _advice(session: Session, facts: Mapping[str, Facts]) -> dict[str, Advice]:
     """What to do about some exceptions: where their records are, what a replay would do."""
-    reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
     targets = session.deps.replay_rules().targets
-    return triage.advice(reader.by_id(exceptions), targets, session.records, session.now)
+    return triage.advice(facts.values(), targets, session.records, session.now)
 
 
 def _waiting(session: Session) -> None:
@@ -152,14 +150,16 @@ def _whose(owners: list[Row]) -> None:
 
 
 def _row(session: Session, row: Row, known: Advice | None) -> list[str]:
-    address_of = parts.href("/triage", fingerprint=row["fingerprint"])
-    many = f"{row['exceptions']:,} on {row['journeys']:,} journeys"
+    process = st.query_params.get("process", "")
+    address_of = parts.href("/triage", fingerprint=row["fingerprint"], process=process)
+    many = f"{row['failures']:,} on {row['journeys']:,} journeys"
     colour = theme.STATUS_COLOURS[_COLOURS[row["weight"]]]
+    seen_by = ", ".join(session.title(one) for one in row["processes"])
     return [
         parts.link(row["code"] or row["class"] or "unknown", address_of)
-        + parts.soft(f"{row['class']} · {session.title(row['process'])}"),
+        + parts.soft(f"{row['class']} · {seen_by}"),
         parts.text(triage.sentence(row, session.now)[:240]),
-        parts.link(many, address_of, strong=False) + " " + parts.pill(_SEVERITIES[row["weight"]], colour),
+        parts.link(many, address_of, strong=False) + " " + parts.pill(row["severity"], colour),
         money_of(row),
         parts.text(parts.ago(row["since"], session.now)),
         parts.text(", ".join(row["owners"]) or "nobody's") + parts.soft(", ".join(row["assignees"])),
@@ -183,29 +183,53 @@ def money_of(row: Row) -> str:
 
 def _cause(queue: _Queue, fingerprint: str) -> None:
     session = queue.session
-    rows = queue.triage.of_cause(fingerprint)
-    back = parts.link("All causes", "/triage")
+    process = st.query_params.get("process", "")
+    rows = queue.triage.of_cause(fingerprint, process)
     if not rows:
-        st.html(
-            parts.title("Nothing is open", f"of the cause {parts.text(fingerprint)} &nbsp;·&nbsp; {back}")
-        )
-        memory = ExceptionReader(queue.reader).memories([fingerprint])[fingerprint]
-        st.html(f"<p>{exception_parts.memory(memory)}</p>")
+        _nothing_open(queue, fingerprint)
         return
-    first = rows[0]
-    journeys = {journey for row in rows for journey in row["journeys"]}
+    shown = [row for row in rows if row["shown"]]
+    wanted = st.query_params.get("exception", "")
+    named = [row for row in rows if row["id"] in wanted.split(",")]
+    facts = triage_acts.facts_of(session, [row["id"] for row in (named or shown)[:_LISTED]])
+    first_id = (named or shown)[0]["id"]
+    known = _advice(session, {first_id: facts[first_id]})[first_id]
+    _what(queue, fingerprint, rows, known)
+    triage_tickets.draw(session, fingerprint, sorted({row["fingerprint"] for row in rows}))
+    if wanted and not named:
+        st.warning("The exception that the address names is no longer open.")
+    if named:
+        address_of = parts.href("/triage", fingerprint=fingerprint, process=process)
+        every = parts.link(f"all {len(shown):,} of this cause", address_of)
+        st.html(f"<p>{len(named):,} chosen by the address; {every}.</p>")
+    chosen = _choose(session, named or shown, facts) or named
+    if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
+        listed = triage_acts.Listed(fingerprint, rows, chosen)
+        triage_acts.draw(session, listed, facts, known.suggestion)
+
+
+def _nothing_open(queue: _Queue, fingerprint: str) -> None:
+    back = parts.link("All causes", "/triage")
+    st.html(parts.title("Nothing is open", f"of the cause {parts.text(fingerprint)} &nbsp;·&nbsp; {back}"))
+    memory = ExceptionReader(queue.reader).memories([fingerprint])[fingerprint]
+    st.html(f"<p>{exception_parts.memory(memory)}</p>")
+
+
+def _what(queue: _Queue, fingerprint: str, rows: list[Row], known: Advice) -> None:
+    """What happened and what to do; what was done before, where the process of the fingerprint saw it."""
+    session, first = queue.session, rows[0]
+    journeys = {one for row in rows for one in row["objects"]}
+    seen_by = ", ".join(session.title(one) for one in sorted({row["process"] for row in rows}))
+    about = f"{parts.text(first['event'] or 'check')} &nbsp;·&nbsp; {parts.text(seen_by)}"
     trust = parts.trust(session.ask.completeness(), session.now)
     st.html(
         parts.title(
             f"{len(journeys):,} journeys, one cause: {first['code'] or first['class']}",
-            f"{parts.text(first['event'] or 'check')} &nbsp;·&nbsp; {back} &nbsp;·&nbsp; {trust}",
+            f"{about} &nbsp;·&nbsp; {parts.link('All causes', '/triage')} &nbsp;·&nbsp; {trust}",
         )
     )
     memory = ExceptionReader(queue.reader).memories([fingerprint])[fingerprint]
     ended = outcomes(session.deps.store, session.principal.tenant, [fingerprint])[fingerprint]
-    wanted = st.query_params.get("exception", "")
-    named = [row for row in rows if row["id"] in wanted.split(",")]
-    known = _advice(session, [(named or rows)[0]["id"]])[(named or rows)[0]["id"]]
     st.html(
         parts.verdict(
             {
@@ -225,16 +249,6 @@ def _cause(queue: _Queue, fingerprint: str) -> None:
             colour=theme.STATUS_COLOURS["stuck" if any(row["blocking"] for row in rows) else "late"],
         )
     )
-    triage_tickets.draw(session, fingerprint)
-    if wanted and not named:
-        st.warning("The exception that the address names is no longer open.")
-    if named:
-        every = parts.link(f"all {len(rows):,} of this cause", parts.href("/triage", fingerprint=fingerprint))
-        st.html(f"<p>{len(named):,} chosen by the address; {every}.</p>")
-    facts = triage_acts.facts_of(session, (named or rows)[:_LISTED])
-    chosen = _choose(session, named or rows, facts) or named
-    if Scope.OPERATE in session.principal.scopes and session.deps.control is not None:
-        triage_acts.draw(session, fingerprint, (chosen, rows), facts, known.suggestion)
 
 
 def _choose(session: Session, rows: list[Row], facts: Mapping[str, Facts]) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,7 @@ from throughline.correlator.replay.planning import Asked, Plan, Planner, Refused
 from throughline.correlator.replay.preflight import Situation, preflight
 from throughline.dashboards.exception_desk import RESOLUTIONS, Desk, NotAsSeen
 from throughline.dashboards.pages import parts, replay_parts
-from throughline.dashboards.reader import Reader
-from throughline.dashboards.triage import Triage
+from throughline.dashboards.triage import with_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,28 +39,40 @@ _KINDS = {
 _WITHOUT_CALL = ("fix_at_source", "dismiss")
 
 
-def facts_of(session: Session, rows: Sequence[Row]) -> dict[str, Facts]:
+def facts_of(session: Session, exceptions: Sequence[str]) -> dict[str, Facts]:
     """What is known of exceptions, by id."""
     reader = FactsReader(session.deps.store, session.principal.tenant, session.now)
-    return {one.id: one for one in reader.by_id([row["id"] for row in rows])}
+    return {one.id: one for one in reader.by_id(exceptions)}
 
 
-def draw(
-    session: Session,
-    fingerprint: str,
-    listed: tuple[list[Row], list[Row]],
-    facts: Mapping[str, Facts],
-    suggested: Suggestion,
-) -> None:
-    """Draw both: doing it again, and deciding whose it is. `listed`: those chosen, and all."""
-    chosen, rows = listed
-    what = f"{len(chosen):,} chosen" if chosen else f"all {len(rows):,}"
+@dataclass(frozen=True)
+class Listed:
+    """The exceptions of a cause: `rows` of all processes; `chosen` ones, if none those that are shown."""
+
+    fingerprint: str
+    rows: Sequence[Row]
+    chosen: Sequence[Row]
+
+    @property
+    def meant(self) -> list[Row]:
+        """What is to be acted on: each failure once."""
+        return list(self.chosen) or [row for row in self.rows if row["shown"]]
+
+    @property
+    def whole(self) -> bool:
+        """Whether a fingerprint says the same."""
+        return not self.chosen and all(row["fingerprint"] == self.fingerprint for row in self.meant)
+
+
+def draw(session: Session, listed: Listed, facts: Mapping[str, Facts], suggested: Suggestion) -> None:
+    """Draw both: doing it again, and deciding whose it is."""
+    what = f"{len(listed.chosen):,} chosen" if listed.chosen else f"all {len(listed.meant):,}"
     again, whose = st.tabs([f"Do it again ({what})", f"Whose, when, why ({what})"])
     with again:
-        about = [facts[row["id"]] for row in chosen or rows if row["id"] in facts]
-        _replay(session, fingerprint, chosen, about, suggested)
+        about = [facts[row["id"]] for row in listed.meant if row["id"] in facts]
+        _replay(session, listed, about, suggested)
     with whose:
-        _handle(session, fingerprint, chosen)
+        _handle(session, with_others(listed.meant, listed.rows), len(listed.meant))
 
 
 def able(session: Session, facts: Sequence[Facts]) -> dict[str, list[Target]]:
@@ -83,9 +95,7 @@ def _offered(facts: Facts, kind: str, target: Target, session: Session) -> bool:
     return not any(one.result == "red" for one in checks if one.check in {"target", "payload"})
 
 
-def _replay(
-    session: Session, fingerprint: str, chosen: list[Row], facts: Sequence[Facts], suggested: Suggestion
-) -> None:
+def _replay(session: Session, listed: Listed, facts: Sequence[Facts], suggested: Suggestion) -> None:
     offered = able(session, facts)
     left, right = st.columns(2)
     kinds = list(offered)
@@ -108,8 +118,8 @@ def _replay(
     asked = Asked(
         kind=kind,
         reason=reason.strip(),
-        exceptions=tuple(row["id"] for row in chosen),
-        fingerprint="" if chosen else fingerprint,
+        exceptions=() if listed.whole else tuple(row["id"] for row in listed.meant),
+        fingerprint=listed.fingerprint if listed.whole else "",
         target=target,
         payload=payload,
         expected=expected.strip(),
@@ -147,7 +157,9 @@ def _payload(facts: Facts) -> str:
     return st.text_area("Payload to send", stored, height=260, key=f"payload_{facts.id}")
 
 
-def _handle(session: Session, fingerprint: str, chosen: list[Row]) -> None:
+def _handle(session: Session, rows: Sequence[Row], meant: int) -> None:
+    if len(rows) > meant:
+        st.caption(f"What other processes know of the same goes along: {len(rows):,} exceptions.")
     acts = ["Give to a team", "Snooze", "Close", "Comment"]
     act = st.segmented_control("Act", acts, default=acts[0], key="act", label_visibility="collapsed")
     with st.form("handle", border=False):
@@ -155,8 +167,6 @@ def _handle(session: Session, fingerprint: str, chosen: list[Row]) -> None:
         note = st.text_input("Note")
         if not st.form_submit_button("Do it"):
             return
-    reader = Reader(session.deps.store, session.principal.tenant, session.now)
-    rows = chosen or Triage(reader).of_cause(fingerprint)
     done, refused = 0, ""
     for row in rows:
         try:

@@ -12,19 +12,23 @@ from throughline.dashboards import theme
 from throughline.dashboards.pages import parts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from throughline.correlator.tickets.ledger import Ticket
     from throughline.dashboards.session import Session
 
 _COLOURS = {"wanted": "in_flight", "open": "late", "closed": "completed", "failed": "stuck"}
 
 
-def draw(session: Session, fingerprint: str) -> None:
-    """Draw the tickets, and for whoever may operate the button."""
+def draw(session: Session, fingerprint: str, prints: Sequence[str]) -> None:
+    """Draw the tickets of a cause in all processes (`prints`), and for whoever may operate the button: a new
+    one is for `fingerprint`.
+    """
     control = session.deps.control
     if control is None:
         return
     ledger = TicketLedger(control)
-    found = ledger.listed(session.principal.tenant, fingerprint=fingerprint)
+    found = [ticket for one in prints for ticket in ledger.listed(session.principal.tenant, fingerprint=one)]
     places = [one.id for one in session.deps.places().tickets if one.serves(session.principal.tenant)]
     if not found and not places:
         return

@@ -59,12 +59,12 @@ GROUP BY day
 ORDER BY day
 
 -- causes --
--- Open exceptions by fingerprint: same cause, one row.
-SELECT fingerprint, any(code) AS code, any(message) AS message, any(class) AS class, any(owner) AS owner,
-    count() AS exceptions, sum(occurrences) AS occurrences, min(opened_at) AS first_seen, any(journeys[1]) AS journey
-FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-WHERE status = 'open' AND ({process:String} = '' OR process = {process:String})
-GROUP BY fingerprint
+-- Open exceptions by cause, as in Triage: each failed event once.
+SELECT any(code) AS code, any(message) AS message, any(class) AS class, any(owner) AS owner,
+    countIf(counts) AS exceptions, sumIf(occurrences, counts) AS occurrences, min(opened_at) AS first_seen,
+    any(journeys[1]) AS journey
+FROM (${open({process:String} = '' OR process = {process:String})})
+GROUP BY cause
 ORDER BY exceptions DESC, first_seen
 LIMIT 10
 

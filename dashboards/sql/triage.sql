@@ -1,44 +1,81 @@
--- causes --
--- Open exceptions by cause, most pressing first: severity (1 to 8) x days since the oldest (an hour at least) x money (1 at least,
--- in units of each currency: it orders, it is no total).
-SELECT fingerprint, any(x.process) AS process, argMax(x.event, x.last_seen) AS event, argMax(x.milestone, x.last_seen) AS milestone,
-    argMax(x.class, x.last_seen) AS class, argMax(x.id, x.last_seen) AS latest, argMax(x.code, x.last_seen) AS code, argMax(x.message, x.last_seen) AS message,
-    count() AS exceptions, uniqExactArray(x.journeys) AS journeys, max(x.blocking) AS blocking,
-    arraySort(groupUniqArrayIf(toString(owner), owner != '')) AS owners,
-    arraySort(groupUniqArrayIf(assignee, assignee != '')) AS assignees,
-    arraySort(groupUniqArrayIf(toString(entity), entity != '')) AS entities,
-    argMax(x.runbook, x.last_seen) AS runbook, min(x.opened_at) AS since, max(x.last_seen) AS last_seen, sum(x.occurrences) AS occurrences,
-    arraySort(mapKeys(sumMap(map(toString(currency), ifNull(amount, 0))) AS money)) AS currencies,
-    arrayMap(c -> money[c], currencies) AS amounts,
-    max(transform(severity, ['low', 'medium', 'high', 'critical'], [1, 2, 4, 8], 2)) AS weight,
-    toFloat64(weight) * greatest(dateDiff('second', since, {now:DateTime64(6, 'UTC')}), 3600) / 86400
-        * greatest(1, toFloat64(arraySum(mapValues(money)))) AS pressing
+-- open --
+-- Open exceptions under a condition, with what they have in common. `cause`: the same failure of the same kind of event, in
+-- whichever process; a check is of its process. `failure`: the failed event, however many objects and processes it is about; each
+-- check by itself. `counts`: one exception of each failure. `objects`: the root objects of its journeys; processes that begin
+-- with the same object share it. Messages are made alike once for each fingerprint: that is what takes time.
+SELECT *, row_number() OVER (PARTITION BY cause, failure ORDER BY process, id) = 1 AS counts
 FROM
 (
-    SELECT *
-    FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-    WHERE status = 'open'
-        AND ({process:String} = '' OR process = {process:String})
-        AND ({owner:String} = '' OR owner = {owner:String})
-        AND ({class:String} = '' OR class = {class:String})
-) AS x
-GROUP BY fingerprint
-ORDER BY pressing DESC, fingerprint
+    WITH
+        (
+            SELECT (groupArray(Journey), groupArray(Name))
+            FROM
+            (
+                SELECT leftPad(lower(hex(Key)), 16, '0') AS Journey, sipHash64(any(Namespace), any(Value)) AS Name
+                FROM keys
+                WHERE Tenant = {tenant:String} AND Deleted = 0 AND Key IN (
+                    SELECT Root FROM exception_state WHERE Tenant = {tenant:String} AND Deleted = 0 AND ResolvedAt IS NULL)
+                GROUP BY Key
+            )
+        ) AS Named
+    SELECT *, if(event_id = '', id, event_id) AS failure,
+        if(event = '', fingerprint, ${cause(event, class, code, told)}) AS cause,
+        arrayMap(journey -> transform(journey, Named.1, Named.2, sipHash64(journey)), journeys) AS objects
+    FROM
+    (
+        SELECT *, toLowCardinality(any(message) OVER (PARTITION BY fingerprint)) AS told
+        FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
+        WHERE status = 'open' AND ($1)
+    )
+)
+
+-- causes --
+-- Open exceptions by cause, most pressing first: severity (1 to 8) x days since the oldest (an hour at least) x money (1 at
+-- least, in units of each currency: it orders, it is no total). What stands for a cause is of its latest exception, of a process
+-- that has a milestone for it where there is one.
+SELECT
+    argMax((x.fingerprint, x.id, toString(x.process), toString(x.event), toString(x.milestone), toString(x.class), x.code,
+        x.message, x.runbook), (x.milestone != '', x.last_seen, x.process, x.id)) AS newest,
+    newest.1 AS fingerprint, newest.2 AS latest, newest.3 AS process, newest.4 AS event, newest.5 AS milestone, newest.6 AS class,
+    newest.7 AS code, newest.8 AS message, newest.9 AS runbook,
+    arraySort(groupUniqArray(x.fingerprint)) AS fingerprints, arraySort(groupUniqArray(toString(x.process))) AS processes,
+    count() AS exceptions, countIf(x.counts) AS failures, uniqExactArray(x.objects) AS journeys, max(x.blocking) AS blocking,
+    arraySort(groupUniqArrayIf(toString(x.owner), x.owner != '')) AS owners,
+    arraySort(groupUniqArrayIf(x.assignee, x.assignee != '')) AS assignees,
+    arraySort(groupUniqArrayIf(toString(x.entity), x.entity != '')) AS entities,
+    min(x.opened_at) AS since, max(x.last_seen) AS last_seen, sumIf(x.occurrences, x.counts) AS occurrences,
+    arraySort(mapKeys(sumMapIf(map(toString(x.currency), ifNull(x.amount, 0)), x.counts) AS money)) AS currencies,
+    arrayMap(c -> money[c], currencies) AS amounts,
+    max(transform(x.severity, ['low', 'medium', 'high', 'critical'], [1, 2, 4, 8], 2)) AS weight,
+    toFloat64(weight) * greatest(dateDiff('second', since, {now:DateTime64(6, 'UTC')}), 3600) / 86400
+        * greatest(1, toFloat64(arraySum(mapValues(money)))) AS pressing
+FROM (${open(
+    ({process:String} = '' OR process = {process:String})
+    AND ({owner:String} = '' OR owner = {owner:String})
+    AND ({class:String} = '' OR class = {class:String}))}) AS x
+GROUP BY x.cause
+ORDER BY pressing DESC, x.cause
 LIMIT {limit:UInt32}
 
 -- of_cause --
--- The open exceptions of one cause, the most money first.
-SELECT id, process, status, class, code, message, event, milestone, owner, assignee, severity, runbook, amount, currency, customer,
-    entity, region, journeys, opened_at, last_seen, occurrences, revision, blocking
-FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
-WHERE status = 'open' AND fingerprint = {fingerprint:String}
-ORDER BY ifNull(amount, 0) DESC, opened_at, id
+-- The open exceptions of the cause of a fingerprint, those to show first, the most money first. Of each failure the exceptions of
+-- one process are shown, that of the fingerprint if it has any; the others are about the same.
+SELECT id, process, status, class, code, message, fingerprint, event, milestone, owner, assignee, severity, runbook, amount,
+    currency, customer, entity, region, journeys, objects, opened_at, last_seen, occurrences, revision, blocking, failure, shown
+FROM
+(
+    SELECT *, max(fingerprint = {fingerprint:String}) OVER (PARTITION BY cause) AS wanted,
+        process = first_value(process) OVER (
+            PARTITION BY cause, failure ORDER BY fingerprint = {fingerprint:String} DESC, process) AS shown
+    FROM (${open({process:String} = '' OR process = {process:String})})
+)
+WHERE wanted
+ORDER BY shown DESC, ifNull(amount, 0) DESC, opened_at, id
 LIMIT {limit:UInt32}
 
 -- owners --
--- Who has how much to do: open exceptions by owner.
-SELECT owner, count() AS exceptions, uniqExactArray(x.journeys) AS journeys, min(x.opened_at) AS since
-FROM exceptions_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')}) AS x
-WHERE status = 'open'
+-- Who has how much to do: open failures by owner.
+SELECT owner, uniqExact(cause, failure) AS exceptions, uniqExactArray(objects) AS journeys, min(opened_at) AS since
+FROM (${open(1)})
 GROUP BY owner
 ORDER BY exceptions DESC, owner

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.dashboards.answers import by_id, everything, problem
 from tests.dashboards.conftest import INGEST, OURS, THEIRS, Client, World
 from tests.dashboards.seed_firm import MILESTONES, NOW
+from throughline.collector.control import ControlStore
+from throughline.correlator.alerts.rule_files import parse_rules
+from throughline.correlator.mapping_files import load_mapping
+from throughline.dashboards.api.app import create_api
+from throughline.dashboards.api.docs import page
 
 
 async def test_a_journey_in_the_list_has_the_documented_shape(shared: World, client: Client) -> None:
@@ -287,6 +299,7 @@ async def test_the_description_lists_every_route_and_loads_nothing_from_elsewher
         "/v1/cycles",
         "/v1/objects",
         "/v1/exceptions",
+        "/v1/exceptions/causes",
         "/v1/exceptions/{id}",
         "/v1/risk",
         "/v1/billing",
@@ -309,3 +322,39 @@ async def test_times_of_answers_are_utc(shared: World, client: Client) -> None:
     async with client(shared.deps) as http:
         items = await everything(http, "/v1/journeys", limit=500)
     assert all(datetime.fromisoformat(one["last_event_at"]).tzinfo == UTC for one in items)
+
+
+def _bodies(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The schema of each path's body, with what it refers to."""
+    return {
+        path: {**operation["requestBody"]["content"]["application/json"]["schema"],
+               "components": description["components"]}
+        for path, operations in description["paths"].items()
+        for operation in operations.values()
+        if "requestBody" in operation
+    }  # fmt: skip
+
+
+def test_every_body_has_a_sample_that_is_right(shared: World, tmp_path: Path) -> None:
+    """The page shows each as a command. A model without one is a mistake that building the page tells."""
+    control = ControlStore.open(tmp_path / "control.db")
+    description = create_api(replace(shared.deps, control=control)).openapi()
+    control.close()
+    shown = unescape(page(description, base="/api"))
+    bodies = _bodies(description)
+    assert {"/v1/links", "/v1/tickets", "/v1/alerts/feedback", "/v1/rules/preview"} < set(bodies)
+    for path, schema in bodies.items():
+        _, _, after = shown.partition(f"<pre>curl -X POST http://127.0.0.1:8501/api{path} ")
+        command = shlex.split(after.partition("</pre>")[0])
+        sample = json.loads(command[command.index("-d") + 1])
+        assert sample, path
+        jsonschema.validate(sample, schema)
+        if "definition" in sample:
+            assert load_mapping(sample["definition"]).rules
+        if "text" in sample:
+            assert parse_rules(sample["text"]).groups
+    for schema in bodies.values():
+        without = copy.deepcopy(description)
+        del without["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["examples"]
+        with pytest.raises(KeyError, match="examples"):
+            page(without, base="/api")

@@ -55,7 +55,8 @@ SELECT
     if(closed, toString(h.ClosedBy), '') AS resolved_by,
     if(closed, h.Note, '') AS resolution_note,
     e.failing = 1 AS failing,
-    h.Version AS revision
+    h.Version AS revision,
+    if(e.event_id = 0, '', leftPad(lower(hex(e.event_id)), 32, '0')) AS event_id
 FROM
 (
     SELECT
@@ -82,7 +83,8 @@ FROM
         max(ResolvedAt) AS recovered_at,
         toDateTime64(min(Turns[1].At), 6, 'UTC') AS first_seen,
         max(LastSeenAt) AS last_seen,
-        max(Occurrences) AS occurrences
+        max(Occurrences) AS occurrences,
+        argMax(LastEventId, Version) AS event_id
     FROM exception_state FINAL
     WHERE Tenant = {tenant:String} AND Deleted = 0
         AND (Process, Generation) IN (SELECT Process, Generation FROM generations FINAL WHERE Tenant = {tenant:String})

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,7 +101,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Emulator:
+class Emulator(ABC):
     """A platform; subclasses say how it speaks."""
 
     platform: ClassVar[str] = ""
@@ -161,29 +162,29 @@ class Emulator:
         }
         return found | {self.field_of(one): fact.details[one] for one in self.tells if one in fact.details}
 
+    @abstractmethod
     def key(self, fact: Fact, role: str) -> str:
         """The key of an object of the fact, as events of this platform have it."""
-        raise NotImplementedError
 
     def speaks(self) -> frozenset[str]:
         """Events of the facts that it can tell as it is set up."""
         return self.says
 
+    @abstractmethod
     def items(self, fact: Fact, rng: random.Random) -> list[Item]:
         """What the platform says about a fact."""
-        raise NotImplementedError
 
     def merged(self, items: list[Item]) -> list[Item]:
         """The items as they leave: most platforms merge nothing."""
         return items
 
+    @abstractmethod
     def body(self, delivery: Delivery) -> bytes:
         """The body of an attempt."""
-        raise NotImplementedError
 
+    @abstractmethod
     def headers(self, delivery: Delivery, body: bytes, url: str, at: datetime) -> dict[str, str]:
         """The headers, signature included, of a request sent at that time."""
-        raise NotImplementedError
 
     def schedule(self) -> tuple[timedelta, ...]:
         """Pauses between one attempt and the next."""

@@ -1,0 +1,174 @@
+"""One failure that several processes see is one cause: of the API, in the queue, and when people act."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.dashboards.answers import everything
+from tests.dashboards.test_pages import visit
+from throughline.collector.auth import Access
+from throughline.collector.control import ControlStore
+from throughline.collector.saying import say
+from throughline.correlator.process import load_process
+from throughline.correlator.worker import Correlator
+from throughline.dashboards.definitions import publish_definitions
+from throughline.dashboards.deps import Deps
+from throughline.dashboards.triage import BASIS, with_others
+from throughline.probes.vocabulary import BusinessEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.dashboards.conftest import Client
+    from throughline.collector.store import Store
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+_DEFINITIONS = (
+    """
+process: whole
+title: The whole way
+keys: [crm.deal, psa.timecard, erp.invoice]
+milestones:
+  - {name: won, event: deal.won, owner: sales}
+  - {name: posted, event: invoice.posted, owner: billing, runbook: "https://wiki/posted"}
+checks: [{name: has-entity, after: won, expect: "attr('entity') != ''", class: business, owner: sales}]
+""",
+    """
+process: deals
+title: Deals alone
+owner: sales
+keys: [crm.deal, erp.invoice]
+milestones: [{name: won, event: deal.won}]
+checks: [{name: has-entity, after: won, expect: "attr('entity') != ''", class: business, owner: sales}]
+""",
+    """
+process: hours
+title: Hours to invoices
+keys: [psa.timecard, erp.invoice]
+milestones:
+  - {name: approved, event: time.approved}
+  - {name: posted, event: invoice.posted, owner: receivables}
+""",
+)
+PROCESSES = tuple(load_process(text) for text in _DEFINITIONS)
+
+
+def _happened() -> Iterator[BusinessEvent]:
+    """Two deals with three timecards each, whose invoices (100 and 200 EUR) lack the same tax code."""
+    for deal in (1, 2):
+        cards = [f"T{deal}{card}" for card in (1, 2, 3)]
+        won = {"crm.deal": f"D{deal}"}
+        yield BusinessEvent(event="deal.won", keys=won, time=START, id=f"won-{deal}")
+        yield BusinessEvent(
+            event="invoice.posted",
+            keys={**won, "psa.timecard": cards, "erp.invoice": f"I{deal}"},
+            time=START + timedelta(minutes=deal),
+            id=f"failed-{deal}",
+            failed=True,
+            amount=100 * deal,
+            currency="EUR",
+            exception_class="business",
+            exception_code="TAX",
+            exception_message=f"invoice 'I{deal}' has no tax code",
+        )
+
+
+@pytest.fixture(scope="module")
+def told(embedded_store: Store) -> Store:
+    """A store in which all of it happened."""
+    publish_definitions(embedded_store, PROCESSES, START)
+    say(embedded_store, "default", list(_happened()), datetime.now(UTC))
+    Correlator(embedded_store, PROCESSES).tick("default", datetime.now(UTC))
+    return embedded_store
+
+
+@pytest.fixture
+def deps(told: Store, tmp_path: Path) -> Iterator[Deps]:
+    """What pages and API use."""
+    control = ControlStore.open(tmp_path / "control.db")
+    control.migrate()
+    yield Deps(
+        store=told,
+        access=Access,
+        spool=tmp_path,
+        processes=lambda: PROCESSES,
+        clock=lambda: START + timedelta(hours=2),
+        control=control,
+    )
+    control.close()
+
+
+async def test_a_failure_is_one_cause_whichever_processes_see_it(deps: Deps, client: Client) -> None:
+    """Ten exceptions of three processes are two failed events on two deals and six timecards, 300 EUR."""
+    async with client(deps, None) as http:
+        page = (await http.get("/v1/exceptions/causes")).json()
+        ours, *checks = sorted(page["items"], key=lambda one: one["code"])
+        listed = await everything(http, "/v1/exceptions", status="open")
+        narrowed = (await http.get("/v1/exceptions/causes", params={"process": "hours"})).json()["items"]
+        whose = (await http.get("/v1/exceptions/causes", params={"owner": "receivables"})).json()["items"]
+        technical = (await http.get("/v1/exceptions/causes", params={"class": "technical"})).json()
+    assert page["basis"] == BASIS
+    prints = {one["process"]: one["fingerprint"] for one in listed if one["code"] == "TAX"}
+    assert {name: ours[name] for name in ours if name not in {"message", "last_seen"}} == {
+        "fingerprint": prints["whole"], "fingerprints": sorted(prints.values()),
+        "processes": ["deals", "hours", "whole"], "event": "invoice.posted", "milestone": "posted",
+        "class": "business", "code": "TAX", "severity": "high", "blocking": True,
+        "runbook": "https://wiki/posted", "exceptions": 10, "failures": 2, "occurrences": 2, "journeys": 8,
+        "amounts": {"EUR": 300}, "owners": ["billing", "receivables", "sales"], "assignees": [],
+        "entities": [], "since": "2026-03-02T09:01:00.000000Z",
+    }  # fmt: skip
+    counted = ("processes", "exceptions", "failures", "journeys", "amounts")
+    assert [[one[name] for name in counted] for one in narrowed] == [[["hours"], 6, 2, 6, {"EUR": 300}]]
+    assert [[one[name] for name in counted] for one in whose] == [[["hours"], 6, 2, 6, {"EUR": 300}]]
+    assert technical["items"] == []
+    assert {len(one["event_id"]) for one in listed} == {0, 32}
+    # A check is a rule of its own process, whatever it is called.
+    found = sorted((one["processes"], one["code"], one["failures"]) for one in checks)
+    assert found == [(["deals"], "has-entity", 2), (["whole"], "has-entity", 2)]
+
+
+async def test_whoever_decides_about_a_failure_decides_in_every_process(deps: Deps, client: Client) -> None:
+    """The queue has one row; its page shows each failure once, and what is decided counts everywhere."""
+    _, shown = visit(deps, "triage.py")
+    assert shown.count("TAX") == 1
+    assert "2 on 8 journeys" in shown
+    assert "business · Deals alone, Hours to invoices, The whole way" in shown
+    assert BASIS in shown
+    async with client(deps, None) as http:
+        (fingerprint,) = {
+            one["fingerprint"]
+            for one in await everything(http, "/v1/exceptions", process="deals")
+            if one["code"] == "TAX"
+        }
+        app, shown = visit(deps, "triage.py", fingerprint=fingerprint)
+        assert "8 journeys, one cause: TAX" in shown
+        assert "Deals alone, Hours to invoices, The whole way" in shown
+        assert [tab.label for tab in app.tabs] == ["Do it again (all 2)", "Whose, when, why (all 2)"]
+        assert list(app.dataframe[0].value["Amount"]) == [200, 100]
+        next(one for one in app.text_input if one.label == "Team").set_value("tax team")
+        next(one for one in app.button if one.label == "Do it" and one.key != "replay_go").click().run()
+        given = await everything(http, "/v1/exceptions")
+    assert {one["owner"] for one in given if one["code"] == "TAX"} == {"tax team"}
+    assert {one["owner"] for one in given if one["code"] != "TAX"} == {"sales"}
+    app, shown = visit(deps, "triage.py", fingerprint=fingerprint, process="deals")
+    assert "2 journeys, one cause: TAX" in shown
+    assert "Hours" not in shown
+
+
+def test_what_goes_along_is_about_the_same() -> None:
+    """Other processes' exceptions of a failure, once all that is shown of it is meant."""
+
+    def row(name: str, failure: str, *, shown: bool) -> dict[str, Any]:
+        return {"id": name, "failure": failure, "shown": shown}
+
+    one, two, three = row("a", "1", shown=True), row("b", "1", shown=True), row("c", "2", shown=True)
+    other, further = row("d", "1", shown=False), row("e", "2", shown=False)
+    rows = [one, two, three, other, further]
+    assert with_others([one], rows) == [one]
+    assert with_others([one, two], rows) == [one, two, other]
+    assert with_others([three, one], rows) == [three, one, further]
+    assert with_others([other], rows) == [other]
