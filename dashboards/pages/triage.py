@@ -69,7 +69,7 @@ def _list(queue: _Queue) -> None:
             ["Cause", "What happened", "Open", "Money", "Since", "Whose", "What to do"],
             [_row(session, row, known.get(row["latest"])) for row in rows],
             numeric=[3],
-            whole=[0, 2, 4, 6],
+            whole=[2, 4],
         )
         + parts.soft(triage.BASIS)
     )
@@ -163,16 +163,20 @@ def _row(session: Session, row: Row, known: Advice | None) -> list[str]:
         money_of(row),
         parts.text(parts.ago(row["since"], session.now)),
         parts.text(", ".join(row["owners"]) or "nobody's") + parts.soft(", ".join(row["assignees"])),
-        _to_do(row, known) + parts.link("Work on it", address_of),
+        _to_do(row, known, parts.link("Work on it", address_of)),
     ]
 
 
-def _to_do(row: Row, known: Advice | None) -> str:
-    """The runbook, the record in its own system, and what a replay would do."""
-    where = "".join(parts.record(url, name) for name, url in known.records.items()) if known else ""
-    runbook = parts.link("Runbook", row["runbook"], strong=False) if row["runbook"] else ""
-    said = parts.soft(known.suggestion.sentence) if known else ""
-    return f"{runbook} {where}{said}"
+def _to_do(row: Row, known: Advice | None, work: str) -> str:
+    """What a replay would do; then links: to the cause, the runbook, the record in its own system."""
+    records = known.records.items() if known else ()
+    links = [
+        work,
+        parts.link("Runbook", row["runbook"], strong=False) if row["runbook"] else "",
+        *(f"{parts.text(name.partition(':')[0])}{parts.record(url, name)}" for name, url in records),
+    ]
+    said = parts.text(known.suggestion.sentence) if known else ""
+    return f"{said}<div class=\"tl-soft\">{' &nbsp;·&nbsp; '.join(one for one in links if one)}</div>"
 
 
 def money_of(row: Row) -> str:
