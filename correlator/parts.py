@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -74,8 +75,14 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
     return f"there is no {what} '{name}'" + (f"; did you mean '{close[0]}'?" if close else "")
 
 
+@cache
+def _zones() -> set[str]:
+    """Looking through the folders of all zones takes as long as reading twenty definitions."""
+    return available_timezones()
+
+
 def iana_zone(value: str) -> str:
     """A time zone that exists. Raises: ValueError."""
-    if value not in available_timezones():
-        raise ValueError(unknown(value, available_timezones(), "time zone"))
+    if value not in _zones():
+        raise ValueError(unknown(value, _zones(), "time zone"))
     return value
