@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -81,8 +82,14 @@ def distinct(part: str, ids: Sequence[str], sentence: str) -> None:
         raise InconsistentError([((part, number, "id"), sentence) for number in again])
 
 
+@cache
+def _zones() -> set[str]:
+    """Looking through the folders of all zones takes as long as reading twenty definitions."""
+    return available_timezones()
+
+
 def iana_zone(value: str) -> str:
     """A time zone that exists. Raises: ValueError."""
-    if value not in available_timezones():
-        raise ValueError(unknown(value, available_timezones(), "time zone"))
+    if value not in _zones():
+        raise ValueError(unknown(value, _zones(), "time zone"))
     return value

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from throughline.collector.auth import Access
 from throughline.collector.connections import load_connections
-from throughline.collector.control import ControlStore
-from throughline.collector.store import Store
 from throughline.correlator.alerts.rule_files import load_rules
 from throughline.correlator.inventory import Inventory, against, take
 from throughline.correlator.lint import lint
@@ -23,10 +21,8 @@ from throughline.correlator.replay.policy import load_policy
 from throughline.correlator.replay.targets import load_targets
 from throughline.correlator.routing import load_routing
 from throughline.correlator.tickets.places import load_places
-from throughline.dashboards.asking import results
 from throughline.dashboards.clock import utc_now
 from throughline.dashboards.exclusive import FolderInUse, locked
-from throughline.dashboards.surveying import SURVEY
 from throughline.probes.errors import ConfigurationError, ThroughlineError
 
 if TYPE_CHECKING:
@@ -137,6 +133,8 @@ def survey(settings: EngineSettings, tenant: str, report: Callable[[str], None])
     """
     if settings.store is None and not settings.data.joinpath("store").exists():
         raise ConfigurationError(f"{settings.data} holds no events yet: name the right folder with --data.")
+    from throughline.collector.store import Store
+
     now = utc_now()
     try:
         with locked(settings.data), contextlib.closing(Store.open(settings.store_url)) as store:
@@ -147,6 +145,10 @@ def survey(settings: EngineSettings, tenant: str, report: Callable[[str], None])
 
 
 def _asked(settings: EngineSettings, tenant: str, now: datetime, report: Callable[[str], None]) -> Inventory:
+    from throughline.collector.control import ControlStore
+    from throughline.dashboards.asking import results
+    from throughline.dashboards.surveying import SURVEY
+
     with contextlib.closing(ControlStore.open(settings.control_url)) as control:
         control.migrate()
         payload = (now - LOOK_BACK).isoformat()

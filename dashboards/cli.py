@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -13,7 +14,10 @@ def main() -> None:
         if error.name is not None and error.name.partition(".")[0] == "throughline":
             raise
         sys.exit("The platform is not installed: run pip install 'throughline[platform]'.")
-    run()
+    try:
+        run()
+    finally:
+        gc.freeze()  # a last search for garbage takes longer than most verbs, and everything goes anyway
 
 
 if __name__ == "__main__":

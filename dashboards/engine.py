@@ -1,7 +1,8 @@
 """The engine process: loads the spool into the store, correlates, and serves pages and API.
 
-Wired by hand, in this order: port, lock, store, control store, loader, correlating loop, pages. Everything is
-released in the opposite order.
+Wired by hand, in this order: port, lock, control store, store, loader, correlating loop, pages. Everything is
+released in the opposite order. Each part is imported when its turn comes: what keeps the engine from
+starting is said at once.
 """
 
 from __future__ import annotations
@@ -14,21 +15,18 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from throughline.collector.control import ControlStore
 from throughline.collector.live_access import LiveAccess
 from throughline.collector.live_connections import LiveConnections
-from throughline.collector.store import Store
-from throughline.dashboards.app import create_app
+from throughline.dashboards import importing
 from throughline.dashboards.clock import utc_now
-from throughline.dashboards.correlating import holder
 from throughline.dashboards.exclusive import listening, locked
 from throughline.dashboards.kept import running
-from throughline.dashboards.wiring import Wired
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
+    from throughline.collector.control import ControlStore
     from throughline.dashboards.correlating import Correlating
     from throughline.dashboards.engine_settings import EngineSettings
 
@@ -49,12 +47,19 @@ def run_engine(settings: EngineSettings, *, on_ready: Callable[[], None]) -> Non
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port, "--port"))
         stack.enter_context(locked(settings.data))
+        with importing.much():
+            from throughline.collector.control import ControlStore
+            from throughline.collector.store import Store
         control = ControlStore.open(settings.control_url)
         stack.callback(control.close)
         control.migrate()
         store = Store.open(settings.store_url)
         stack.callback(store.close)
         store.migrate()
+        with importing.much():
+            from throughline.dashboards.app import create_app
+            from throughline.dashboards.correlating import holder
+            from throughline.dashboards.wiring import Wired
         wired = Wired(settings, store, control, access, connections)
         stack.enter_context(marked(control, holder(settings), wired.correlating))
         stack.callback(wired.release)

@@ -7,6 +7,7 @@ left out: they start threads, and these do not survive a fork.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -76,6 +77,7 @@ def main() -> None:
     for name in PREPARED:
         importlib.import_module(name)
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread was started: it is lost in a fork"
+    gc.freeze()  # or each child searches all this for garbage at its end, which takes longer than most verbs
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

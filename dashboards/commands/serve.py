@@ -24,10 +24,12 @@ Seed = Annotated[int, typer.Option(envvar="THROUGHLINE_SEED", help="What the sim
 def up() -> None:
     """Run the platform: intake and engine, each restarted alone; Ctrl-C drains and stops."""
     _log("up")
+    from throughline.collector.auth import Access, require_safe_bind
     from throughline.collector.settings import load_settings
     from throughline.dashboards.engine_settings import EngineSettings
 
     intake, pages = load_settings(), EngineSettings.load()
+    require_safe_bind(pages.host, Access.load(pages.config, os.environ))  # once, before both children say so
     ready = (
         f"ready: pages and API on http://{pages.host}:{pages.port}, OTLP on "
         f"http://{intake.host}:{intake.otlp_http} (HTTP) and {intake.host}:{intake.otlp_grpc} (gRPC), "

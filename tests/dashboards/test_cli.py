@@ -271,24 +271,20 @@ class TestRunning:
         assert result.returncode == 0, result.stdout
         assert "in use by a running engine" in " ".join(result.stdout.split())
 
-
-def test_stopped_platform_can_be_rebuilt_and_started_again(stores: Stores, tmp_path: Path) -> None:
-    """SIGTERM drains within ten seconds; then rebuild works on its own; a second start has everything."""
-    stores.directory(tmp_path / "data" / "store")
-    first = Platform(tmp_path / "data", write_config(tmp_path / "config"))
-    first.start()
-    body = Load(1, spans=100, templates=1).request().body
-    headers = {"Content-Type": "application/x-protobuf"}
-    httpx.post(f"{first.intake}/v1/traces", content=body, headers=headers).raise_for_status()
-    assert first.stop() == 0
-    alone = throughline("rebuild", "--data", tmp_path / "data", "--config", tmp_path / "config")
-    assert alone.returncode == 0, alone.stderr
-    assert "bench-orders: done." in alone.stdout
-    second = Platform(tmp_path / "data", tmp_path / "config")
-    second.start()
-    while not second.get("/journeys", key="bench.order:001000000-000000")["items"]:
-        time.sleep(0.1)
-    assert second.stop() == 0
+    def test_stopped_platform_can_be_rebuilt_and_started_again(self, platform: Platform) -> None:
+        """SIGTERM drains; then rebuild works on its own; a second start has everything."""
+        assert platform.config is not None
+        (platform.config / "processes" / "bench-orders.yaml").write_text(PROCESS)
+        body = Load(1, spans=100, templates=1).request().body
+        headers = {"Content-Type": "application/x-protobuf"}
+        httpx.post(f"{platform.intake}/v1/traces", content=body, headers=headers).raise_for_status()
+        assert platform.stop() == 0
+        alone = throughline("rebuild", "--data", platform.folder, "--config", platform.config)
+        assert alone.returncode == 0, alone.stderr
+        assert re.search(r"^bench-orders: done\. \d+ events", alone.stdout)
+        platform.start()
+        while not platform.get("/journeys", key="bench.order:001000000-000000")["items"]:
+            time.sleep(0.1)
 
 
 def test_edge_stays_light() -> None:
