@@ -157,7 +157,7 @@ def _asking(platform: Platform) -> Iterator[list[float]]:
     def ask() -> None:
         with httpx.Client(base_url=platform.api, timeout=60) as client:
             while not stop.wait(0.2):
-                for path in ("/exceptions?status=open&limit=50", "/journeys?process=deals&limit=50"):
+                for path in ("/exceptions/causes", "/journeys?process=deals&limit=50"):
                     begin = time.perf_counter()
                     client.get(path).raise_for_status()
                     taken.append((time.perf_counter() - begin) * 1000)
