@@ -226,6 +226,7 @@ def _what(queue: _Queue, fingerprint: str, rows: list[Row], known: Advice) -> No
     seen_by = ", ".join(session.title(one) for one in sorted({row["process"] for row in rows}))
     about = f"{parts.text(first['event'] or 'check')} &nbsp;·&nbsp; {parts.text(seen_by)}"
     trust = parts.trust(session.ask.completeness(), session.now)
+    runbook = next((row["runbook"] for row in rows if row["runbook"]), "")
     st.html(
         parts.title(
             f"{len(journeys):,} journeys, one cause: {first['code'] or first['class']}",
@@ -248,7 +249,7 @@ def _what(queue: _Queue, fingerprint: str, rows: list[Row], known: Advice) -> No
                 + "".join(
                     f" {parts.text(name)}{parts.record(url, name)}" for name, url in known.records.items()
                 ),
-                **({"Runbook": parts.link(first["runbook"], first["runbook"])} if first["runbook"] else {}),
+                **({"Runbook": parts.link(runbook, runbook)} if runbook else {}),
             },
             colour=theme.STATUS_COLOURS["stuck" if any(row["blocking"] for row in rows) else "late"],
         )

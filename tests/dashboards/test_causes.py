@@ -146,6 +146,7 @@ async def test_whoever_decides_about_a_failure_decides_in_every_process(deps: De
         }
         app, shown = visit(deps, "triage.py", fingerprint=fingerprint)
         assert "8 journeys, one cause: TAX" in shown
+        assert 'href="https://wiki/posted"' in shown
         assert "Deals alone, Hours to invoices, The whole way" in shown
         assert [tab.label for tab in app.tabs] == ["Do it again (all 2)", "Whose, when, why (all 2)"]
         assert list(app.dataframe[0].value["Amount"]) == [200, 100]
