@@ -39,6 +39,7 @@ VIEWS = (
     "entitlements",
     "health",
     "alerts",
+    "replays",
 )
 RAW_TABLES = (
     "otel_traces",
