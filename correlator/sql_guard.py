@@ -40,6 +40,7 @@ VIEWS = (
     "health",
     "alerts",
     "replays",
+    "likely_late",
 )
 RAW_TABLES = (
     "otel_traces",

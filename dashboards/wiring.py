@@ -83,7 +83,15 @@ class Wired:
         self._outbound = Outbound(store, control, config, holder=name, clock=utc_now)
         self._rules = LiveRules(config, control)
         self._alerting = Alerting(
-            store, control, self._rules, alerts, self._metrics, spool=spool, holder=name, clock=utc_now
+            store,
+            control,
+            self._rules,
+            alerts,
+            self._metrics,
+            processes=lambda: self.correlating.processes,
+            spool=spool,
+            holder=name,
+            clock=utc_now,
         )
         self._channels = LiveChannels(config, control)
         self._notifier = Notifier(

@@ -11,7 +11,9 @@ from sqlglot import exp
 
 from throughline.correlator.sql_guard import QueryRefused, guard, parsed
 
-CORRELATED = frozenset({"journeys", "milestones", "cycles", "exceptions", "events", "risks", "replays"})
+CORRELATED = frozenset(
+    {"journeys", "milestones", "cycles", "exceptions", "events", "risks", "replays", "likely_late"}
+)
 """Views that are true only up to where correlation has come. Replays: what was correlated verifies them."""
 EVENTS = "events"
 VALUE = "value"
