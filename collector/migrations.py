@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PACKAGE = "throughline.collector"
 VIEWS = (
     "journeys", "cycles", "exceptions", "events", "risks", "reference", "relations", "entitlements", "alerts",
+    "replays", "outlooks",
 )  # fmt: skip
 """The files of the views; a later one may read the views of earlier ones."""
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")

@@ -39,6 +39,8 @@ VIEWS = (
     "entitlements",
     "health",
     "alerts",
+    "replays",
+    "likely_late",
 )
 RAW_TABLES = (
     "otel_traces",

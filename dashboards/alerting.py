@@ -17,14 +17,16 @@ from throughline.correlator.alerts.evaluator import Evaluator
 from throughline.correlator.alerts.own import GROUP
 from throughline.correlator.alerts.states import due
 from throughline.dashboards.completeness import completeness
+from throughline.dashboards.foreseeing import foresee
 from throughline.dashboards.heartbeat import Heartbeat
-from throughline.probes.errors import LeaseLost
+from throughline.probes.errors import LeaseLost, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from throughline.collector.control import ControlStore
+    from throughline.correlator.definition import Process
     from throughline.dashboards.alert_settings import AlertSettings
     from throughline.dashboards.engine_metrics import EngineMetrics
     from throughline.dashboards.live_rules import LiveRules
@@ -35,6 +37,7 @@ FRESH = timedelta(minutes=3)
 HANGS_SECONDS = 600.0
 """An evaluation of one tenant that takes longer lets another engine take over."""
 MEASURE_EVERY = timedelta(minutes=1)
+FORESEE_EVERY = timedelta(minutes=10)
 HEALTH = ("spool_bytes", "lag_seconds", "dead_letters", "hub_keys", "ambiguous_links", "detached")
 """Figures of `/status` that the view `health` holds a history of."""
 
@@ -59,6 +62,7 @@ class Alerting:
         settings: AlertSettings,
         metrics: EngineMetrics,
         *,
+        processes: Callable[[], Sequence[Process]],
         spool: Path,
         holder: str,
         clock: Callable[[], datetime],
@@ -67,6 +71,7 @@ class Alerting:
         self._control = control
         self._rules = rules
         self._metrics = metrics
+        self._processes = processes
         self._spool = spool
         self._holder = holder
         self._clock = clock
@@ -77,6 +82,7 @@ class Alerting:
         self._heartbeat = Heartbeat(settings)
         self._leases: dict[str, HeldLease] = {}
         self._measured: dict[str, datetime] = {}
+        self._foreseen: dict[str, tuple[datetime, tuple[str, ...]]] = {}
 
     def turn(self) -> None:
         """Once: read changed rules, then evaluate what is due, tenant by tenant; one that fails stops no
@@ -125,6 +131,7 @@ class Alerting:
         if lease is None:
             return
         self._measure(tenant, now)
+        self._foresee(tenant, now)
         try:
             reports = self._evaluator.evaluate(
                 tenant, self._rules.of(tenant).groups, now, lease=lease, spooled_since=self._spooled_since()
@@ -144,6 +151,20 @@ class Alerting:
         self._store.insert_rows("health_samples", rows, ("Tenant", "Name", "At", "Value"), role=Role.ALERTS)
         self._metrics.measured(tenant, {name: value for _, name, _, value in rows})
         self._measured[tenant] = at
+
+    def _foresee(self, tenant: str, now: datetime) -> None:
+        """Write at which ages milestones are likely late, every ten minutes and when a definition changed.
+        Without that rules go on: they read what was written last.
+        """
+        processes = self._processes()
+        at = (due(now, FORESEE_EVERY), tuple(one.definition_hash for one in processes))
+        if self._foreseen.get(tenant) == at:
+            return
+        self._foreseen[tenant] = at
+        try:
+            foresee(self._store, tenant, processes, now)
+        except StoreError:
+            log.exception("what is likely late for %s cannot be told anew; trying again in a while", tenant)
 
     def _spooled_since(self) -> datetime | None:
         """Since when the oldest sealed segment waits for the loader."""

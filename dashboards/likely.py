@@ -40,13 +40,17 @@ def likely(outlooks: Outlooks, processes: Iterable[Process]) -> Likely:
     groups: list[Group] = []
     ages: list[tuple[str, str, str, str, int, int]] = []
     for process in processes:
-        judged = (one for one in process.milestones if one.judged)
-        clocks += [(process.id, one.name, *clock_of(process, one)) for one in judged]
+        clocks += [(process.id, *clock) for clock in clocks_of(process)]
         for (name, kind, value), curve in outlooks.experience(process).curves.items():
             group = (process.id, name, kind, value)
             groups.append(group)
             ages += [(*group, *span) for span in late_ages(curve)]
     return Likely(tuple(clocks), tuple(groups), tuple(ages))
+
+
+def clocks_of(process: Process) -> list[tuple[str, str, str]]:
+    """The milestones of a process that may be late, each with what starts its clock, and how."""
+    return [(one.name, *clock_of(process, one)) for one in process.milestones if one.judged]
 
 
 def of(wanted: JourneyFilter, processes: Iterable[Process]) -> list[Process]:

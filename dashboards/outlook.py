@@ -105,28 +105,37 @@ class Outlooks:
             return Experience({}, {}, self._now)
 
     def _ask(self, process: Process) -> Experience:
-        clocks = {one.name: clock_of(process, one) for one in process.milestones if one.within}
-        given = {
-            "tenant": self._tenant,
-            "now": f"{self._now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}",
-            "process": process.id,
-            "names": list(clocks),
-            "starts": [start for start, _ in clocks.values()],
-            "kinds": [kind for _, kind in clocks.values()],
-            "recent": RECENT,
-            "latest": LATEST,
-            "fewest": FEWEST,
-        }
-        if not clocks:
+        found = curves(self._store, self._tenant, process, self._now)
+        if not found:
             return Experience({}, {}, self._now)
-        curves = self._store.query(SQL["curves"], given, role=Role.PAGES).result_rows
-        sampled = given | {"samples": SAMPLES}
+        sampled = _given(self._tenant, process, self._now) | {"samples": SAMPLES}
         rows = self._store.query(SQL["calibration"], sampled, role=Role.PAGES).result_rows
-        return Experience(
-            {(name, kind, value): Curve(made, missed) for name, kind, value, made, missed in curves},
-            calibrated(rows),
-            self._now,
-        )
+        return Experience(found, calibrated(rows), self._now)
+
+
+def curves(
+    store: Store, tenant: str, process: Process, now: datetime, *, role: Role = Role.PAGES
+) -> dict[tuple[str, str, str], Curve]:
+    """The curves of a process by milestone, kind of group and its value. Raises: StoreError."""
+    given = _given(tenant, process, now)
+    rows = store.query(SQL["curves"], given, role=role).result_rows if given["names"] else ()
+    return {(name, kind, value): Curve(made, missed) for name, kind, value, made, missed in rows}
+
+
+def _given(tenant: str, process: Process, now: datetime) -> Row:
+    """What the queries take."""
+    clocks = {one.name: clock_of(process, one) for one in process.milestones if one.within}
+    return {
+        "tenant": tenant,
+        "now": f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}",
+        "process": process.id,
+        "names": list(clocks),
+        "starts": [start for start, _ in clocks.values()],
+        "kinds": [kind for _, kind in clocks.values()],
+        "recent": RECENT,
+        "latest": LATEST,
+        "fewest": FEWEST,
+    }
 
 
 def calibrated(rows: Sequence[Sequence[Any]]) -> dict[str, Row]:

@@ -34,7 +34,7 @@ from throughline.dashboards.live_tickets import LiveTickets
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from throughline.collector.control import ControlStore
@@ -77,7 +77,7 @@ class Watching:
         store: Store,
         control: ControlStore,
         *,
-        processes: Callable[[], Iterable[Process]],
+        processes: Callable[[], Sequence[Process]],
     ) -> None:
         config, name = settings.config, holder(settings)
         self.metrics = EngineMetrics()
@@ -89,6 +89,7 @@ class Watching:
             self.rules,
             alerts,
             self.metrics,
+            processes=processes,
             spool=settings.data / "spool",
             holder=name,
             clock=utc_now,

@@ -11,8 +11,10 @@ from sqlglot import exp
 
 from throughline.correlator.sql_guard import QueryRefused, guard, parsed
 
-CORRELATED = frozenset({"journeys", "milestones", "cycles", "exceptions", "events", "risks"})
-"""Views that are true only up to where correlation has come."""
+CORRELATED = frozenset(
+    {"journeys", "milestones", "cycles", "exceptions", "events", "risks", "replays", "likely_late"}
+)
+"""Views that are true only up to where correlation has come. Replays: what was correlated verifies them."""
 EVENTS = "events"
 VALUE = "value"
 _CLOCKS = frozenset({"now", "now64"})

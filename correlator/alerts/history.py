@@ -21,7 +21,7 @@ SQL = load_queries("throughline.correlator", "backtest")
 MADE = ("journeys", "milestones", "exceptions")
 THEN = (*MADE, "events", "business_events")
 """What is told as it stood then."""
-AS_KNOWN_NOW = ("cycles", "sources", "risks", "reference", "relations", "entitlements")
+AS_KNOWN_NOW = ("cycles", "sources", "risks", "reference", "relations", "entitlements", "likely_late")
 """What is not: these show what is known now, at any time."""
 _MEMORY_BYTES = 2 * 1024**3
 

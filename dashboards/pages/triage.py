@@ -176,7 +176,7 @@ def _to_do(row: Row, known: Advice | None, work: str) -> str:
         *(f"{parts.text(name.partition(':')[0])}{parts.record(url, name)}" for name, url in records),
     ]
     said = parts.text(known.suggestion.sentence) if known else ""
-    return f"{said}<div class=\"tl-soft\">{' &nbsp;·&nbsp; '.join(one for one in links if one)}</div>"
+    return f'{said}<div class="tl-soft">{" &nbsp;·&nbsp; ".join(one for one in links if one)}</div>'
 
 
 def money_of(row: Row) -> str:

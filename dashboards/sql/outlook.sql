@@ -107,3 +107,9 @@ FROM
 )
 GROUP BY Name, Fifth
 ORDER BY Name, Fifth
+
+-- known_ages --
+-- What the view likely_late rests on.
+SELECT Process, Clocks, Groups
+FROM late_ages FINAL
+WHERE Tenant = {tenant:String}

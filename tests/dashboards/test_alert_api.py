@@ -95,6 +95,7 @@ class Engine:
             self.rules,
             settings,
             self.metrics,
+            processes=world.deps.processes,
             spool=folder / "spool",
             holder="me",
             clock=lambda: self.now,
@@ -145,6 +146,8 @@ async def test_what_fires_is_told(engine: Engine, client: Client) -> None:
         stuck = next(one for one in alerts if one["alert"] == "Stuck")
         assert (stuck["value"], stuck["rule"], stuck["ends_at"]) == (60.0, "own/Stuck", None)
         assert "Watchdog" in {one["alert"] for one in alerts}
+        known = (await http.post("/v1/query", json={"sql": "SELECT count() FROM likely_late"})).json()
+        assert known["rows"] != [[0]]
         assert (await http.get("/v1/alerts", params={"alert": "Stuck", "state": "pending"})).json()[
             "items"
         ] == []

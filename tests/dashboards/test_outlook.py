@@ -16,10 +16,12 @@ from tests.dashboards.conftest import Client
 from tests.dashboards.definition import definition
 from throughline.collector.auth import OPEN_PRINCIPAL, Access
 from throughline.collector.store import Role, Store
+from throughline.correlator.alerts.asking import Limits, rows
 from throughline.dashboards import outlook
 from throughline.dashboards.api.models import Outlook
 from throughline.dashboards.deps import Deps
-from throughline.dashboards.likely import late_ages, likely
+from throughline.dashboards.foreseeing import foresee
+from throughline.dashboards.likely import Likely, late_ages, likely
 from throughline.dashboards.outlook import Curve, Outlooks, calibrated
 from throughline.dashboards.queries import Kept
 from throughline.dashboards.reader import JourneyFilter, Reader
@@ -27,6 +29,7 @@ from throughline.dashboards.reader import JourneyFilter, Reader
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ALLOWED = timedelta(hours=10)
 PROCESS = definition()
+HOUR = 3_600_000_000
 Row = dict[str, Any]
 
 
@@ -140,6 +143,84 @@ def test_share_is_that_of_comparable_journeys_of_the_age(embedded_store: Store) 
     )
     newest = sorted(late, key=lambda one: one.won, reverse=True)
     assert [row["Root"] for row in listed] == [one.root for one in newest]
+    check_view(embedded_store, said_of, likely(outlooks, [PROCESS]))
+
+
+def check_view(store: Store, said_of: dict[int, Row], known: Likely) -> None:
+    """The view says what the list's filter does, by any clock; and nothing of a process that is gone."""
+    assert likely_late(store, "many", NOW) == {}
+    assert [foresee(store, "many", [PROCESS], NOW) for _ in range(2)] == [1, 0]
+    found = likely_late(store, "many", NOW)
+    assert found == {
+        (root, "project_created"): said["group"] for root, said in said_of.items() if said["likely_late"]
+    }
+    assert len(set(found.values())) > 1
+    numbers = set()
+    for hours in (0, 3, 20):
+        clock = NOW + timedelta(hours=hours)
+        reader = Reader(store, "many", clock)
+        listed = reader.journeys(JourneyFilter(likely_late=True), limit=500, likely=known)
+        assert {root for root, _ in likely_late(store, "many", clock)} == {row["Root"] for row in listed}
+        numbers.add(len(listed))
+    assert len(numbers) > 1
+    assert foresee(store, "many", [], NOW + timedelta(hours=1)) == 1
+    assert likely_late(store, "many", NOW) == {}
+
+
+def likely_late(store: Store, tenant: str, now: datetime) -> dict[tuple[int, str], str]:
+    """What rules read: the group that each journey and milestone is compared with."""
+    found = rows(store, tenant, "SELECT * FROM likely_late", now, most=500, limits=Limits())
+    assert all(one["due_at"] >= now for one in found)
+    return {(int(one["journey"], 16), one["milestone"]): one["compared_with"] for one in found}
+
+
+def test_the_view_and_the_list_agree_for_every_kind_of_clock(embedded_store: Store) -> None:
+    """Clocks from the first and last occurrence, beginning and cut-off; some not begun, some closed."""
+    chance = random.Random(5)
+
+    def at(*hours: int) -> datetime | None:
+        return NOW + timedelta(hours=chance.randrange(*hours)) if chance.random() < 0.8 else None
+
+    columns = (
+        "Tenant", "Process", "Generation", "Root", "OpenedAt", "CutOffAt", "CompletedAt", "Entity", "Region",
+        "Milestones.Name", "Milestones.State", "Milestones.MetAt", "Milestones.LastAt", "Milestones.DueAt",
+        "Milestones.Count", "Milestones.Amount", "Milestones.Currency", "Version",
+    )  # fmt: skip
+    names, none = ["a", "b", "c", "d", "e"], [None] * 5
+    lines = [
+        (
+            "clocks", "p", 1, root, NOW - timedelta(hours=chance.randrange(40)), at(-40, 0),
+            NOW if root % 9 == 0 else None, chance.choice(["", "DE01"]), chance.choice(["", "EMEA", "AMER"]),
+            names, [chance.choice(["pending", "pending", "met"]) for _ in names], [at(-40, 0), *none[1:]],
+            [at(-20, 0), *none[1:]], [at(-5, 40) for _ in names], [1, 0, 0, 0, 0], none, [""] * 5, 1,
+        )
+        for root in range(1, 200)
+    ]  # fmt: skip
+    embedded_store.insert_rows("journey_state", lines, columns, role=Role.LOADER)
+    active = ("Tenant", "Process", "Generation", "ActivatedAt", "Version")
+    embedded_store.insert_rows("generations", [("clocks", "p", 1, NOW, 1)], active, role=Role.LOADER)
+    clocks = [("b", "a", "first"), ("c", "a", "last"), ("d", "", "opened"), ("e", "", "cut_off")]
+    groups = [
+        (name, kind, value, [(since, since + 8 * HOUR) for since in (chance.randrange(20) * HOUR, 25 * HOUR)])
+        for name in names[1:]
+        for kind, value in (("entity", "DE01"), ("region", "EMEA"), ("process", ""))
+        if chance.random() < 0.8
+    ]
+    known = Likely(
+        tuple(("p", *one) for one in clocks),
+        tuple(("p", *one[:3]) for one in groups),
+        tuple(("p", *one[:3], *span) for one in groups for span in one[3]),
+    )
+    row = ("clocks", "p", NOW, clocks, groups)
+    fields = ("Tenant", "Process", "KnownAt", "Clocks", "Groups")
+    embedded_store.insert_rows("late_ages", [row], fields, role=Role.LOADER)
+    found = likely_late(embedded_store, "clocks", NOW)
+    listed = Reader(embedded_store, "clocks", NOW).journeys(
+        JourneyFilter(likely_late=True), limit=500, likely=known
+    )
+    assert {root for root, _ in found} == {one["Root"] for one in listed}
+    assert {name for _, name in found} == set(names[1:])
+    assert {"entity DE01", "region EMEA", "process"} == set(found.values())
 
 
 def walked(journeys: list[Past]) -> list[tuple[float, bool]]:

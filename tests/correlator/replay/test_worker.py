@@ -9,7 +9,9 @@ import pytest
 
 from tests.correlator.replay.world import World, loaded
 from throughline.collector.store import Role
+from throughline.correlator.alerts.asking import Limits, rows
 from throughline.correlator.replay.ledger import Ledger
+from throughline.correlator.replay.records import Replay
 
 
 class Died(BaseException):
@@ -85,12 +87,31 @@ def test_an_unrelated_success_is_only_observed_and_nothing_at_all_ends_unverifie
     world.work(worker)
     assert world.state(plan.replay, one) == ("verified", "observed")
     assert world.state(plan.replay, two) == ("unverified", "")
+    ended = world.now
+    told = {
+        world.exception(one): ("verified", "observed", False),
+        world.exception(two): ("unverified", "", False),
+    }
+    assert replays_of(world, plan.replay) == told
     world.created(one, two, replay=plan.replay)
     world.now += timedelta(minutes=2)
     world.work(worker)
     assert world.state(plan.replay, two) == ("verified", "caused")
+    late = {world.exception(two): ("verified", "caused", True)}
+    assert replays_of(world, plan.replay) == told | late
+    assert replays_of(world, plan.replay, "late AND at > ended_at") == late
+    world.now = ended
+    assert replays_of(world, plan.replay) == told
     assert [item.exception for item in world.reports] == [world.exception(one)]
     worker.close()
+
+
+def replays_of(world: World, replay: Replay, condition: str = "true") -> dict[str, tuple[str, str, bool]]:
+    """State, outcome and lateness by exception, as rules and queries read them by the world's clock."""
+    Ledger(world.control).copy(world.store)
+    sql = f"SELECT exception, state, outcome, late FROM replays WHERE replay = '{replay.id}' AND {condition}"
+    found = rows(world.store, world.tenant, sql, world.now, most=10, limits=Limits())
+    return {str(one["exception"]): (one["state"], one["outcome"], one["late"]) for one in found}
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
