@@ -32,7 +32,7 @@ def foresee(store: Store, tenant: str, processes: Sequence[Process], now: dateti
         ).result_rows
     }
     wanted = {one.id: _ages(store, tenant, one, now) for one in processes}
-    gone = {process: _NOTHING for process in known.keys() - wanted.keys()}
+    gone = dict.fromkeys(known.keys() - wanted.keys(), _NOTHING)
     changed = [
         (tenant, process, now, *found)
         for process, found in {**wanted, **gone}.items()
