@@ -158,9 +158,8 @@ def check_view(store: Store, said_of: dict[int, Row], known: Likely) -> None:
     numbers = set()
     for hours in (0, 3, 20):
         clock = NOW + timedelta(hours=hours)
-        reader = Reader(store, "many", clock)
-        listed = reader.journeys(JourneyFilter(likely_late=True), limit=500, likely=known)
-        assert {root for root, _ in likely_late(store, "many", clock)} == {row["Root"] for row in listed}
+        listed = listed_late(store, "many", clock, known)
+        assert {root for root, _ in likely_late(store, "many", clock)} == listed
         numbers.add(len(listed))
     assert len(numbers) > 1
     assert foresee(store, "many", [], NOW + timedelta(hours=1)) == 1
@@ -174,8 +173,14 @@ def likely_late(store: Store, tenant: str, now: datetime) -> dict[tuple[int, str
     return {(int(one["journey"], 16), one["milestone"]): one["compared_with"] for one in found}
 
 
+def listed_late(store: Store, tenant: str, now: datetime, known: Likely) -> set[int]:
+    """What the filter of the list finds."""
+    wanted = JourneyFilter(likely_late=True)
+    return {row["Root"] for row in Reader(store, tenant, now).journeys(wanted, limit=500, likely=known)}
+
+
 def test_the_view_and_the_list_agree_for_every_kind_of_clock(embedded_store: Store) -> None:
-    """Clocks from the first and last occurrence, beginning and cut-off; some not begun, some closed."""
+    """From the first and last occurrence, the beginning and the cut-off; some have not begun, some ended."""
     chance = random.Random(5)
 
     def at(*hours: int) -> datetime | None:
@@ -215,10 +220,7 @@ def test_the_view_and_the_list_agree_for_every_kind_of_clock(embedded_store: Sto
     fields = ("Tenant", "Process", "KnownAt", "Clocks", "Groups")
     embedded_store.insert_rows("late_ages", [row], fields, role=Role.LOADER)
     found = likely_late(embedded_store, "clocks", NOW)
-    listed = Reader(embedded_store, "clocks", NOW).journeys(
-        JourneyFilter(likely_late=True), limit=500, likely=known
-    )
-    assert {root for root, _ in found} == {one["Root"] for one in listed}
+    assert {root for root, _ in found} == listed_late(embedded_store, "clocks", NOW, known)
     assert {name for _, name in found} == set(names[1:])
     assert {"entity DE01", "region EMEA", "process"} == set(found.values())
 
