@@ -38,6 +38,7 @@ HANGS_SECONDS = 600.0
 """An evaluation of one tenant that takes longer lets another engine take over."""
 MEASURE_EVERY = timedelta(minutes=1)
 FORESEE_EVERY = timedelta(minutes=10)
+"""So often what is comparable is counted anew, one query for each process."""
 HEALTH = ("spool_bytes", "lag_seconds", "dead_letters", "hub_keys", "ambiguous_links", "detached")
 """Figures of `/status` that the view `health` holds a history of."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from throughline.collector.store import Role, load_queries
+from throughline.collector.store import Role
 from throughline.dashboards.likely import clocks_of, late_ages
-from throughline.dashboards.outlook import curves
+from throughline.dashboards.outlook import SQL, curves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from throughline.correlator.definition import Process
 
 _COLUMNS = ("Tenant", "Process", "KnownAt", "Clocks", "Groups")
-_SQL = load_queries("throughline.dashboards", "outlook")
 
 
 def foresee(store: Store, tenant: str, processes: Sequence[Process], now: datetime) -> int:
@@ -28,7 +27,7 @@ def foresee(store: Store, tenant: str, processes: Sequence[Process], now: dateti
     known = {
         str(process): (list(clocks), list(groups))
         for process, clocks, groups in store.query(
-            _SQL["known_ages"], {"tenant": tenant}, role=Role.ALERTS
+            SQL["known_ages"], {"tenant": tenant}, role=Role.ALERTS
         ).result_rows
     }
     wanted = {one.id: _ages(store, tenant, one, now) for one in processes}

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 _JOURNEY: Mapping[str, str] = {
     "journeys": "id", "milestones": "journey", "risks": "journey", "events": "journey",
-    "likely_late": "journey",
-    "exceptions": "arrayJoin(journeys)",
+    "likely_late": "journey", "exceptions": "arrayJoin(journeys)",
 }  # fmt: skip
 _LIMITS = Limits(seconds=5.0)
 _COLUMN = "journey_behind"

@@ -1,6 +1,6 @@
--- likely_late: one row per journey and milestone that is due and, at its age, likely late: of comparable journeys less than half were
--- in time. Compared are those of the entity if enough is known of them, else of the region, else of the process. What is joined to
--- the journeys is small, and nothing is grouped: a million of them need no memory.
+-- likely_late: one row per journey and milestone that is due and, at its age, likely late: of comparable journeys less than half
+-- were in time. Compared are those of the entity if enough is known of them, else of the region, else of the process. What is
+-- joined to the journeys is small, and nothing is grouped, so that memory does not grow with them.
 CREATE OR REPLACE VIEW likely_late_at AS
 WITH known AS
 (
