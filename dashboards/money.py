@@ -122,19 +122,21 @@ class Money:
         limit: int = 100,
     ) -> Figures:
         """Value of late and stuck journeys, greatest first, in original and reporting currency."""
-        return self._figures("risk_facts", by, currency, reference, limit, process=process)
+        return self._figures(_facts("risk_facts", process), by, currency, reference, limit, process=process)
 
     def billing(self, *, process: str = "", currency: str = "", reference: Reference = "as_was") -> Figures:
         """Value of billing cycles of the last 13 months; a name is `<first day> <standing>`, or `all
         <standing>`.
         """
-        return self._figures("billing_facts", "", currency, reference, _MOST, process=process)
+        return self._figures(
+            _facts("billing_facts", process), "", currency, reference, _MOST, process=process
+        )
 
     def journeys(self, roots: Sequence[int], currency: str) -> Mapping[str, Figure]:
         """The money of some journeys, by id."""
         if not roots:
             return {}
-        found = self._figures("journey_facts", "", currency, "as_was", len(roots), roots=list(roots))
+        found = self._figures(SQL["journey_facts"], "", currency, "as_was", len(roots), roots=list(roots))
         return {one.name: one for one in found.items}
 
     def basis(self, currency: str = "", reference: Reference = "as_was") -> Basis:
@@ -151,12 +153,17 @@ class Money:
             self._reference.provide(rates, currency)
         # The total comes first, then one more than asked for.
         asked = {"target": currency, "rates": rates, "limit": limit + 2, **more}
-        referenced = SQL["referenced"].replace("@facts", SQL[facts])
+        referenced = SQL["referenced"].replace("@facts", facts)
         sql = SQL["figures"].replace("@referenced", referenced)
         result = self._store.query(sql, {**_parameters(basis, self._tenant, by), **asked}, role=Role.PAGES)
         rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
         total = _figure(rows[0]) if rows else _nothing(currency)
         return Figures([_figure(row) for row in rows[1 : limit + 1]], total, basis, len(rows) > limit + 1)
+
+
+def _facts(name: str, process: str) -> str:
+    """The SELECT of what is added up, of one process or of all."""
+    return SQL[name] if process else SQL["shared"].replace("@facts", SQL[name])
 
 
 def _parameters(basis: Basis, tenant: str, by: str) -> dict[str, Any]:

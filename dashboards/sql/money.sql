@@ -64,6 +64,17 @@ FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
 LEFT ARRAY JOIN AmountObjects AS one, AmountDays AS on_day
 WHERE {process:String} = '' OR Process = {process:String}
 
+-- shared --
+-- Facts of all processes: an object that several of them know is one, by its key. Its hash is each process's own.
+SELECT f.* REPLACE (if(k.Key = 0, f.object, k.Name) AS object)
+FROM (@facts) AS f
+LEFT ANY JOIN
+(
+    SELECT Key, sipHash64(Namespace, Value) AS Name
+    FROM keys
+    WHERE Tenant = {tenant:String} AND Deleted = 0 AND Key IN (SELECT object FROM (@facts))
+) AS k ON k.Key = f.object
+
 -- referenced --
 -- Facts with what reference tables say of customer, entity and owner on the day of the fact (as_was) or today (as_is).
 -- Internal: the customer is flagged so, or is one of our entities by id or name.

@@ -64,6 +64,7 @@ finance,Finance,Eve,eve@example.com,,
 """
 TEXTS = {"exchange_rates": RATES, "customers": CUSTOMERS, "entities": ENTITIES, "owners": OWNERS}
 A, B, C, D, E, F, G = range(101, 108)
+OTHER = "others"
 
 
 def tables(**changed: str) -> LoadedTables:
@@ -138,6 +139,38 @@ def write(store: Store, tenant: str = "default") -> None:
         }
         _insert(store, "exception_state", _common(tenant, blocked))
     ReferenceStore(store).publish(tables(), LOADED)
+
+
+def write_other(store: Store, tenant: str) -> None:
+    """Another process whose only journey, late too, is worth A and B; objects have hashes of its own."""
+    _insert(
+        store,
+        "generations",
+        {"Process": OTHER, "Tenant": tenant, "Generation": 1, "ActivatedAt": NOW, "Version": 1},
+    )
+    for process, hashes in ((PROCESS.id, (A, B)), (OTHER, (901, 902))):
+        for value, key in zip("AB", hashes, strict=True):
+            named = {"Key": key, "Object": key, "Namespace": "crm.deal", "Value": value}
+            _insert(store, "keys", {"Process": process, **_common(tenant, named)})
+    row = {
+        "Root": 91,
+        "OpenedAt": datetime(2026, 1, 1, tzinfo=UTC),
+        "LastEventAt": NOW,
+        "LateAt": NOW - DAY,
+        "AmountObjects": [(901, Decimal(100), "EUR"), (902, Decimal(50), "USD")],
+        "AmountDays": [date(2026, 1, 10), date(2026, 1, 17)],
+        "Customer": "Halden",
+        "Entity": "DE01",
+        "Milestones.Name": ["paid"],
+        "Milestones.State": ["pending"],
+        "Milestones.MetAt": [None],
+        "Milestones.LastAt": [None],
+        "Milestones.DueAt": [NOW - DAY],
+        "Milestones.Count": [0],
+        "Milestones.Amount": [None],
+        "Milestones.Currency": [""],
+    }
+    _insert(store, "journey_state", {"Process": OTHER, **_common(tenant, row)})
 
 
 def _common(tenant: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.dashboards.answers import problem
 from tests.dashboards.conftest import Client
-from tests.dashboards.money_world import LOADED, NOW, PROCESS, TEXTS, tables, write
+from tests.dashboards.money_world import LOADED, NOW, OTHER, PROCESS, TEXTS, tables, write, write_other
 from throughline.collector.auth import Access
 from throughline.collector.store import Store
 from throughline.correlator.reference_store import ReferenceStore
@@ -92,6 +92,19 @@ def test_value_at_risk_counts_each_object_once_and_leaves_intercompany_out(deps:
     assert {one.name: (plain(one.money), plain(one.intercompany)) for one in found.items} == EXPECTED[by]
     if by in {"owner", "team", "customer", "entity", "status"}:
         assert (plain(found.total.money), plain(found.total.intercompany)) == (TOTAL, E)
+
+
+def test_an_object_of_two_processes_counts_once_over_all(deps: Deps) -> None:
+    """What another process knows of A and B adds a journey, and no money; that process by itself has both."""
+    write(deps.store, "twice")
+    write_other(deps.store, "twice")
+    money = Money(deps.store, "twice", NOW)
+    journeys, *worth = TOTAL
+    found = money.at_risk("status", currency="EUR")
+    assert plain(found.total.money) == (journeys + 1, *worth)
+    other = money.at_risk("status", process=OTHER, currency="EUR")
+    assert plain(other.total.money) == (1, {"EUR": 100, "USD": 50}, "139.5000", {})
+    assert money.at_risk("status", process="deals", currency="EUR").total.money.journeys == journeys
 
 
 def test_reports_follow_reference_data_of_then_or_of_today(deps: Deps) -> None:
