@@ -29,6 +29,12 @@ SHARED_FROM = 3
 LONGEST_RECENT = timedelta(days=8)
 """Of events only the latest are copied, for rules that look no further back."""
 _WHOLE = CORRELATED - {EVENTS} | {"sources"}
+_FEW = frozenset({
+    "process", "status", "name", "state", "milestone", "event", "system", "platform", "connection", "class",
+    "code", "severity", "owner", "assignee", "currency", "entity", "region", "service_line", "kind", "target",
+    "outcome",
+})  # fmt: skip
+"""Columns that have few different values."""
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +46,7 @@ class Copies:
         self._store = store
         self._prefix = f"alert_copy_{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
         self._limits = limits
-        self._columns: dict[str, tuple[str, ...]] = {}
+        self._columns: dict[str, dict[str, str]] = {}
 
     @contextlib.contextmanager
     def shared(self, tenant: str, rules: Sequence[Ready], now: datetime) -> Iterator[Shared]:
@@ -78,8 +84,8 @@ class Copies:
         every = self._columns_of(view, tenant, now)
         starred = any(one.expression.starred for one in readers)
         names = {name for one in readers for name in one.expression.names}
-        wanted = [name for name in every if starred or name in names] or [every[0]]
-        listed = ", ".join(f"`{name}`" for name in wanted)
+        wanted = [name for name in every if starred or name in names] or [next(iter(every))]
+        listed = ", ".join(_column(name, every[name]) for name in wanted)
         text = guard(f"SELECT {listed} FROM {view}{where}", set_clock=True)  # noqa: S608 - of the view
         self._drop(view)
         sql = (
@@ -94,14 +100,15 @@ class Copies:
             return False
         return True
 
-    def _columns_of(self, view: str, tenant: str, now: datetime) -> tuple[str, ...]:
+    def _columns_of(self, view: str, tenant: str, now: datetime) -> dict[str, str]:
+        """The types of a view's columns, by name."""
         if view not in self._columns:
             described = self._store.query(
                 f"DESCRIBE ({guard(f'SELECT * FROM {view}')})",  # noqa: S608 - a documented view
                 bound(tenant, now),
                 role=Role.ALERTS,
             )
-            self._columns[view] = tuple(str(row[0]) for row in described.result_rows)
+            self._columns[view] = {str(name): str(kind) for name, kind, *_ in described.result_rows}
         return self._columns[view]
 
 
@@ -117,6 +124,11 @@ class Shared:
         if EVENTS in self.copies and _looks_back(rule) > self._recent:
             return {view: select for view, select in self.copies.items() if view != EVENTS}
         return self.copies
+
+
+def _column(name: str, kind: str) -> str:
+    """A column of a copy. Texts of few values are kept by number: rules compare and group by them."""
+    return f"toLowCardinality(`{name}`) AS `{name}`" if kind == "String" and name in _FEW else f"`{name}`"
 
 
 def _looks_back(rule: Ready) -> timedelta:
