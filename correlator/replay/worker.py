@@ -9,17 +9,17 @@ from __future__ import annotations
 import dataclasses
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.exception_acts import About, ExceptionActs
-from throughline.correlator.replay.breaker import Breaker
 from throughline.correlator.replay.calls import Caller, Outcome, Ready
 from throughline.correlator.replay.facts import MOST, FactsReader
+from throughline.correlator.replay.lanes import Lane
 from throughline.correlator.replay.ledger import MOST_READ, Ledger
 from throughline.correlator.replay.preflight import BY_CALL, Check, Situation, preflight, worst
 from throughline.correlator.replay.records import encoded
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 WORKER = "worker"
 AT_ONCE = 8
 """Calls at the same time, over all targets."""
-ROUNDS, ROUND_SECONDS = 8, 0.05
-"""Of one turn: while as many calls run as may, it waits for one to end and begins the next."""
+TURN_SECONDS, ROUND_SECONDS = 2.0, 0.05
+"""Of one turn at most: while as many calls run as may, it waits for one to end and begins the next."""
+AHEAD = 500
+"""Items whose facts are read at once; they are as old as the turn when they are sent."""
 WITHOUT_CALL = 100
 """Items that are dismissed, or begin to wait, in one turn."""
 VERIFY_EVERY = timedelta(seconds=2)
@@ -48,28 +50,6 @@ SPARE = timedelta(seconds=30)
 """After a call's time limits, before it counts as abandoned."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Lane:
-    """One target's connections, allowance and circuit breaker."""
-
-    caller: Caller
-    breaker: Breaker = field(default_factory=Breaker)
-    allowance: float = 0.0
-    filled_at: datetime | None = None
-
-    def take(self, now: datetime) -> bool:
-        """Whether the target's rate allows a call now; a second's calls may be made at once."""
-        rate = float(self.caller.target.per_second)
-        most = max(1.0, rate)
-        earned = (now - self.filled_at).total_seconds() * rate if self.filled_at else most
-        self.allowance = min(most, self.allowance + earned)
-        self.filled_at = now
-        if self.allowance < 1:
-            return False
-        self.allowance -= 1
-        return True
 
 
 class Replaying:
@@ -93,9 +73,10 @@ class Replaying:
         self._clock = clock
         self._report = report
         self._checkpoint = checkpoint
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="replay")
         self._running: dict[Future[Outcome], tuple[Item, Target]] = {}
+        self._ahead: dict[str, dict[str, Facts | None]] = {}
         self._looked_until: Item | None = None
         self._looked_late_until: Item | None = None
         self._verified_at = self._looked_late_at = datetime.min.replace(tzinfo=clock().tzinfo)
@@ -103,12 +84,14 @@ class Replaying:
     def turn(self) -> None:
         """Once: note what calls said, then recover, verify, and begin the calls that are due."""
         now = self._clock()
+        self._ahead.clear()
         self._collect(now)
         self._recover(now)
         if now - self._verified_at >= VERIFY_EVERY:
             self._verified_at = now
             self._verify(now)
-        for _ in range(ROUNDS):
+        until = time.monotonic() + TURN_SECONDS
+        while time.monotonic() < until:
             for replay in self._ledger.running():
                 try:
                     self._advance(replay, now)
@@ -256,7 +239,7 @@ class Replaying:
                 return
             self._begin(replay, lane, item, facts, now)
 
-    def _begin(self, replay: Replay, lane: _Lane, item: Item, facts: Facts, now: datetime) -> None:
+    def _begin(self, replay: Replay, lane: Lane, item: Item, facts: Facts, now: datetime) -> None:
         """Note that the call begins, then begin it. `once` targets take the whole batch with one call."""
         target = lane.caller.target
         self._checkpoint("claim")
@@ -284,14 +267,11 @@ class Replaying:
         """Of the due items those that nothing speaks against any more; the others are refused."""
         if not due:
             return []
-        known = {
-            one.id: one
-            for one in FactsReader(self._store, replay.tenant, now).by_id([i.exception for i in due])
-        }
+        known = self._facts(replay, due, now)
         sent = self._ledger.sent_before(replay.tenant, [item.idempotency_key for item in due])
         fit = []
         for item in due:
-            facts = known.get(item.exception)
+            facts = known[item.exception]
             if facts is None:
                 self._move(item, "refused", now, "The exception is gone.")
                 continue
@@ -313,6 +293,15 @@ class Replaying:
             else:
                 fit.append((item, facts))
         return fit
+
+    def _facts(self, replay: Replay, due: Sequence[Item], now: datetime) -> Mapping[str, Facts | None]:
+        """The facts by exception, None of what is gone; those of the next items are read with them."""
+        known = self._ahead.setdefault(replay.id, {})
+        if any(item.exception not in known for item in due):
+            asked = [item.exception for item in (*due, *self._ledger.due(replay, now, AHEAD))]
+            known |= dict.fromkeys(asked)
+            known |= {one.id: one for one in FactsReader(self._store, replay.tenant, now).by_id([*known])}
+        return known
 
     def _refuse(self, item: Item, checks: Sequence[Check], now: datetime) -> None:
         reason = " ".join(one.reason for one in checks if one.result == "red")
@@ -371,10 +360,10 @@ class Replaying:
     def _move(self, item: Item, state: str, now: datetime, reason: str, **values: object) -> Item | None:
         return self._ledger.move(item, state, now, actor=WORKER, reason=reason, **values)  # type: ignore[arg-type]
 
-    def _lane(self, target: Target) -> _Lane:
+    def _lane(self, target: Target) -> Lane:
         lane = self._lanes.get(target.id)
         if lane is None or lane.caller.target != target:
-            lane = self._lanes[target.id] = _Lane(Caller(target))
+            lane = self._lanes[target.id] = Lane(Caller(target))
         return lane
 
 
