@@ -6,6 +6,7 @@ history is in ``alembic/``. Every method is one transaction. Time is an argument
 
 import contextlib
 import dataclasses
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -83,6 +84,7 @@ class ControlStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
+        self._shared = threading.local()
 
     @classmethod
     def open(cls, where: str | Path) -> "ControlStore":
@@ -120,6 +122,19 @@ class ControlStore:
     def transaction(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """One transaction, for tables that have a module of their own. Raises: ControlError."""
         return self._begin()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make what this thread does in the block one transaction: each commit waits for the disk.
+
+        Raises: ControlError, and whatever the block raises: then nothing of it is stored.
+        """
+        with self._begin() as connection:
+            self._shared.connection = connection
+            try:
+                yield
+            finally:
+                del self._shared.connection
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that knows ON CONFLICT, likewise."""
@@ -284,6 +299,10 @@ class ControlStore:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
+        shared: sa.Connection | None = getattr(self._shared, "connection", None)
+        if shared is not None:
+            yield shared
+            return
         try:
             with self._engine.begin() as connection:
                 yield connection

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.records import Item, Replay
     from throughline.correlator.replay.targets import Target, Targets
+    from throughline.correlator.replay.verify import Effect
 
 WORKER = "worker"
 AT_ONCE = 8
@@ -67,6 +68,7 @@ class Replaying:
     ) -> None:
         """`report` is told of second effects. `checkpoint` is called before each step: a test dies there."""
         self._store = store
+        self._control = control
         self._ledger = Ledger(control)
         self._acts = ExceptionActs(control)
         self._targets = targets
@@ -120,9 +122,15 @@ class Replaying:
             lane.caller.close()
 
     def _collect(self, now: datetime) -> None:
-        for future in [one for one in self._running if one.done()]:
-            item, target = self._running.pop(future)
-            self._settle(item, target, future.result(), now)
+        done = [one for one in self._running if one.done()]
+        if not done:
+            return
+        with self._control.together():
+            for future in done:
+                item, target = self._running[future]
+                self._settle(item, target, future.result(), now)
+        for future in done:
+            del self._running[future]
 
     def _settle(self, item: Item, target: Target, outcome: Outcome, now: datetime) -> None:
         """Note what a call said."""
@@ -197,19 +205,27 @@ class Replaying:
         for tenant in sorted({item.tenant for item in waiting}):
             mine = [item for item in waiting if item.tenant == tenant]
             found = effects(self._store, tenant, mine, now)
+            with self._control.together():
+                self._judge(mine, found, now)
             for item in mine:
-                self._checkpoint("verify")
                 effect = found.get(item.name)
-                if item.state == "verified":
-                    if effect is not None and effect.repeated > 1:
-                        self._tell_duplicate(item, now)
-                elif effect is not None:
-                    self._move(
-                        item, "verified", now, f"{item.event} arrived.", outcome=effect.outcome,
-                        verified_by=effect.event, uncertain=False, claimed_until=None,
-                    )  # fmt: skip
-                elif item.state == "accepted" and item.verify_until is not None and now > item.verify_until:
-                    self._move(item, "unverified", now, "Nothing has happened within its time.")
+                if item.state == "verified" and effect is not None and effect.repeated > 1:
+                    self._tell_duplicate(item, now)
+
+    def _judge(self, waiting: Sequence[Item], found: Mapping[str, Effect], now: datetime) -> None:
+        """Note what came of items that are not verified yet."""
+        for item in waiting:
+            self._checkpoint("verify")
+            effect = found.get(item.name)
+            if item.state == "verified":
+                continue
+            if effect is not None:
+                self._move(
+                    item, "verified", now, f"{item.event} arrived.", outcome=effect.outcome,
+                    verified_by=effect.event, uncertain=False, claimed_until=None,
+                )  # fmt: skip
+            elif item.state == "accepted" and item.verify_until is not None and now > item.verify_until:
+                self._move(item, "unverified", now, "Nothing has happened within its time.")
 
     def _tell_duplicate(self, item: Item, now: datetime) -> None:
         """Open an exception for a second effect, then remember that it was done: told twice counts once."""
@@ -234,17 +250,24 @@ class Replaying:
         if target.once:
             free = int(not self._ledger.counts(replay).get("sent"))
         due = self._ledger.due(replay, now, max(0, free))
-        for item, facts in self._fit(replay, target, due, now):
-            if not lane.take(now):
-                return
-            self._begin(replay, lane, item, facts, now)
+        fit = self._fit(replay, target, due, now)
+        if not fit:
+            return
+        with self._control.together():
+            claimed = [
+                (self._claim(replay, target, item, now), facts) for item, facts in fit if lane.take(now)
+            ]
+        for item, facts in claimed:
+            if item is not None:
+                self._checkpoint("call")
+                ready = Ready(facts, item, replay.kind, item.trace_id)
+                self._running[self._pool.submit(_make, lane.caller, ready)] = (item, target)
 
-    def _begin(self, replay: Replay, lane: Lane, item: Item, facts: Facts, now: datetime) -> None:
-        """Note that the call begins, then begin it. `once` targets take the whole batch with one call."""
-        target = lane.caller.target
+    def _claim(self, replay: Replay, target: Target, item: Item, now: datetime) -> Item | None:
+        """Note that the call begins. `once` targets take the whole batch with one call."""
         self._checkpoint("claim")
         limits = target.timeout * (len(target.calls(replay.kind)) + 1) + SPARE
-        claimed = self._move(
+        return self._move(
             item,
             "sent",
             now,
@@ -255,11 +278,6 @@ class Replaying:
             trace_id=item.trace_id or secrets.token_hex(16),
             next_at=None,
         )
-        if claimed is None:
-            return
-        self._checkpoint("call")
-        ready = Ready(facts, claimed, replay.kind, claimed.trace_id)
-        self._running[self._pool.submit(_make, lane.caller, ready)] = (claimed, target)
 
     def _fit(
         self, replay: Replay, target: Target, due: Sequence[Item], now: datetime

@@ -277,3 +277,20 @@ def test_wrong_place_is_one_sentence_without_the_password(place: str, words: str
         ControlStore.open(place)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_done_together_is_stored_as_a_whole_or_not_at_all(control: ControlStore) -> None:
+    """One transaction for the thread; an error in it takes everything back, and the next begins anew."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def failing() -> None:
+        with control.together():
+            control.acquire_lease("first", "me", timedelta(minutes=1), now)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    with control.together():
+        assert control.acquire_lease("first", "you", timedelta(minutes=1), now) is not None
+        control.acquire_lease("second", "you", timedelta(minutes=1), now)
+    assert control.acquire_lease("second", "me", timedelta(minutes=1), now) is None
