@@ -47,7 +47,7 @@ batches: {canary: 100000}
 
 
 def run() -> list[Row]:
-    """Fail, look at a calm platform, ask for a replay of all, look again until everything is verified."""
+    """Fail, look at a calm platform, ask for a replay of all, look again while it goes on."""
     with (
         tempfile.TemporaryDirectory(prefix="throughline-bench-") as text,
         failed_deals.serving(_Creating) as port,
@@ -106,15 +106,19 @@ def _measure(platform: Platform) -> list[Row]:
     answer = httpx.post(f"{platform.api}/replays", json=asked, timeout=600).raise_for_status()
     planned = time.monotonic() - began
     busy = _seen(platform, 2)
-    while (counts := _counts(platform, answer.json()["id"])) != {"verified": ITEMS}:
-        if time.monotonic() - began > 60 * SECONDS:
-            raise RuntimeError(f"not all verified: {counts}")
-        time.sleep(0.5)
-    verified = time.monotonic() - began
+    counts = _counts(platform, answer.json()["id"])
+    sent, seconds = ITEMS - counts.get("planned", 0), time.monotonic() - began - planned
     many = f"replays: {ITEMS:,} items"
     found = [
         Row(f"{many}, planned with pre-flight", planned, "s", None, None),
-        Row(f"{many}, from asking until all are verified", verified, "s", None, None),
+        Row(f"{many}, sent beside the spans", sent / seconds, "items/s", None, None),
+        Row(
+            f"{many}, of what was sent, verified at the end",
+            counts.get("verified", 0) / sent,
+            "x",
+            None,
+            None,
+        ),
     ]
     for seen, when in ((calm, "before"), (busy, "meanwhile")):
         fresh, pages = seen.paced.p50, seen.pages

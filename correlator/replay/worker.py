@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from throughline.correlator.replay.verify import Effect
 
 WORKER = "worker"
-AT_ONCE = 8
+AT_ONCE = 32
 """Calls at the same time, over all targets."""
 TURN_SECONDS, ROUND_SECONDS = 2.0, 0.05
 """Of one turn at most: while as many calls run as may, it waits for one to end and begins the next."""
