@@ -33,6 +33,7 @@ SENDERS = 4
 STARTING_SHARE = 0.25
 TARGETS = (("edge",), ("engine",), ("edge", "engine"))
 REPLAYS = "\n## Replays\n"
+ALERTS = "\n## Alerts\n"
 PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
 
 
@@ -221,8 +222,8 @@ def main() -> int:
     report = run(arguments.rounds, arguments.seed, say=lambda line: print(line, flush=True))
     print(_verdict_lines(report.verdict))
     if arguments.write:
-        kept = PAGE.read_text(encoding="utf-8").partition(REPLAYS)
-        PAGE.write_text(_page(report, arguments.seed) + "".join(kept[1:]), encoding="utf-8")
+        _, replays, alerts = _parts()
+        PAGE.write_text(_page(report, arguments.seed) + replays + alerts, encoding="utf-8")
     return int(not report.verdict.exact)
 
 
@@ -232,9 +233,16 @@ def _replays(arguments: argparse.Namespace) -> int:
     said = replay_faults.page(found, arguments.seed)
     print(said)
     if arguments.write:
-        kept = PAGE.read_text(encoding="utf-8").partition(REPLAYS)[0]
-        PAGE.write_text(kept + said, encoding="utf-8")
+        platform, _, alerts = _parts()
+        PAGE.write_text(platform + said + alerts, encoding="utf-8")
     return int(any(one.wrong for one in found))
+
+
+def _parts() -> tuple[str, str, str]:
+    """The page's text about the platform, about replays and about alerts, which is written by hand."""
+    others, mark, alerts = PAGE.read_text(encoding="utf-8").partition(ALERTS)
+    platform, heading, replays = others.partition(REPLAYS)
+    return platform, heading + replays, mark + alerts
 
 
 def _verdict_lines(verdict: Verdict) -> str:
