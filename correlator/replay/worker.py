@@ -122,7 +122,12 @@ class Replaying:
             lane.caller.close()
 
     def _collect(self, now: datetime) -> None:
+        """Note what calls said. One that went wrong unexpectedly is recovered like that of a dead worker."""
         done = [one for one in self._running if one.done()]
+        for future in [one for one in done if one.exception()]:
+            done.remove(future)
+            item, _ = self._running.pop(future)
+            log.error("the call for %s went wrong unexpectedly", item.name, exc_info=future.exception())
         if not done:
             return
         with self._control.together():

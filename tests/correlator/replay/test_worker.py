@@ -141,6 +141,28 @@ def test_only_a_target_that_drops_repeats_is_called_again(
     worker.close()
 
 
+def test_a_call_that_goes_wrong_unexpectedly_holds_up_no_other(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and treated as that of a dead worker; what others said is noted."""
+    bad, good = world.take(), world.take()
+    half = f"{{{{ '\\ud800' if subject.id == 'D{bad}' else '' }}}}"  # no text: it can't be encoded
+    world.targets = world.target(
+        f"batches: {{canary: 2}}\n    steps: [{{url: '{world.endpoint.url}/', body: \"{half}\"}}]"
+    )
+    plan = world.plan()
+    worker = world.worker()
+    world.work(worker)
+    assert (world.state(plan.replay, bad), world.state(plan.replay, good)) == (("sent", ""), ("accepted", ""))
+    (item,) = [one for one in world.items(plan.replay) if one.exception == world.exception(bad)]
+    assert [item.name in one.message for one in caplog.records if one.exc_info] == [True]
+    world.now += timedelta(minutes=5)
+    world.work(worker)
+    (item,) = [one for one in world.items(plan.replay) if one.exception == world.exception(bad)]
+    assert (item.state, item.uncertain) == ("sent", True)
+    worker.close()
+
+
 def test_what_another_try_does_not_change_fails_and_what_is_busy_is_tried_later(world: World) -> None:
     """422 is final. 503 says that nothing has happened: also a target that repeats is asked again."""
     world.endpoint.answers = [503, 422]
