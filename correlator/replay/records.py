@@ -25,6 +25,8 @@ ItemState = Literal[
     "refused",
     "cancelled",
 ]
+WORKER = "worker"
+"""The actor of what the worker does."""
 ENDED: frozenset[str] = frozenset({"verified", "unverified", "failed", "refused", "cancelled"})
 FOLLOWING: dict[str, frozenset[str]] = {
     "awaiting_approval": frozenset({"planned", "cancelled"}),

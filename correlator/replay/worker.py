@@ -10,41 +10,34 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from throughline.collector.exception_acts import About, ExceptionActs
-from throughline.correlator.replay.calls import Caller, Outcome, Ready
-from throughline.correlator.replay.facts import MOST, FactsReader
-from throughline.correlator.replay.lanes import Lane
-from throughline.correlator.replay.ledger import MOST_READ, Ledger
+from throughline.correlator.replay.ahead import Ahead
+from throughline.correlator.replay.calls import Ready
+from throughline.correlator.replay.facts import MOST
+from throughline.correlator.replay.ledger import Ledger
 from throughline.correlator.replay.preflight import BY_CALL, Check, Situation, preflight, worst
-from throughline.correlator.replay.records import encoded
+from throughline.correlator.replay.records import WORKER, encoded
+from throughline.correlator.replay.running import Running
 from throughline.correlator.replay.verify import effects
-from throughline.probes.errors import ConfigurationError, ThroughlineError
+from throughline.correlator.replay.verifying import Verifying
+from throughline.probes.errors import ThroughlineError
 
 if TYPE_CHECKING:
     from throughline.collector.control import ControlStore
     from throughline.collector.store import Store
+    from throughline.correlator.replay.calls import Outcome
     from throughline.correlator.replay.facts import Facts
     from throughline.correlator.replay.records import Item, Replay
     from throughline.correlator.replay.targets import Target, Targets
-    from throughline.correlator.replay.verify import Effect
 
-WORKER = "worker"
-AT_ONCE = 32
-"""Calls at the same time, over all targets."""
 TURN_SECONDS, ROUND_SECONDS = 2.0, 0.05
 """Of one turn at most: while as many calls run as may, it waits for one to end and begins the next."""
-AHEAD = 500
-"""Items whose facts are read at once; they are as old as the turn when they are sent."""
 WITHOUT_CALL = 100
 """Items that are dismissed, or begin to wait, in one turn."""
-VERIFY_EVERY = timedelta(seconds=2)
-LATE_EVERY = timedelta(minutes=1)
 FIX_WITHIN = timedelta(days=14)
 """How long somebody has for fixing at source."""
 SPARE = timedelta(seconds=30)
@@ -73,25 +66,18 @@ class Replaying:
         self._acts = ExceptionActs(control)
         self._targets = targets
         self._clock = clock
-        self._report = report
         self._checkpoint = checkpoint
-        self._lanes: dict[str, Lane] = {}
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="replay")
-        self._running: dict[Future[Outcome], tuple[Item, Target]] = {}
-        self._ahead: dict[str, dict[str, Facts | None]] = {}
-        self._looked_until: Item | None = None
-        self._looked_late_until: Item | None = None
-        self._verified_at = self._looked_late_at = datetime.min.replace(tzinfo=clock().tzinfo)
+        self._running = Running()
+        self._ahead = Ahead(store, self._ledger)
+        self._verifying = Verifying(store, control, clock(), report=report, checkpoint=checkpoint)
 
     def turn(self) -> None:
         """Once: note what calls said, then recover, verify, and begin the calls that are due."""
         now = self._clock()
-        self._ahead.clear()
+        self._ahead.forget()
         self._collect(now)
         self._recover(now)
-        if now - self._verified_at >= VERIFY_EVERY:
-            self._verified_at = now
-            self._verify(now)
+        self._verifying.look(now)
         until = time.monotonic() + TURN_SECONDS
         while time.monotonic() < until:
             for replay in self._ledger.running():
@@ -99,50 +85,37 @@ class Replaying:
                     self._advance(replay, now)
                 except ThroughlineError as error:
                     log.warning("the replay %s waits: %s", replay.id, error)
-            if len(self._running) < AT_ONCE:
+            if self._running.free:
                 break
-            futures.wait(self._running, timeout=ROUND_SECONDS, return_when=futures.FIRST_COMPLETED)
+            self._running.wait(ROUND_SECONDS)
             self._collect(now)
         self._ledger.copy(self._store)
 
     def broken(self, target: str, now: datetime) -> str:
         """Why a target is not called at the moment, or ''."""
-        lane = self._lanes.get(target)
-        return lane.breaker.broken(now) if lane else ""
+        return self._running.broken(target, now)
 
     def wait(self) -> None:
         """Wait until the calls that were begun have ended; the next turn notes what they said."""
-        futures.wait(self._running)
+        self._running.wait_for_all()
 
     def close(self) -> None:
         """Wait for the calls that were begun, and note what they said."""
-        self._pool.shutdown(wait=True)
+        self._running.close()
         self._collect(self._clock())
-        for lane in self._lanes.values():
-            lane.caller.close()
 
     def _collect(self, now: datetime) -> None:
-        """Note what calls said. One that went wrong unexpectedly is recovered like that of a dead worker."""
-        done = [one for one in self._running if one.done()]
-        for future in [one for one in done if one.exception()]:
-            done.remove(future)
-            item, _ = self._running.pop(future)
-            log.error("the call for %s went wrong unexpectedly", item.name, exc_info=future.exception())
-        if not done:
-            return
-        with self._control.together():
-            for future in done:
-                item, target = self._running[future]
-                self._settle(item, target, future.result(), now)
-        for future in done:
-            del self._running[future]
+        """Note what calls said."""
+        with self._running.ended() as ended:
+            if ended:
+                with self._control.together():
+                    for item, target, outcome in ended:
+                        self._settle(item, target, outcome, now)
 
     def _settle(self, item: Item, target: Target, outcome: Outcome, now: datetime) -> None:
         """Note what a call said."""
         self._checkpoint("settle")
-        lane = self._lanes.get(target.id)
-        if lane is not None:
-            lane.breaker.heard(now, worked=outcome.judgement in {"accepted", "failed"})
+        self._running.heard(target, outcome, now)
         said = {"status": outcome.status, "answer": outcome.answer, "claimed_until": None}
         reason = outcome.reason
         if outcome.judgement == "accepted":
@@ -177,7 +150,7 @@ class Replaying:
 
     def _recover(self, now: datetime) -> None:
         """Calls that were begun by a worker that has died since."""
-        mine = {item.name for item, _ in self._running.values()}
+        mine = self._running.items()
         for item in self._ledger.abandoned(now):
             if item.name in mine:
                 continue
@@ -194,49 +167,6 @@ class Replaying:
                 )
                 self._move(item, "sent", now, reason, uncertain=True, claimed_until=None)
 
-    def _verify(self, now: datetime) -> None:
-        """Look for effects, late ones and second ones less often; then see which deadlines have passed.
-
-        Never for more than some at once: the next look goes on where this one ended.
-        """
-        waiting = self._ledger.unsettled(self._looked_until)
-        self._looked_until = waiting[-1] if len(waiting) == MOST_READ else None
-        if now - self._looked_late_at >= LATE_EVERY:
-            late = self._ledger.settled_lately(now, self._looked_late_until)
-            self._looked_late_until = late[-1] if len(late) == MOST_READ else None
-            if self._looked_late_until is None:
-                self._looked_late_at = now
-            waiting += late
-        for tenant in sorted({item.tenant for item in waiting}):
-            mine = [item for item in waiting if item.tenant == tenant]
-            found = effects(self._store, tenant, mine, now)
-            with self._control.together():
-                self._judge(mine, found, now)
-            for item in mine:
-                effect = found.get(item.name)
-                if item.state == "verified" and effect is not None and effect.repeated > 1:
-                    self._tell_duplicate(item, now)
-
-    def _judge(self, waiting: Sequence[Item], found: Mapping[str, Effect], now: datetime) -> None:
-        """Note what came of items that are not verified yet."""
-        for item in waiting:
-            self._checkpoint("verify")
-            effect = found.get(item.name)
-            if item.state == "verified":
-                continue
-            if effect is not None:
-                self._move(
-                    item, "verified", now, f"{item.event} arrived.", outcome=effect.outcome,
-                    verified_by=effect.event, uncertain=False, claimed_until=None,
-                )  # fmt: skip
-            elif item.state == "accepted" and item.verify_until is not None and now > item.verify_until:
-                self._move(item, "unverified", now, "Nothing has happened within its time.")
-
-    def _tell_duplicate(self, item: Item, now: datetime) -> None:
-        """Open an exception for a second effect, then remember that it was done: told twice counts once."""
-        self._report(item.tenant, [item], now)
-        self._move(item, "verified", now, "A second effect: an exception was opened.", duplicated=True)
-
     def _advance(self, replay: Replay, now: datetime) -> None:
         if replay.kind not in BY_CALL:
             self._without_call(replay, now)
@@ -248,13 +178,13 @@ class Replaying:
         replay = self._next_batch(replay, target, now) or replay
         if replay.state != "running":
             return
-        lane = self._lane(target)
+        lane = self._running.lane(target)
         if lane.breaker.broken(now):
             return
-        free = AT_ONCE - len(self._running)
+        free = self._running.free
         if target.once:
             free = int(not self._ledger.counts(replay).get("sent"))
-        due = self._ledger.due(replay, now, max(0, free))
+        due = self._ledger.due(replay, now, free)
         fit = self._fit(replay, target, due, now)
         if not fit:
             return
@@ -265,8 +195,7 @@ class Replaying:
         for item, facts in claimed:
             if item is not None:
                 self._checkpoint("call")
-                ready = Ready(facts, item, replay.kind, item.trace_id)
-                self._running[self._pool.submit(_make, lane.caller, ready)] = (item, target)
+                self._running.begin(lane, Ready(facts, item, replay.kind, item.trace_id))
 
     def _claim(self, replay: Replay, target: Target, item: Item, now: datetime) -> Item | None:
         """Note that the call begins. `once` targets take the whole batch with one call."""
@@ -290,7 +219,7 @@ class Replaying:
         """Of the due items those that nothing speaks against any more; the others are refused."""
         if not due:
             return []
-        known = self._facts(replay, due, now)
+        known = self._ahead.facts(replay, due, now)
         sent = self._ledger.sent_before(replay.tenant, [item.idempotency_key for item in due])
         fit = []
         for item in due:
@@ -316,15 +245,6 @@ class Replaying:
             else:
                 fit.append((item, facts))
         return fit
-
-    def _facts(self, replay: Replay, due: Sequence[Item], now: datetime) -> Mapping[str, Facts | None]:
-        """The facts by exception, None of what is gone; those of the next items are read with them."""
-        known = self._ahead.setdefault(replay.id, {})
-        if any(item.exception not in known for item in due):
-            asked = [item.exception for item in (*due, *self._ledger.due(replay, now, AHEAD))]
-            known |= dict.fromkeys(asked)
-            known |= {one.id: one for one in FactsReader(self._store, replay.tenant, now).by_id([*known])}
-        return known
 
     def _refuse(self, item: Item, checks: Sequence[Check], now: datetime) -> None:
         reason = " ".join(one.reason for one in checks if one.result == "red")
@@ -382,23 +302,6 @@ class Replaying:
 
     def _move(self, item: Item, state: str, now: datetime, reason: str, **values: object) -> Item | None:
         return self._ledger.move(item, state, now, actor=WORKER, reason=reason, **values)  # type: ignore[arg-type]
-
-    def _lane(self, target: Target) -> Lane:
-        lane = self._lanes.get(target.id)
-        if lane is None or lane.caller.target != target:
-            lane = self._lanes[target.id] = Lane(Caller(target))
-        return lane
-
-
-def _make(caller: Caller, ready: Ready) -> Outcome:
-    """Ask whether it is there already, then call."""
-    try:
-        there = caller.exists(ready)
-    except ConfigurationError as error:
-        return Outcome("failed", str(error))
-    except ThroughlineError as error:
-        return Outcome("again", str(error))
-    return Outcome("failed", there) if there else caller.call(ready)
 
 
 def _pause(attempts: int, target: Target, outcome: Outcome) -> timedelta:
