@@ -14,6 +14,7 @@ from throughline.dashboards.api import (
     as_of,
     audit,
     backtests,
+    causes,
     closings,
     cycles,
     dead_letters,
@@ -63,8 +64,9 @@ def create_api(deps: Deps) -> FastAPI:
     )
     problems.install(app)
     context = Context(deps)
+    # Causes before exceptions: `/exceptions/{id}` would take the path of theirs.
     for module in (
-        journeys, links, waiting, objects, cycles, exceptions, money, status, query, dead_letters,
+        journeys, links, waiting, objects, cycles, causes, exceptions, money, status, query, dead_letters,
     ):  # fmt: skip
         app.include_router(module.router(context), prefix="/v1")
     if deps.control is not None:

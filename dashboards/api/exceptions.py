@@ -6,18 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from throughline.collector.auth import Principal, Scope
-from throughline.correlator.routing import Class
 from throughline.dashboards.api.context import Context
 from throughline.dashboards.api.cursor import Cursor, decode, encode
-from throughline.dashboards.api.exception_models import CauseItem, CausePage, ExceptionDetail
+from throughline.dashboards.api.exception_models import ExceptionDetail
 from throughline.dashboards.api.json import Json
 from throughline.dashboards.api.models import ExceptionPage, ExceptionStatus
 from throughline.dashboards.api.problems import Problem
 from throughline.dashboards.exception_reader import ExceptionReader
 from throughline.dashboards.reader import Reader, Row
-from throughline.dashboards.triage import BASIS, Triage, TriageFilter
-
-_OF_CAUSE = tuple(field.alias or name for name, field in CauseItem.model_fields.items() if name != "amounts")
 
 
 def router(context: Context) -> APIRouter:
@@ -57,20 +53,6 @@ def router(context: Context) -> APIRouter:
             following = encode(last, tenant=principal.tenant, filters=filters)
         return Json({"items": page, "next": following})
 
-    @routes.get("/exceptions/causes", response_model=CausePage)
-    @context.threaded
-    def list_causes(
-        principal: Annotated[Principal, Depends(context.principal(Scope.READ))],
-        process: Annotated[str, Query(max_length=200)] = "",
-        owner: Annotated[str, Query(max_length=200)] = "",
-        class_: Annotated[Class | None, Query(alias="class")] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> Json:
-        """List open exceptions by cause, most pressing first: what several processes see of it is one."""
-        wanted = TriageFilter(process, owner, class_ or "")
-        found = Triage(context.reader(principal)).causes(wanted, limit=limit)
-        return Json({"items": [_cause(row) for row in found], "basis": BASIS})
-
     @routes.get("/exceptions/{id}", response_model=ExceptionDetail)
     @context.threaded
     def one_exception(
@@ -92,13 +74,6 @@ def detail(reader: Reader, row: Row) -> Row:
     known = ExceptionReader(reader)
     memory = known.memories([row["fingerprint"]])[row["fingerprint"]]
     return {**row, "history": known.histories([row["id"]])[row["id"]], "memory": asdict(memory)}
-
-
-def _cause(row: Row) -> Row:
-    """A cause as the API shows it."""
-    shown = {name: row[name] for name in _OF_CAUSE}
-    amounts = zip(row["currencies"], row["amounts"], strict=True)
-    return {**shown, "blocking": bool(row["blocking"]), "amounts": dict(amounts)}
 
 
 def _where(known: ExceptionReader, identity: str) -> str:
