@@ -8,6 +8,7 @@ import pytest
 
 from tests.clickhouse_server import serve
 from tests.stores import Stores
+from throughline.collector.control import ControlStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,3 +64,12 @@ def embedded_store(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> 
     """Yield the same on the embedded engine alone."""
     with stores.store("embedded", tmp_path_factory.mktemp("store")) as opened:
         yield opened
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[ControlStore]:
+    """Yield a migrated, empty control store."""
+    opened = ControlStore.open(tmp_path / "control.db")
+    opened.migrate()
+    yield opened
+    opened.close()

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
+
+from tests.listening import Quiet, listening
 
 
 class Forged(Exception):
@@ -87,12 +87,11 @@ def subscriber(secret: str) -> Iterator[Subscriber]:
     """Listen on a port of its own."""
     hearing = Subscriber(secret)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            one = Received({name.lower(): value for name, value in self.headers.items()}, body)
+    class Handler(Quiet):
+        def answer(self) -> None:
+            one = Received(self.said(), self.body())
             try:
-                verify(secret, one.headers, body)
+                verify(secret, one.headers, one.body)
             except Forged:
                 self.send_error(401)
                 return
@@ -107,16 +106,6 @@ def subscriber(secret: str) -> Iterator[Subscriber]:
             if status not in {204, 304}:
                 self.wfile.write(b"said")
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hearing.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with listening(Handler) as address:
+        hearing.url = f"{address}/hook"
         yield hearing
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

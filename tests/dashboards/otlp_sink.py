@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from tests.listening import Quiet, listening
 from throughline.probes.platforms.adapter import HookRequest
 
 
@@ -98,27 +98,16 @@ def otlp_sink() -> Iterator[Sink]:
     """A sink that listens on a free port of the loopback interface."""
     sink = Sink()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+        def answer(self) -> None:
+            body = self.body()
             if sink.status == 200:
-                sink.take(self.path, {name.lower(): said for name, said in self.headers.items()}, body)
+                sink.take(self.path, self.said(), body)
             self.send_response(sink.status)
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is http.server's
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    sink.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as sink.endpoint:
         yield sink
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,10 +6,8 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +20,7 @@ from starlette.routing import Route
 
 from tests.dashboards.conftest import OURS, Client, World
 from tests.dashboards.seed_firm import NOW
+from tests.listening import Quiet, listening
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role
 from throughline.dashboards.alert_settings import AlertSettings
@@ -44,34 +43,25 @@ SLO = (
 )
 
 
-class Sink(BaseHTTPRequestHandler):
+class Sink(Quiet):
     """Takes whatever is sent and remembers it."""
 
     taken: ClassVar[list[tuple[str, str, bytes]]] = []
 
-    def _take(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
-        self.taken.append((self.command, self.path, body))
+    def answer(self) -> None:
+        """Take it."""
+        self.taken.append((self.command, self.path, self.body()))
         self.send_response(302 if self.path == "/moved" else 200)
         self.send_header("location", "/elsewhere")
         self.end_headers()
-
-    do_GET = do_POST = _take  # noqa: N815 - the library's names
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def sink() -> Iterator[str]:
     """The address of a server that takes everything."""
     Sink.taken.clear()
-    with HTTPServer(("127.0.0.1", 0), Sink) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Sink) as address:
+        yield address
 
 
 class Engine:

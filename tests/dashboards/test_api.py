@@ -8,7 +8,6 @@ import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -335,11 +334,9 @@ def _bodies(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def test_every_body_has_a_sample_that_is_right(shared: World, tmp_path: Path) -> None:
+def test_every_body_has_a_sample_that_is_right(shared: World, control: ControlStore) -> None:
     """The page shows each as a command. A model without one is a mistake that building the page tells."""
-    control = ControlStore.open(tmp_path / "control.db")
     description = create_api(replace(shared.deps, control=control)).openapi()
-    control.close()
     shown = unescape(page(description, base="/api"))
     bodies = _bodies(description)
     assert {"/v1/links", "/v1/tickets", "/v1/alerts/feedback", "/v1/rules/preview"} < set(bodies)

@@ -87,11 +87,9 @@ def told(embedded_store: Store) -> Store:
 
 
 @pytest.fixture
-def deps(told: Store, tmp_path: Path) -> Iterator[Deps]:
+def deps(told: Store, control: ControlStore, tmp_path: Path) -> Deps:
     """What pages and API use."""
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
-    yield Deps(
+    return Deps(
         store=told,
         access=Access,
         spool=tmp_path,
@@ -99,7 +97,6 @@ def deps(told: Store, tmp_path: Path) -> Iterator[Deps]:
         clock=lambda: START + timedelta(hours=2),
         control=control,
     )
-    control.close()
 
 
 async def test_a_failure_is_one_cause_whichever_processes_see_it(deps: Deps, client: Client) -> None:

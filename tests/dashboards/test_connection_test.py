@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.collector.edge_process import running
+from tests.listening import Quiet, listening
 from throughline.collector.connections import load_connections
 from throughline.dashboards.connection_test import missing_permissions, prove
 
@@ -26,16 +23,16 @@ connections:
   - id: eu
     platform: hubspot
     secret: {env: HS_SECRET}
-    options: {token: {env: HS_TOKEN}, api: "http://127.0.0.1:API"}
+    options: {token: {env: HS_TOKEN}, api: "API"}
   - {id: shop, platform: generic, secret: {env: SHOP_SECRET}}
   - {id: bare, platform: generic}
 """
 
 
-class Platform(BaseHTTPRequestHandler):
+class Platform(Quiet):
     """An API that lets a token read deals, but no companies."""
 
-    def do_GET(self) -> None:
+    def answer(self) -> None:
         """Answer."""
         known = self.headers["authorization"] == "Bearer api-token"
         status = 401 if not known else 200 if "/deals" in self.path else 403
@@ -43,26 +40,14 @@ class Platform(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(FORBIDDEN if status == 403 else {}).encode())
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def platform() -> Iterator[int]:
-    """Serve it; yields the port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Platform) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield int(server.server_address[1])
-        server.shutdown()
-
 
 def test_each_step_is_tried_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets, the platform's answer with the missing permission, and samples through the edge."""
     environ = {"HS_SECRET": "hs-secret-1", "HS_TOKEN": "api-token", "SHOP_SECRET": "whsec_c2hvcA=="}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    with platform() as port:
-        (tmp_path / "connections.yaml").write_text(CONNECTIONS.replace("API", str(port)))
+    with listening(Platform) as api:
+        (tmp_path / "connections.yaml").write_text(CONNECTIONS.replace("API", api))
         found = load_connections(tmp_path, environ).by_id
         with running(tmp_path / "data", config=tmp_path) as edge:
             now = datetime.now(UTC)

@@ -4,7 +4,6 @@ The SQL runs on both engines in the tests of the correlator; here one is enough.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,11 +84,9 @@ class Setting:
 
 
 @pytest.fixture
-def setting(stores: Stores, tmp_path: Path) -> Iterator[Setting]:
+def setting(stores: Stores, control: ControlStore, tmp_path: Path) -> Iterator[Setting]:
     """A migrated store and control store, and one process of our own."""
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
-    with stores.store("embedded", tmp_path) as store, closing(control):
+    with stores.store("embedded", tmp_path) as store:
         yield Setting(store, control, write_config(tmp_path / "config"), Clock())
 
 

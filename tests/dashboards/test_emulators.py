@@ -2,19 +2,18 @@
 
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from tests.listening import Quiet, listening
 from throughline.dashboards.demo.emulators import EMULATORS
 from throughline.dashboards.demo.emulators.certinia import Certinia
 from throughline.dashboards.demo.emulators.dynamics365 import EVENT_GRID_RETRIES, Dynamics365
@@ -273,7 +272,7 @@ def test_hubspot_batches_and_repeats() -> None:
     assert all(later.at - earlier.at >= emulator.gap for earlier, later in pairwise(plan.deliveries))
 
 
-class Receiver(BaseHTTPRequestHandler):
+class Receiver(Quiet):
     """Verifies with the adapter; refuses every third request as overloaded, the first time."""
 
     emulator = NetSuite(seed=12)
@@ -281,14 +280,12 @@ class Receiver(BaseHTTPRequestHandler):
     bad: list[str]
     rng: random.Random
 
-    def do_POST(self) -> None:
+    def answer(self) -> None:
         """Take a request."""
         adapter = import_module("throughline.probes.platforms.netsuite")
-        body = self.rfile.read(int(self.headers["content-length"]))
         url = f"http://{self.headers['host']}{self.path}"
-        headers = {name.lower(): value for name, value in self.headers.items()}
         now = datetime.now(UTC)
-        request: Any = adapter.HookRequest("POST", url, headers, body, now)
+        request: Any = adapter.HookRequest("POST", url, self.said(), self.body(), now)
         status = 503 if self.rng.random() < 0.4 else 200
         try:
             adapter.verify(request, self.emulator.connection(), now)
@@ -299,18 +296,13 @@ class Receiver(BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
     """The address of a receiver."""
     Receiver.events, Receiver.bad, Receiver.rng = {}, [], random.Random(1)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with listening(Receiver) as address:
+        yield address
 
 
 class Patient(NetSuite):

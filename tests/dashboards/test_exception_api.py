@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -87,12 +86,9 @@ class Firm:
 
 
 @pytest.fixture
-def firm(embedded_store: Store, tmp_path: Path) -> Iterator[Firm]:
+def firm(embedded_store: Store, control: ControlStore, tmp_path: Path) -> Firm:
     """A firm."""
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
-    yield Firm(embedded_store, control, tmp_path)
-    control.close()
+    return Firm(embedded_store, control, tmp_path)
 
 
 async def _of(http: httpx.AsyncClient, firm: Firm, root: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Which process definitions count while files change and break."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,15 +27,6 @@ milestones:
   - {{name: paid, event: order.paid, within: {within}}}
 completed_by: paid
 """
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    """A control store of its own."""
-    store = ControlStore.open(tmp_path / "control.db")
-    store.migrate()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -37,15 +37,12 @@ def firm(module_store: Store) -> Firm:
 
 
 @pytest.fixture
-def world(firm: Firm, tmp_path: Path) -> Iterator[World]:
+def world(firm: Firm, control: ControlStore) -> Iterator[World]:
     """A target, and rules that want a second person."""
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
     with Endpoint().serving() as endpoint:
         made = World(firm, control, endpoint)
         made.policy = parse_policy("approvals: [{need: second_person}]")
         yield made
-    control.close()
 
 
 @pytest.fixture

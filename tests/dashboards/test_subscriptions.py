@@ -106,11 +106,9 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert "there are one" in str(run(app, ["subscriptions", "test", "two"]).exception)
 
 
-async def test_the_api(module_store: Store, tmp_path: Path, client: Client) -> None:
+async def test_the_api(module_store: Store, control: ControlStore, tmp_path: Path, client: Client) -> None:
     """Subscriptions with last delivery, lag and failures; the log; a resumption; each tenant its own."""
     now = datetime.now(UTC)
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
     (one,) = parse_subscriptions(f"subscriptions:\n{FINE}")
     outbox = Outbox(control)
     outbox.begin(one, now - timedelta(hours=1))
@@ -154,4 +152,3 @@ async def test_the_api(module_store: Store, tmp_path: Path, client: Client) -> N
     async with client(deps, RIVAL) as http:
         assert (await http.get("/v1/subscriptions")).json() == {"items": []}
         assert (await http.get("/v1/subscriptions/one/deliveries")).status_code == 404
-    control.close()

@@ -25,13 +25,10 @@ def firm(module_store: Store) -> Firm:
 
 
 @pytest.fixture
-def world(firm: Firm, tmp_path: Path) -> Iterator[World]:
+def world(firm: Firm, control: ControlStore) -> Iterator[World]:
     """A target."""
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
     with Endpoint().serving() as endpoint:
         yield World(firm, control, endpoint)
-    control.close()
 
 
 @pytest.fixture

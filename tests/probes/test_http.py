@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry import context, propagate
 
+from tests.listening import Quiet, listening
 from tests.probes.conftest import Observed
 from throughline.probes import carry_keys
 
@@ -18,11 +17,9 @@ from throughline.probes import carry_keys
 def serving(seen: Observed) -> Iterator[str]:
     """A service that continues the caller's trace and does some work."""
 
-    class Service(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            token = context.attach(
-                propagate.extract({name.lower(): value for name, value in self.headers.items()})
-            )
+    class Service(Quiet):
+        def answer(self) -> None:
+            token = context.attach(propagate.extract(self.said()))
             try:
                 with (
                     seen.tracers.get_tracer("there").start_as_current_span("POST /invoices"),
@@ -33,18 +30,8 @@ def serving(seen: Observed) -> Iterator[str]:
             finally:
                 context.detach(token)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Service) as address:
+        yield address
 
 
 def call(url: str) -> None:

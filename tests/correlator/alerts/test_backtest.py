@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -63,7 +62,7 @@ def story(number: int) -> list[tuple[int, Said]]:
     return said
 
 
-def test_backtest_and_live_evaluation_agree(embedded_store: Store, tmp_path: Path) -> None:
+def test_backtest_and_live_evaluation_agree(embedded_store: Store, control: ControlStore) -> None:
     """Nine hours of orders, correlated and evaluated hour by hour; the same period told afterwards: the
     same transitions with the same values at the same times. Then what it says of them.
     """
@@ -71,8 +70,6 @@ def test_backtest_and_live_evaluation_agree(embedded_store: Store, tmp_path: Pat
     process = load_process(PROCESS)
     world = World(store, tenant, (), process)
     publish_definitions(store, [process], EPOCH)
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
     groups = parse_rules(RULES).groups
     evaluator = Evaluator(store, AlertStore(control), "me")
     events = [one for number in range(1, 6) for one in story(number)]
@@ -120,7 +117,6 @@ def test_backtest_and_live_evaluation_agree(embedded_store: Store, tmp_path: Pat
     assert late.suggestion.suggested >= late.suggestion.now
     left = store.query("SHOW TABLES LIKE 'backtest_%'", role=Role.PAGES).result_rows
     assert left == []
-    control.close()
 
 
 def test_a_long_period_is_looked_at_more_seldom() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -29,15 +28,6 @@ COUNTED = "SELECT status, count() AS value FROM journeys WHERE status = 'stuck' 
 def module_store(embedded_store: Store) -> Store:
     """One engine is enough: the SQL of views runs on both elsewhere."""
     return embedded_store
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    """A control store of its own."""
-    opened = ControlStore.open(tmp_path / "control.db")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 class Desk:

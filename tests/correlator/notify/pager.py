@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.listening import Quiet, listening
 
 
 @dataclass
@@ -56,11 +57,11 @@ def serving(pager: Pager, kept: Path | None = None) -> Iterator[Pager]:
     """Serve until the end of the block."""
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+    class Handler(Quiet):
+        def answer(self) -> None:
+            body = self.body()
             with lock:
-                pager.headers.append({name.lower(): value for name, value in self.headers.items()})
+                pager.headers.append(self.said())
                 status = pager.take(self.path, json.loads(body))
                 if kept is not None:
                     kept.write_text(json.dumps({"opened": pager.opened, "state": pager.state}))
@@ -68,18 +69,8 @@ def serving(pager: Pager, kept: Path | None = None) -> Iterator[Pager]:
             self.end_headers()
             self.wfile.write(b'{"status":"success"}')
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        pager.address = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield pager
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler) as pager.address:
+        yield pager
 
 
 if __name__ == "__main__":

@@ -82,11 +82,9 @@ def _until(true: Any) -> None:
 
 
 def test_it_is_told_groups_silences_and_hears_of_the_end(
-    port: int, hook: Pager, embedded_store: Store, tmp_path: Path
+    port: int, hook: Pager, embedded_store: Store, control: ControlStore
 ) -> None:
     """Two alerts of a name come as one group; one silenced by us is held back there; both ends arrive."""
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
     alarms = Alarms(control, embedded_store, CHANNELS.format(port=port))
     alarms.now = utc_now()
     (channel,) = alarms.file.alertmanagers("default")
@@ -126,4 +124,3 @@ def test_it_is_told_groups_silences_and_hears_of_the_end(
     assert alertmanager.silences(channel, "default", {}) == []
     with pytest.raises(alertmanager.AlertmanagerFailed):
         alertmanager.expire(channel, "nothing", {})
-    control.close()

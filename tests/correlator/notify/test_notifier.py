@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,15 +34,6 @@ routes:
 maintenance:
   - {{name: upgrade, matchers: region="APAC", begins: 2026-03-02T09:00:00Z, ends: 2026-03-02T11:00:00Z}}
 """
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    """A control store of its own."""
-    opened = ControlStore.open(tmp_path / "control.db")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

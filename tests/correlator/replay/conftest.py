@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.correlator.replay.world import Endpoint, Firm, World
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Store
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    """A control store."""
-    opened = ControlStore.open(tmp_path / "control.db")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from tests.listening import Quiet, listening
 from throughline.collector.auth import ROLES, Principal
 from throughline.collector.saying import say
 from throughline.collector.store import Role
@@ -72,10 +71,9 @@ class Endpoint:
         """Listen on a free port."""
         mine = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
+        class Handler(Quiet):
+            def answer(self) -> None:
+                body, headers = self.body(), self.said()
                 mine.received.append((self.command, self.path, headers, body))
                 told = mine.answers.pop(0) if len(mine.answers) > 1 else mine.answers[0]
                 if told == "reset":
@@ -88,21 +86,8 @@ class Endpoint:
                 self.end_headers()
                 self.wfile.write(b"{}")
 
-            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the names that the server looks for
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
+        with listening(Handler) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 class Firm:

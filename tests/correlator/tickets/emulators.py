@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.listening import Quiet, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,9 @@ class Tracker:
         """Listen on a free port."""
         mine = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        class Handler(Quiet):
+            def answer(self) -> None:
+                body = self.body()
                 mine.credentials.add(self.headers.get("authorization", ""))
                 trouble = mine.trouble.pop(0) if mine.trouble else 0
                 status, said = (
@@ -59,21 +59,8 @@ class Tracker:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - the names that the server looks for
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
+        with listening(Handler) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def handle(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Do what a call asks."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -55,15 +54,6 @@ def tracker() -> Iterator[Tracker]:
     """Both systems."""
     with Tracker().serving() as served:
         yield served
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    """A control store."""
-    opened = ControlStore.open(tmp_path / "control.db")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def places(tracker: Tracker) -> Places:
