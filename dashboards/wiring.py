@@ -12,8 +12,12 @@ from throughline.collector.loader import Loader
 from throughline.correlator.notify.notifier import Notifier
 from throughline.correlator.outbound.outbound import Outbound
 from throughline.correlator.replay import second
+from throughline.correlator.replay.planning import Rules
+from throughline.correlator.replay.policy import APPROVALS_FILE, SHIPPED, parse_policy
+from throughline.correlator.replay.targets import TARGETS_FILE, Targets, parse_targets
 from throughline.correlator.replay.worker import Replaying
 from throughline.correlator.tickets.desk import Ticketing
+from throughline.correlator.tickets.places import TICKETS_FILE, Places, parse_places
 from throughline.dashboards.alert_settings import AlertSettings
 from throughline.dashboards.alerting import Alerting
 from throughline.dashboards.clock import utc_now
@@ -25,12 +29,11 @@ from throughline.dashboards.engine_settings import from_environment
 from throughline.dashboards.kept import KeptThread
 from throughline.dashboards.live_channels import LiveChannels
 from throughline.dashboards.live_definitions import LiveDefinitions
+from throughline.dashboards.live_file import LiveFile
 from throughline.dashboards.live_mappings import LiveMappings
-from throughline.dashboards.live_replays import LiveReplays
 from throughline.dashboards.live_routing import LiveRouting
 from throughline.dashboards.live_rules import LiveRules
 from throughline.dashboards.live_tables import LiveTables
-from throughline.dashboards.live_tickets import LiveTickets
 from throughline.dashboards.settings import DashboardSettings
 
 if TYPE_CHECKING:
@@ -54,12 +57,22 @@ class Acting:
     """What is done about exceptions: replays, tickets."""
 
     def __init__(self, store: Store, control: ControlStore, config: Path | None) -> None:
-        self.replays = LiveReplays(config, control)
-        self.tickets = LiveTickets(config, control)
+        self.targets = LiveFile(config, TARGETS_FILE, parse_targets, control, without=Targets())
+        self.approvals = LiveFile(config, APPROVALS_FILE, parse_policy, control, without=SHIPPED)
+        self.places = LiveFile(config, TICKETS_FILE, parse_places, control, without=Places())
         self.replaying = Replaying(
-            store, control, lambda: self.replays.rules.targets, utc_now, report=partial(second.report, store)
+            store, control, lambda: self.targets.current, utc_now, report=partial(second.report, store)
         )
-        self.ticketing = Ticketing(store, control, lambda: self.tickets.places, utc_now)
+        self.ticketing = Ticketing(store, control, lambda: self.places.current, utc_now)
+
+    def rules(self) -> Rules:
+        """Where replays may go, and who must approve them."""
+        return Rules(self.targets.current, self.approvals.current)
+
+    def reload(self) -> None:
+        """Take over files that have changed. Raises: ControlError; the next call tries again."""
+        for file in (self.targets, self.approvals, self.places):
+            file.reload()
 
     def release(self) -> None:
         """Let the next engine begin at once."""
@@ -148,8 +161,7 @@ class Wired:
             "tokens": access.reload,
             "connections": connections.reload,
             "routing": LiveRouting(config, store, utc_now).reload,
-            "targets": acting.replays.reload,
-            "ticket places": acting.tickets.reload,
+            "targets and ticket places": acting.reload,
             "channels": watching.channels.reload,
             "tables": lambda: tables.reload(utc_now()),
         }
@@ -168,8 +180,8 @@ class Wired:
             channels=lambda: watching.channels.current,
             public_url=alerts.public_url,
             metrics=watching.metrics,
-            replay_rules=lambda: acting.replays.rules,
-            places=lambda: acting.tickets.places,
+            replay_rules=acting.rules,
+            places=lambda: acting.places.current,
             broken_target=lambda target: acting.replaying.broken(target, utc_now()),
         )
 
@@ -177,8 +189,7 @@ class Wired:
         """One thread for each loop, and one for each look at files that change."""
         acting, watching = self._acting, self._watching
         self.correlating.reload()
-        acting.replays.reload()
-        acting.tickets.reload()
+        acting.reload()
         watching.channels.reload()
         every = self._settings.correlate_every_seconds
         turns: dict[str, tuple[Callable[[], None], float]] = {
