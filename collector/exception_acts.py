@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from throughline.collector.acting_schema import exception_acts as acts
+from throughline.collector.copying import copy_waiting
 from throughline.collector.store import Role
 
 if TYPE_CHECKING:
@@ -112,21 +113,14 @@ class ExceptionActs:
         Raises: StoreError, ControlError; the next call tries again.
         """
         waiting = sa.select(acts).where(acts.c.copied == sa.false()).order_by(acts.c.at, acts.c.number)
-        with self._control.transaction() as connection:
-            rows = connection.execute(waiting.limit(_MOST_COPIED)).mappings().all()
-        if not rows:
-            return 0
-        deciding = [row for row in rows if row["kind"] != "commented"]
-        store.insert_rows(
-            "exception_transitions", [_transition(row) for row in rows], _TRANSITIONS, role=Role.PAGES
-        )
-        store.insert_rows(
-            "exception_handling", [_handling(row) for row in deciding], _HANDLING, role=Role.PAGES
-        )
-        copied = sa.update(acts).where(acts.c.id.in_([row["id"] for row in rows])).values(copied=True)
-        with self._control.transaction() as connection:
-            connection.execute(copied)
-        return len(rows)
+
+        def insert(rows: Sequence[sa.RowMapping]) -> None:
+            made = [_transition(row) for row in rows]
+            store.insert_rows("exception_transitions", made, _TRANSITIONS, role=Role.PAGES)
+            deciding = [_handling(row) for row in rows if row["kind"] != "commented"]
+            store.insert_rows("exception_handling", deciding, _HANDLING, role=Role.PAGES)
+
+        return copy_waiting(self._control, waiting.limit(_MOST_COPIED), acts, insert)
 
     def _add(
         self,

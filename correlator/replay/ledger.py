@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from throughline.collector.acting_schema import replay_items as items
 from throughline.collector.acting_schema import replay_transitions as transitions
 from throughline.collector.acting_schema import replays
+from throughline.collector.copying import copy_waiting
 from throughline.collector.store import Role
 from throughline.correlator.replay.records import (
     ENDED,
@@ -287,15 +288,11 @@ class Ledger:
             .order_by(transitions.c.id)
             .limit(_MOST_COPIED)
         )
-        with self._control.transaction() as connection:
-            rows = connection.execute(waiting).mappings().all()
-        if not rows:
-            return 0
-        store.insert_rows("replay_transitions", [_copied(row) for row in rows], _COPY, role=Role.PAGES)
-        done = sa.update(transitions).where(transitions.c.id.in_([row["id"] for row in rows]))
-        with self._control.transaction() as connection:
-            connection.execute(done.values(copied=True))
-        return len(rows)
+
+        def insert(rows: Sequence[sa.RowMapping]) -> None:
+            store.insert_rows("replay_transitions", [_copied(row) for row in rows], _COPY, role=Role.PAGES)
+
+        return copy_waiting(self._control, waiting, transitions, insert)
 
     def _add_item(self, connection: sa.Connection, item: Item) -> Item:
         insert = self._control.insert(items).values(**dataclasses.asdict(item))

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 
 from throughline.collector.acting_schema import ticket_steps as steps
 from throughline.collector.acting_schema import tickets
+from throughline.collector.copying import copy_waiting
 from throughline.collector.store import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from throughline.collector.control import ControlStore
     from throughline.collector.store import Store
 
@@ -144,15 +147,11 @@ class TicketLedger:
         waiting = (
             sa.select(steps).where(steps.c.copied == sa.false()).order_by(steps.c.id).limit(_MOST_COPIED)
         )
-        with self._control.transaction() as connection:
-            rows = connection.execute(waiting).mappings().all()
-        if not rows:
-            return 0
-        store.insert_rows("ticket_transitions", [_copied(row) for row in rows], _COPY, role=Role.PAGES)
-        done = sa.update(steps).where(steps.c.id.in_([row["id"] for row in rows]))
-        with self._control.transaction() as connection:
-            connection.execute(done.values(copied=True))
-        return len(rows)
+
+        def insert(rows: Sequence[sa.RowMapping]) -> None:
+            store.insert_rows("ticket_transitions", [_copied(row) for row in rows], _COPY, role=Role.PAGES)
+
+        return copy_waiting(self._control, waiting, steps, insert)
 
     def _tickets(
         self, *wanted: sa.ColumnElement[bool], limit: int = 1, order: sa.ColumnElement[Any] | None = None
