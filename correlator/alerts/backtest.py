@@ -160,9 +160,7 @@ class _Run:
         fired = sum(one.new == "firing" for one in turns)
         suggestion = None
         if self._threshold is not None and not error:
-            suggestion = suggest(
-                self._threshold, self.ready, self._series, times, weeks=weeks, pages_per_week=pages
-            )
+            suggestion = suggest(self._threshold, self._series, times, weeks=weeks, pages_per_week=pages)
         return RuleReport(
             rule=self.ready.key,
             alert=self.ready.rule.alert,

@@ -75,7 +75,6 @@ def threshold_of(ready: Ready) -> Threshold | None:
 
 def suggest(
     threshold: Threshold,
-    ready: Ready,
     series: Sequence[Mapping[str, float]],
     times: Sequence[datetime],
     *,
@@ -88,21 +87,18 @@ def suggest(
         return None
     every = max(len(seen) // MOST_CANDIDATES, 1)
     for number in [*seen[::every], seen[-1]]:
-        fires = _fired(threshold, ready, series, times, number) / weeks
+        fires = _fired(threshold, number, series, times) / weeks
         if fires <= pages_per_week:
             return Suggestion(threshold.sign, threshold.number, number, round(fires, 2))
     return None
 
 
 def _fired(
-    threshold: Threshold,
-    ready: Ready,
-    series: Sequence[Mapping[str, float]],
-    times: Sequence[datetime],
-    number: float,
+    threshold: Threshold, number: float, series: Sequence[Mapping[str, float]], times: Sequence[datetime]
 ) -> int:
-    """How often it would have fired, by the state machine of the evaluation."""
-    timing = Timing(ready.rule.for_, ready.rule.keep_firing_for)
+    """How often it would have fired with this number, by the state machine of the evaluation."""
+    rule = threshold.loosened.rule
+    timing = Timing(rule.for_, rule.keep_firing_for)
     fired = 0
     for name in {name for one in series for name in one}:
         before: Standing | None = None

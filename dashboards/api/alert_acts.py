@@ -1,6 +1,7 @@
 """What people do about alerts, silences, and the channels that tell people."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -65,17 +66,14 @@ def router(context: Context, control: ControlStore) -> APIRouter:
             raise Problem(404, "Not found", str(error)) from error
         return Json({"known": found is not None, "items": found or []})
 
-    _silences(routes, context, control)
+    _silences(routes, context, desk)
     _channels(routes, context, control)
     return routes
 
 
-def _silences(routes: APIRouter, context: Context, control: ControlStore) -> None:
+def _silences(routes: APIRouter, context: Context, desk: Callable[[Principal], AlertDesk]) -> None:
     Reading = Annotated[Principal, Depends(context.principal(Scope.READ))]  # noqa: N806 - a type
     Operating = Annotated[Principal, Depends(context.principal(Scope.OPERATE))]  # noqa: N806 - a type
-
-    def desk(principal: Principal) -> AlertDesk:
-        return AlertDesk(context.deps, control, principal, context.deps.clock())
 
     @routes.get("/silences", response_model=SilenceList)
     @context.threaded
