@@ -109,8 +109,6 @@ class Loader:
         self._splitter = Splitter(store, self._landing, checkpoint)
         self._lock = threading.Lock()
         self._total = LoadReport()
-        self.last_error: str | None = None
-        """Why the latest attempt failed; None while all is well. Shown on the status page."""
 
     @property
     def total(self) -> LoadReport:
@@ -152,13 +150,11 @@ class Loader:
             error = future.exception()
             if error is None:
                 work.succeeded(segment)
-                self.last_error = None
             else:
                 unforeseen = not isinstance(error, StoreError | OSError)
                 log.warning(
                     "segment %s stays in the spool: %s", segment.id, error, exc_info=unforeseen and error
                 )
-                self.last_error = f"segment {segment.id}: {error}"
                 work.missed(segment)
 
     def _load(self, segment: Segment) -> LoadReport:

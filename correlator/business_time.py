@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 FIRST_YEAR, LAST_YEAR = 2000, 2059
 """Calendars reach over these years; an instant outside has no business time."""
 
-FIRST_INSTANT = 949_363_200_000_000
-"""1 February 2000, in microseconds since 1970: by then every calendar has begun."""
-
 MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

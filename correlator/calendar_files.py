@@ -35,7 +35,7 @@ def load_calendars(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     errors: list[InvalidCalendar] = []
     for path in sorted(files_of("calendars", shipped, config_dir)):
         try:
-            calendar = _load(path)
+            calendar = parse_calendar(path)
         except InvalidCalendar as error:
             errors.append(error)
             continue
@@ -47,27 +47,12 @@ def load_calendars(config_dir: Path | None, *, shipped: Path = SHIPPED) -> Loade
     return LoadedCalendars(found, tuple(errors))
 
 
-def load_calendar(source: Path | str) -> BusinessCalendar:
-    """Read one calendar of working time from a file (`Path`) or from YAML text (`str`).
+def parse_calendar(source: Path | str) -> AnyCalendar:
+    """Read one calendar from a file (`Path`) or from YAML text (`str`).
 
     Raises:
         InvalidCalendar: with every problem found.
     """
-    calendar = _load(source)
-    if isinstance(calendar, PeriodCalendar):
-        raise InvalidCalendar([Problem("<text>", 1, f"'{calendar.id}' has periods, no hours")])
-    return calendar
-
-
-def load_periods(source: Path | str) -> PeriodCalendar:
-    """Read one calendar of billing periods, likewise."""
-    calendar = _load(source)
-    if isinstance(calendar, BusinessCalendar):
-        raise InvalidCalendar([Problem("<text>", 1, f"'{calendar.id}' has hours, no periods")])
-    return calendar
-
-
-def _load(source: Path | str) -> AnyCalendar:
     tree, file = read(source, InvalidCalendar, "a calendar is a mapping that begins with `calendar: <id>`")
     if "periods" in tree:
         return following(PeriodCalendar, tree, file, _PARTS, invalid=InvalidCalendar)

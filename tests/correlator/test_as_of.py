@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.correlator.calendars import load_periods
 from tests.correlator.facts import EPOCH, Said, Span, Statement, World
 from tests.correlator.test_compare import HOUR, LEVELS, Counts, partitions, reported
 from throughline.collector.store import Role, Store
-from throughline.correlator.calendar_files import load_periods
 from throughline.correlator.compare import Period
 from throughline.correlator.process import load_process
 

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.correlator.calendar_reference import MinuteByMinute
+from tests.correlator.calendars import load_calendar
 from throughline.collector.store import Role, Store
 from throughline.correlator import business_clock
 from throughline.correlator.business_calendar import BusinessCalendar
-from throughline.correlator.calendar_files import InvalidCalendar, load_calendar, load_calendars
+from throughline.correlator.calendar_files import InvalidCalendar, load_calendars
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.durations import parse_time
 from throughline.correlator.process import load_process

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.correlator.calendars import load_calendar
 from tests.correlator.clock_reference import TABLES
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at, expected
 from throughline.collector.store import Store
-from throughline.correlator.calendar_files import load_calendar
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.process import InvalidProcess, load_process
 from throughline.correlator.reference_files import read_table

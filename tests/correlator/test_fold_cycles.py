@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.correlator.calendars import load_calendar, load_periods
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at
 from throughline.collector.store import Role, Store
-from throughline.correlator.calendar_files import InvalidCalendar, load_calendar, load_periods
+from throughline.correlator.calendar_files import InvalidCalendar
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.period_calendar import PeriodCalendar
 from throughline.correlator.process import InvalidProcess, load_process

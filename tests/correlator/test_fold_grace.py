@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.correlator.calendars import load_calendar
 from tests.correlator.fold_reference import Event
 from tests.correlator.fold_world import Folding, at
 from throughline.collector.control import ControlStore
 from throughline.collector.exception_acts import About, Case, ExceptionActs
 from throughline.collector.store import Role, Store, load_queries
-from throughline.correlator.calendar_files import load_calendar
 from throughline.correlator.calendar_tables import CalendarTables
 from throughline.correlator.link import expand
 from throughline.correlator.process import InvalidProcess, load_process

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from tests.listening import Quiet, listening
-from throughline.dashboards.demo.emulators import EMULATORS
 from throughline.dashboards.demo.emulators.certinia import Certinia
 from throughline.dashboards.demo.emulators.dynamics365 import EVENT_GRID_RETRIES, Dynamics365
 from throughline.dashboards.demo.emulators.emulator import Emulator, Fact, Faults, number
@@ -25,6 +24,7 @@ from throughline.dashboards.demo.emulators.netsuite import NetSuite
 from throughline.dashboards.demo.emulators.oracle import Oracle
 from throughline.dashboards.demo.emulators.salesforce import Salesforce
 from throughline.dashboards.demo.emulators.sap import Sap
+from throughline.dashboards.demo.systems import EMULATED
 from throughline.probes import vocabulary as v
 from throughline.probes.errors import DemoError
 from throughline.probes.platforms import dynamics365, kantata, sap
@@ -49,6 +49,8 @@ SPEAKERS: tuple[Emulator, ...] = (
     Oracle(seed=9, faults=TROUBLE),
     Sap(seed=10, faults=TROUBLE),
 )
+EMULATORS = {emulator.platform: type(emulator) for emulator in EMULATED.values()}
+"""Those of the demo's firm, by platform."""
 SUBJECTS = {
     v.OPPORTUNITY_CLOSED_WON: "opportunity", v.OPPORTUNITY_LOST: "opportunity",
     v.OPPORTUNITY_REOPENED: "opportunity", v.PROJECT_CREATED: "project", v.PROJECT_CANCELLED: "project",

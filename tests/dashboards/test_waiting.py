@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.correlator.calendars import load_calendar
 from tests.dashboards.answers import problem
 from tests.dashboards.conftest import Client
 from throughline.collector.auth import Access
 from throughline.collector.saying import say
 from throughline.collector.store import Store
-from throughline.correlator.calendar_files import load_calendar
 from throughline.correlator.process import load_process
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.deps import Deps

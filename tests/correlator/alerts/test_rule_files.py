@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.correlator.calendars import load_calendar
 from throughline.correlator.alerts import template
 from throughline.correlator.alerts.rule_files import InvalidRules, load_rules, parse_rules
 from throughline.correlator.alerts.windows import begins
-from throughline.correlator.business_time import FIRST_INSTANT, micros
-from throughline.correlator.calendar_files import load_calendar
+from throughline.correlator.business_time import micros
 from throughline.correlator.durations import parse_duration
 
 FILE = """groups:
@@ -23,6 +23,8 @@ FILE = """groups:
         expr: {expr}
         {more}
 """
+FIRST_INSTANT = 949_363_200_000_000
+"""1 February 2000, in microseconds since 1970: by then every calendar has begun."""
 CALENDAR = load_calendar("""
 calendar: office
 time_zone: Europe/Berlin
