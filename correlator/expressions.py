@@ -44,6 +44,7 @@ from throughline.correlator.journey_terms import (
     count_objects,
     numeric_aggregate,
     said,
+    systems_of,
     told,
 )
 from throughline.correlator.parts import unknown
@@ -334,10 +335,12 @@ def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
     system = text_of(arguments[2]) if len(arguments) == 3 else ""  # noqa: PLR2004 - see above
     scope.attributes.add(about)
     term = scope.term(said(level, about, system))
-    scope.details.append(told(about, term))
     function = STATE_FUNCTIONS[name]
-    counted = scope.term(count_objects(level)) if "{1}" in function.sql else ""
-    return function.result, function.sql.format(term, counted)
+    counts = "{1}" in function.sql
+    # A level is called by one of its namespaces: its objects may be in another system.
+    silent = scope.term(systems_of(level)) if counts and len(level) > 1 else ""
+    scope.details.append(told(about, term, silent))
+    return function.result, function.sql.format(term, scope.term(count_objects(level)) if counts else "")
 
 
 def _entitled(name: str, arguments: list[exp.Expr], scope: Scope) -> str:

@@ -76,6 +76,13 @@ def count_objects(namespaces: Collection[str]) -> str:
     return f"toFloat64(uniqExactArray({objects_of(namespaces)}){OVER})"
 
 
+def systems_of(namespaces: Collection[str]) -> str:
+    """The aggregate that tells under which of these namespaces a journey has objects."""
+    listed = ", ".join(quoted(one) for one in namespaces)
+    found = f"arrayMap(o -> toString(o.1), arrayFilter(o -> o.1 IN ({listed}), Objects))"
+    return f"arraySort(groupUniqArrayArray({found}){OVER})"
+
+
 def said(namespaces: Collection[str], field: str, system: str) -> str:
     """The aggregate of what each system (or one) said last of a field of these objects, latest first."""
     carried = (attribute(field), f"mapContains(Attributes, {quoted(field)})")
@@ -87,12 +94,17 @@ def said(namespaces: Collection[str], field: str, system: str) -> str:
     return f"arrayFilter((x, n) -> n = 1, {every}, arrayEnumerateUniq(arrayMap(x -> (x.1, x.2), {every})))"
 
 
-def told(field: str, term: str) -> str:
-    """What is said of a field, in words: `tax_code: crm DE19, erp DE0`."""
+def told(field: str, term: str, silent: str = "") -> str:
+    """What is said of a field, in words: `tax_code: crm DE19, erp DE0`; `silent` are the namespaces of the
+    objects of which nothing may be said.
+    """
     shown = f"arraySlice({term}, 1, {_MOST_SHOWN})"
     words = f"arrayMap(x -> concat(x.2, ' ', if(x.4 = '', 'nothing', x.4)), {shown})"
-    nobody = f"empty({term}), {quoted(f'{field}: nothing is said')}"
-    return f"if({nobody}, concat({quoted(f'{field}: ')}, arrayStringConcat(arrayDistinct({words}), ', ')))"
+    nothing = quoted(f"{field}: nothing is said")
+    if silent:
+        nothing = f"concat({nothing}, ' of ', arrayStringConcat({silent}, ', '))"
+    something = f"concat({quoted(f'{field}: ')}, arrayStringConcat(arrayDistinct({words}), ', '))"
+    return f"if(empty({term}), {nothing}, {something})"
 
 
 def numeric_aggregate(base: str, value: str, condition: str) -> str:

@@ -148,6 +148,21 @@ def test_an_exception_says_what_the_systems_say(embedded_store: Store) -> None:
     }
 
 
+def test_an_exception_says_which_system_is_silent(embedded_store: Store) -> None:
+    """A check names a level by one of its systems; what it finds may be in another one."""
+    journeys = {
+        1: [deal(0), event("created", 1, {JOB: "job"})],
+        2: [deal(0), event("created", 1, {JOB: "job"}, plan="x")],
+        3: [deal(0), project("created", 1), event("created", 2, {JOB: "job"})],
+    }
+    folding = Folding(embedded_store, PROCESS, "silent")
+    folding.put(journeys)
+    folding.fold(list(journeys))
+    messages = {row["Root"]: row["Message"] for row in folding.exceptions() if row["Code"] == "planned"}
+    said = "planned does not hold: missing('project', 'plan') = 0; plan: nothing is said of"
+    assert messages == {1: f"{said} job", 3: f"{said} job, project"}
+
+
 def test_every_object_counts(embedded_store: Store) -> None:
     """Met when the last project is delivered; a new one, or one that is reopened, takes that back."""
     both = [deal(0), project("created", 1), project("created", 2, OTHER)]
