@@ -8,13 +8,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.fold_exceptions import cause
+from throughline.correlator.link import expand
 from throughline.correlator.reference_kinds import CUSTOMERS, ENTITIES, OWNERS, RATES
 from throughline.correlator.reference_store import Content, ReferenceStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SQL = load_queries("throughline.dashboards", "money")
+_BLOCKS = load_queries("throughline.dashboards", "money")
+SQL = {name: expand(text, _BLOCKS, {"cause": cause}) for name, text in _BLOCKS.items()}
 By = Literal[
     "milestone", "exception", "cause", "owner", "team", "entity", "parent", "customer", "group", "status"
 ]
@@ -122,7 +125,8 @@ class Money:
         limit: int = 100,
     ) -> Figures:
         """Value of late and stuck journeys, greatest first, in original and reporting currency."""
-        return self._figures(_facts("risk_facts", process), by, currency, reference, limit, process=process)
+        facts = _facts(_risk(by), process)
+        return self._figures(facts, by, currency, reference, limit, process=process)
 
     def billing(self, *, process: str = "", currency: str = "", reference: Reference = "as_was") -> Figures:
         """Value of billing cycles of the last 13 months; a name is `<first day> <standing>`, or `all
@@ -161,6 +165,11 @@ class Money:
         return Figures([_figure(row) for row in rows[1 : limit + 1]], total, basis, len(rows) > limit + 1)
 
 
+def _risk(by: str) -> str:
+    """The name of the SELECT of money at risk."""
+    return "cause_facts" if by == "cause" else "risk_facts"
+
+
 def _facts(name: str, process: str) -> str:
     """The SELECT of what is added up, of one process or of all."""
     return SQL[name] if process else SQL["shared"].replace("@facts", SQL[name])
@@ -182,7 +191,7 @@ def _parameters(basis: Basis, tenant: str, by: str) -> dict[str, Any]:
 def behind(store: Store, tenant: str, now: datetime, wanted: Behind) -> tuple[str, dict[str, Any]]:
     """The SELECT of the journeys behind a figure, and its parameters; it takes the process as well."""
     basis = Money(store, tenant, now).basis(reference=wanted.reference)
-    facts = "risk_facts" if wanted.by else "any_facts"
+    facts = _risk(wanted.by) if wanted.by else "any_facts"
     referenced = SQL["referenced"].replace("@facts", SQL[facts])
     given = {**_parameters(basis, tenant, wanted.by), "name": wanted.name, "internal": wanted.internal}
     return SQL["roots"].replace("@referenced", referenced), given

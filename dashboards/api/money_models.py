@@ -42,7 +42,7 @@ class MoneyFigure(BaseModel):
 class RiskItem(MoneyFigure):
     """What late and stuck journeys are worth under one name; `/journeys?at_risk=<by>:<name>` lists them."""
 
-    process: str = Field(description="of a milestone or a cause; else empty")
+    process: str = Field(description="of a milestone, or of a cause that only one process sees; else empty")
     name: str
     owner: str = Field(description="of an exception, a cause or a milestone")
     code: str = Field(description="of an exception or a cause")

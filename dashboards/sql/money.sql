@@ -6,7 +6,7 @@ SELECT
     multiIf({by:String} = 'milestone', Milestone, {by:String} = 'exception', Exception, {by:String} = 'cause', Fingerprint,
         {by:String} IN ('owner', 'team'), Owner, {by:String} IN ('entity', 'parent'), toString(Entity),
         {by:String} = 'status', toString(Status), '') AS name,
-    Code AS code, Message AS message, Owner AS owner, Since AS since,
+    Code AS code, Message AS message, Owner AS owner, Since AS since, Event AS event, Class AS class,
     Root AS root, Customer AS customer, toString(Entity) AS entity, object, amount, currency, day
 FROM
 (
@@ -14,10 +14,27 @@ FROM
         if(object = 0, toDate32(OpenedAt), on_day) AS day
     FROM risk_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
     LEFT ARRAY JOIN AmountObjects AS one, AmountDays AS on_day
-    WHERE ({process:String} = '' OR Process = {process:String})
+    WHERE ({process:String} IN ('', Process) OR {by:String} = 'cause')
         AND ({by:String} != 'milestone' OR Kind = 'milestone')
         AND ({by:String} NOT IN ('exception', 'cause') OR Kind = 'exception')
 )
+
+-- cause_facts --
+-- The same by cause: one failure that several processes see has one name, the first of its fingerprints, whichever process is
+-- asked for; a check is of its process.
+SELECT seen.1 AS name, if({process:String} = '' AND seen.2 != seen.3, '', of) AS process, * EXCEPT (of, seen)
+FROM
+(
+    SELECT * EXCEPT (name, process, told), process AS of,
+        (min(name) OVER cause, min(process) OVER cause, max(process) OVER cause) AS seen
+    FROM
+    (
+        SELECT *, any(message) OVER (PARTITION BY name) AS told
+        FROM (${risk_facts})
+    )
+    WINDOW cause AS (PARTITION BY if(event = '', name, ${cause(event, class, code, told)}))
+)
+WHERE {process:String} IN ('', of)
 
 -- billing_facts --
 -- What was worked in billing cycles, by the first day of the period and how it stands; an object is as bad as its worst journey.

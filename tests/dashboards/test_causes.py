@@ -128,6 +128,26 @@ async def test_a_failure_is_one_cause_whichever_processes_see_it(deps: Deps, cli
     assert found == [(["deals"], "has-entity", 2), (["whole"], "has-entity", 2)]
 
 
+async def test_what_a_cause_keeps_is_one_figure(deps: Deps, client: Client) -> None:
+    """A cause of several processes is one row of what is at risk; behind it are journeys of all, or of one.
+    Deals alone have no milestone that it keeps.
+    """
+    async with client(deps, None) as http:
+        listed = await everything(http, "/v1/exceptions")
+        tax, *others = (await http.get("/v1/risk", params={"by": "cause"})).json()["items"]
+        (hours,) = (await http.get("/v1/risk", params={"by": "cause", "process": "hours"})).json()["items"]
+        cause = f"cause:{tax['name']}"
+        behind = await everything(http, "/v1/journeys", at_risk=cause)
+        of_hours = await everything(http, "/v1/journeys", at_risk=cause, process="hours")
+    kept = [one for one in listed if one["code"] == "TAX" and one["process"] != "deals"]
+    assert tax["name"] == min(one["fingerprint"] for one in kept)
+    assert (tax["process"], tax["code"], tax["money"]["journeys"], others) == ("", "TAX", 8, [])
+    assert {one["id"] for one in behind} == {journey for one in kept for journey in one["journeys"]}
+    assert (hours["process"], hours["name"], hours["money"]["journeys"]) == ("hours", tax["name"], 6)
+    assert {one["process"] for one in of_hours} == {"hours"}
+    assert len(of_hours) == 6
+
+
 async def test_whoever_decides_about_a_failure_decides_in_every_process(deps: Deps, client: Client) -> None:
     """The queue has one row; its page shows each failure once, and what is decided counts everywhere."""
     _, shown = visit(deps, "triage.py")

@@ -4,7 +4,7 @@ WITH
     (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
     FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed
 SELECT r.* EXCEPT (Causes, cause), cause.1 AS Kind, cause.2 AS Milestone, cause.3 AS Exception, cause.4 AS Fingerprint,
-    cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
+    cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, cause.9 AS Event, cause.10 AS Class, if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
 FROM
 (
     SELECT j.* EXCEPT (Late), arrayConcat(j.Late, x.Blocked) AS Causes
@@ -13,7 +13,8 @@ FROM
         SELECT Process, Root, Id, Status, OpenedAt, Customer, Entity, Region, AmountObjects, AmountDays,
             arrayFilter(x -> x.8 < {now:DateTime64(6, 'UTC')} AND NOT has(Blind, x.2), arrayMap(
                 (name, stored, due) -> ('milestone', toString(name), '', '', '', '', '',
-                    if(stored = 'pending' AND isNotNull(due), assumeNotNull(due), toDateTime64('2299-12-31 00:00:00', 6, 'UTC'))),
+                    if(stored = 'pending' AND isNotNull(due), assumeNotNull(due), toDateTime64('2299-12-31 00:00:00', 6, 'UTC')),
+                    '', ''),
                 MilestoneNames, MilestoneStored, MilestoneDueAt)) AS Late
         FROM journey_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
         WHERE Status IN ('late', 'stuck')
@@ -21,7 +22,8 @@ FROM
     LEFT ANY JOIN
     (
         SELECT Process, Root, groupArray(('exception', toString(Milestone), leftPad(lower(hex(ExceptionId)), 16, '0'),
-            leftPad(lower(hex(Fingerprint)), 16, '0'), Code, Message, toString(Owner), OpenedAt)) AS Blocked
+            leftPad(lower(hex(Fingerprint)), 16, '0'), Code, Message, toString(Owner), OpenedAt,
+            toString(Event), toString(Class))) AS Blocked
         FROM exception_state FINAL
         WHERE Tenant = {tenant:String} AND Deleted = 0 AND Blocking = 1 AND ResolvedAt IS NULL
             AND OpenedAt <= {now:DateTime64(6, 'UTC')}
