@@ -8,16 +8,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from throughline.collector.store import Role, Store, load_queries
-from throughline.correlator.fold_exceptions import cause
-from throughline.correlator.link import expand
+from throughline.correlator.causes import written_out
 from throughline.correlator.reference_kinds import CUSTOMERS, ENTITIES, OWNERS, RATES
 from throughline.correlator.reference_store import Content, ReferenceStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_BLOCKS = load_queries("throughline.dashboards", "money")
-SQL = {name: expand(text, _BLOCKS, {"cause": cause}) for name, text in _BLOCKS.items()}
+SQL = written_out(load_queries("throughline.dashboards", "money"))
 By = Literal[
     "milestone", "exception", "cause", "owner", "team", "entity", "parent", "customer", "group", "status"
 ]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.causes import written_out
 from throughline.correlator.definition import Process
 from throughline.correlator.replay.outcomes import outcomes
 from throughline.dashboards.completeness import completeness
@@ -26,10 +27,9 @@ from throughline.dashboards.likely import Likely
 from throughline.dashboards.link_rates import link_rates
 from throughline.dashboards.money import By, Figures, Money, Reference
 from throughline.dashboards.reader import JourneyFilter, Position, Reader, Row, journey_id
-from throughline.dashboards.triage import asked
 from throughline.dashboards.waiting import of_journey, of_open
 
-SQL = {name: asked(text) for name, text in load_queries("throughline.dashboards", "pages").items()}
+SQL = written_out(load_queries("throughline.dashboards", "pages"))
 Answer = TypeVar("Answer")
 _KEPT = 512
 _TOLD = 10

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from throughline.collector.store import load_queries
-from throughline.correlator.fold_exceptions import cause
-from throughline.correlator.link import expand
+from throughline.correlator.causes import written_out
 from throughline.correlator.replay.suggesting import Suggestion, suggest
 
 if TYPE_CHECKING:
@@ -18,15 +17,7 @@ if TYPE_CHECKING:
     from throughline.correlator.replay.targets import Targets
     from throughline.dashboards.reader import Reader, Row
 
-BLOCKS = load_queries("throughline.dashboards", "triage")
-
-
-def asked(text: str) -> str:
-    """A query over open exceptions, with the blocks that it names written out."""
-    return expand(text, BLOCKS, {"cause": cause})
-
-
-SQL = {name: asked(text) for name, text in BLOCKS.items() if "$1" not in text}
+SQL = written_out(load_queries("throughline.dashboards", "triage"))
 MOST = 10_000
 _SEVERITIES = {1: "low", 2: "medium", 4: "high", 8: "critical"}
 BASIS = (

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from throughline.collector.store import Role, Store, load_queries
+from throughline.correlator.causes import written_out
 from throughline.correlator.replay.outcomes import outcomes
 from throughline.correlator.tickets.ledger import Ticket, TicketLedger
 from throughline.correlator.tickets.places import Place, Places, When, filled
@@ -32,7 +33,7 @@ AT_ONCE = 10
 """Tickets of one turn."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 """After a call that may work later. Half a minute: an index of theirs may not know a new ticket at once."""
-QUERIES = load_queries("throughline.correlator.tickets", "tickets")
+QUERIES = written_out(load_queries("throughline.correlator.tickets", "tickets"))
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,9 @@ class Ticketing:
                 for place in mine:
                     if any(_matches(rule, cause) for rule in place.automatic):
                         self._ledger.want(
-                            tenant, place.id, cause["fingerprint"], actor=ACTOR, reason="By rule.", now=now
-                        )
+                            tenant, place.id, cause["fingerprint"], also=cause["fingerprints"],
+                            actor=ACTOR, reason="By rule.", now=now,
+                        )  # fmt: skip
 
     def _work(self, ticket: Ticket, place: Place | None, now: datetime) -> None:
         """Do what is next for a ticket; what goes wrong is noted on it."""
@@ -162,12 +164,9 @@ class Ticketing:
 
     def _standing(self, ticket: Ticket, now: datetime) -> tuple[str, bool]:
         """How the cause stands, and whether it is over."""
-        found = rows(
-            self._store, "standing", tenant=ticket.tenant, now=now, fingerprints=[ticket.fingerprint]
-        )
-        one = found[0] if found else {"open": 0, "waiting": 0, "resolved": 0}
-        ended = outcomes(self._store, ticket.tenant, [ticket.fingerprint])[ticket.fingerprint]
-        caused = sum(each.caused for each in ended)
+        (one,) = rows(self._store, "standing", tenant=ticket.tenant, now=now, fingerprint=ticket.fingerprint)
+        ended = outcomes(self._store, ticket.tenant, one["fingerprints"])
+        caused = sum(each.caused for of_one in ended.values() for each in of_one)
         verified = f", {caused:,} verified as caused by a replay" if caused else ""
         waiting = f", {one['waiting']:,} snoozed or pending" if one["waiting"] else ""
         said = f"{one['open']:,} open{waiting}, {one['resolved']:,} resolved{verified}."
@@ -191,7 +190,9 @@ class Ticketing:
 
 
 def causes(store: Store, tenant: str, now: datetime, fingerprint: str = "") -> list[dict[str, Any]]:
-    """Causes with an open exception, or the one of a fingerprint."""
+    """Causes with an open exception, each with the `processes` that see it and a fingerprint of each; or the
+    one of a fingerprint.
+    """
     return rows(store, "causes", tenant=tenant, now=now, fingerprint=fingerprint)
 
 
@@ -202,10 +203,12 @@ def rows(store: Store, query: str, **parameters: Any) -> list[dict[str, Any]]:
 
 
 def _matches(rule: When, cause: Mapping[str, Any]) -> bool:
-    wanted = [(rule.process, cause["process"]), (rule.class_, cause["class"]), (rule.code, cause["code"])]
+    wanted = [
+        (rule.process, cause["processes"]), (rule.class_, [cause["class"]]), (rule.code, [cause["code"]]),
+        (rule.severity, cause["severities"]),
+    ]  # fmt: skip
     return (
-        all(not values or value in values for values, value in wanted)
-        and (not rule.severity or bool(set(rule.severity) & set(cause["severities"])))
+        all(not values or bool(set(values) & set(found)) for values, found in wanted)
         and cause["exceptions"] >= rule.exceptions_at_least
         and cause["journeys"] >= rule.journeys_at_least
     )

@@ -66,9 +66,23 @@ class TicketLedger:
         self._control = control
 
     def want(
-        self, tenant: str, place: str, fingerprint: str, *, actor: str, reason: str, now: datetime
+        self,
+        tenant: str,
+        place: str,
+        fingerprint: str,
+        *,
+        also: Sequence[str] = (),
+        actor: str,
+        reason: str,
+        now: datetime,
     ) -> Ticket:
-        """Ask for a ticket; one that is wanted or open is returned as it is."""
+        """Ask for a ticket; one that is wanted or open is returned as it is, also that of another fingerprint
+        of the cause (`also`).
+        """
+        active = (tickets.c.fingerprint.in_([fingerprint, *also]), tickets.c.state.in_(ACTIVE))
+        there = self._tickets(tickets.c.tenant == tenant, tickets.c.place == place, *active)
+        if there:
+            return there[0]
         new = Ticket(tenant, place, fingerprint, "wanted", 1, 1, actor, now, now)
         row = self._control.insert(tickets).values(**dataclasses.asdict(new)).on_conflict_do_nothing()
         with self._control.transaction() as connection:

@@ -25,7 +25,7 @@ TITLE = (
 TEXT = """{{ cause.message }}
 
 Since {{ cause.since }}: {{ cause.exceptions }} exceptions on {{ cause.journeys }} journeys.
-Process: {{ cause.process }}. Owner: {{ cause.owners | join(', ') or 'nobody' }}.
+Process: {{ cause.processes | join(', ') }}. Owner: {{ cause.owners | join(', ') or 'nobody' }}.
 Runbook: {{ cause.runbook or 'none' }}.
 Fingerprint {{ cause.fingerprint }}. Throughline says here how it stands, and closes it when all works."""
 

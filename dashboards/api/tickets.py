@@ -82,12 +82,14 @@ def router(context: Context, control: ControlStore) -> APIRouter:
             listed = ", ".join(known) or "none; write tickets.yaml"
             raise Problem(422, "Refused", f"There is no place '{request.place}'; known are {listed}.")
         now = context.deps.clock()
-        if not causes(context.deps.store, principal.tenant, now, request.fingerprint):
+        cause = causes(context.deps.store, principal.tenant, now, request.fingerprint)
+        if not cause:
             raise Problem(422, "Refused", f"No exception with the fingerprint {request.fingerprint} is open.")
         ticket = ledger.want(
             principal.tenant,
             request.place,
             request.fingerprint,
+            also=cause[0]["fingerprints"],
             actor=principal.name,
             reason=request.reason or "Asked for.",
             now=now,

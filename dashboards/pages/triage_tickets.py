@@ -42,7 +42,7 @@ def draw(session: Session, fingerprint: str, prints: Sequence[str]) -> None:
     for place in [one for one in places if one not in there]:
         if st.button(f"Open a ticket at {place}", key=f"ticket_{place}"):
             ledger.want(
-                session.principal.tenant, place, fingerprint, actor=session.principal.name,
+                session.principal.tenant, place, fingerprint, also=prints, actor=session.principal.name,
                 reason="Asked for in Triage.", now=session.now,
             )  # fmt: skip
             st.rerun()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.correlator.tickets.emulators import Tracker
 from tests.dashboards.answers import everything
+from tests.dashboards.conftest import token
 from tests.dashboards.test_pages import visit
-from throughline.collector.auth import Access
+from throughline.collector.auth import ROLES, Access
 from throughline.collector.control import ControlStore
 from throughline.collector.saying import say
 from throughline.correlator.process import load_process
+from throughline.correlator.tickets.desk import Ticketing, causes
+from throughline.correlator.tickets.ledger import TicketLedger
+from throughline.correlator.tickets.places import parse_places
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.definitions import publish_definitions
 from throughline.dashboards.deps import Deps
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from throughline.collector.store import Store
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+OPERATOR = "operators-secret-token-0005"
 _DEFINITIONS = (
     """
 process: whole
@@ -190,3 +197,51 @@ def test_what_goes_along_is_about_the_same() -> None:
     assert with_others([one, two], rows) == [one, two, other]
     assert with_others([three, one], rows) == [three, one, further]
     assert with_others([other], rows) == [other]
+
+
+async def test_a_cause_has_one_ticket(told: Store, deps: Deps, control: ControlStore, client: Client) -> None:
+    """Whichever processes see it: opened by rule, found by whoever asks for another of its fingerprints, told
+    how all of it stands, and closed when all of it works.
+    """
+    tenant, now = "tickets", START + timedelta(hours=2)
+    say(told, tenant, list(_happened()), datetime.now(UTC))
+    correlator = Correlator(told, PROCESSES)
+    correlator.tick(tenant, datetime.now(UTC))
+    with Tracker().serving() as tracker:
+        places = parse_places(f"""
+tickets:
+  - id: desk
+    system: servicenow
+    hosts: ["127.0.0.1:{tracker.port}", 127.0.0.0/8]
+    url: "{tracker.url}"
+    auth: {{bearer: {{env: KEY}}}}
+    tenants: {tenant}
+    automatic: [{{process: hours, class: business, code: TAX, journeys_at_least: 8}}]
+""")
+        ticketing = Ticketing(told, control, lambda: places, lambda: now, {"KEY": "s3cret"})
+        ticketing.turn()
+        (record,) = tracker.records.values()
+        assert record["short_description"] == "TAX: invoice.posted fails on 8 journeys"
+        assert "Process: deals, hours, whole. Owner: billing, receivables, sales." in record["description"]
+        (ticket,) = TicketLedger(control).listed(tenant)
+        (cause,) = causes(told, tenant, now, ticket.fingerprint)
+        assert len(cause["fingerprints"]) == 3
+        access = Access((token(OPERATOR, tenant, ROLES["operator"]),))
+        async with client(replace(deps, access=lambda: access, places=lambda: places), OPERATOR) as http:
+            for one in cause["fingerprints"]:
+                body = {"fingerprint": one, "place": "desk"}
+                answer = (await http.post("/v1/tickets", json=body)).json()
+                assert (answer["fingerprint"], answer["state"]) == (ticket.fingerprint, "open")
+        for deal, said in ((1, "5 open, 5 resolved."), (2, "Everything works: 0 open, 10 resolved.")):
+            posted = [
+                BusinessEvent(event="invoice.posted", keys=dict(one.keys), time=now, id=f"posted-{deal}")
+                for one in _happened()
+                if one.id == f"failed-{deal}"
+            ]
+            say(told, tenant, posted, datetime.now(UTC))
+            correlator.tick(tenant, datetime.now(UTC))
+            now += timedelta(minutes=6)
+            ticketing.turn()
+            assert TicketLedger(control).listed(tenant)[0].note == said
+        ticketing.close()
+    assert [one.state for one in TicketLedger(control).listed(tenant)] == ["closed"]
