@@ -126,13 +126,13 @@ class Caller:
             answer = self._send(call, ready, answers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Outcome("again", f"The target can't be reached: {_said(error)}.")
+        except HttpxAuthException as error:  # an HTTPError too, but nothing was sent
+            return Outcome("again", f"No token was given: {_said(error)}.")
         except httpx.HTTPError as error:
             judgement: Judgement = "again" if self.target.idempotent else "uncertain"
             return Outcome(judgement, f"No answer came: {_said(error)}.")
         except (NotAllowed, TemplateFailed, ConfigurationError) as error:
             return Outcome("failed", str(error))
-        except HttpxAuthException as error:
-            return Outcome("again", f"No token was given: {_said(error)}.")
         text = answer.body.decode("utf-8", "replace")
         answers.append(
             {"status": answer.status, "headers": dict(answer.headers), "text": text, "json": _json(text)}
@@ -167,6 +167,8 @@ class Caller:
             request = self._client.build_request(call.method, url, headers=headers, content=body)
         except httpx.InvalidURL as error:
             raise TemplateFailed(f"The URL can't be used: {error}.") from error
+        except UnicodeEncodeError as error:
+            raise TemplateFailed(f"A header can hold ASCII alone, not {error.object!r}.") from error
         return send(self._client, request, self._auth())
 
     def _known(self, ready: Ready, answers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -303,6 +303,37 @@ def test_a_target_that_has_it_already_is_not_called(world: World) -> None:
     worker.close()
 
 
+@pytest.mark.parametrize(
+    ("more", "state", "said"),
+    [
+        (
+            "auth: {oauth2: {token_url: 'TARGET/token', client_id: ours, client_secret: {env: SECRET}}}",
+            "planned",
+            "No token was given",
+        ),
+        (
+            "steps: [{url: 'TARGET/', headers: {X-City: Zürich}}]\n    idempotent: true",
+            "failed",
+            "not 'Zürich'",
+        ),
+    ],
+)
+def test_what_could_not_be_sent_is_not_uncertain(
+    world: World, monkeypatch: pytest.MonkeyPatch, more: str, state: str, said: str
+) -> None:
+    """Without a token nothing was sent: it is tried again. A header that HTTP can't hold is told."""
+    monkeypatch.setenv("SECRET", "s3cret")
+    world.targets = world.target(more.replace("TARGET", world.endpoint.url))
+    world.take()
+    plan = world.plan()
+    worker = world.worker()
+    world.work(worker, turns=1)
+    (item,) = world.items(plan.replay)
+    assert (item.state, item.uncertain) == (state, False)
+    assert said in item.note
+    worker.close()
+
+
 def test_transitions_reach_the_facts_store_once(world: World) -> None:
     """A copy that is made again adds nothing."""
     world.take()
