@@ -336,11 +336,9 @@ def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
     scope.attributes.add(about)
     term = scope.term(said(level, about, system))
     function = STATE_FUNCTIONS[name]
-    counts = "{1}" in function.sql
-    # A level is called by one of its namespaces: its objects may be in another system.
-    silent = scope.term(systems_of(level)) if counts and len(level) > 1 else ""
-    scope.details.append(told(about, term, silent))
-    return function.result, function.sql.format(term, scope.term(count_objects(level)) if counts else "")
+    counted = scope.term(count_objects(level)) if "{1}" in function.sql else ""
+    scope.details.append(told(about, term, scope.term(systems_of(level)) if counted and level[1:] else ""))
+    return function.result, function.sql.format(term, counted)
 
 
 def _entitled(name: str, arguments: list[exp.Expr], scope: Scope) -> str:

@@ -95,8 +95,8 @@ def said(namespaces: Collection[str], field: str, system: str) -> str:
 
 
 def told(field: str, term: str, silent: str = "") -> str:
-    """What is said of a field, in words: `tax_code: crm DE19, erp DE0`; `silent` are the namespaces of the
-    objects of which nothing may be said.
+    """What is said of a field, in words: `tax_code: crm DE19, erp DE0`. `silent` are the namespaces of the
+    objects, named if nothing is said: a level is called by one of its namespaces, and they may be of another.
     """
     shown = f"arraySlice({term}, 1, {_MOST_SHOWN})"
     words = f"arrayMap(x -> concat(x.2, ' ', if(x.4 = '', 'nothing', x.4)), {shown})"
