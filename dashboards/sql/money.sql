@@ -14,7 +14,7 @@ FROM
         if(object = 0, toDate32(OpenedAt), on_day) AS day
     FROM risk_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})
     LEFT ARRAY JOIN AmountObjects AS one, AmountDays AS on_day
-    WHERE ({process:String} IN ('', Process) OR {by:String} = 'cause')
+    WHERE ({process:String} = '' OR Process = {process:String} OR {by:String} = 'cause')
         AND ({by:String} != 'milestone' OR Kind = 'milestone')
         AND ({by:String} NOT IN ('exception', 'cause') OR Kind = 'exception')
 )

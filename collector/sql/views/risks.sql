@@ -4,7 +4,8 @@ WITH
     (SELECT (groupArray(ExceptionId), groupArray(SeenUntil))
     FROM closed_exception_rows_at(tenant = {tenant:String}, now = {now:DateTime64(6, 'UTC')})) AS Closed
 SELECT r.* EXCEPT (Causes, cause), cause.1 AS Kind, cause.2 AS Milestone, cause.3 AS Exception, cause.4 AS Fingerprint,
-    cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, cause.9 AS Event, cause.10 AS Class, if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
+    cause.5 AS Code, cause.6 AS Message, cause.8 AS Since, cause.9 AS Event, cause.10 AS Class,
+    if(Kind = 'milestone', toString(m.Owner), cause.7) AS Owner
 FROM
 (
     SELECT j.* EXCEPT (Late), arrayConcat(j.Late, x.Blocked) AS Causes
