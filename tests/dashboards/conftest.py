@@ -24,9 +24,9 @@ from throughline.dashboards.deps import Deps
 
 
 @pytest.fixture
-def store(stores: Stores, tmp_path: Path) -> Iterator[Store]:
+def store(stores: Stores) -> Iterator[Store]:
     """Yield a migrated, empty store, embedded."""
-    with stores.store("embedded", tmp_path) as opened:
+    with stores.store("embedded") as opened:
         yield opened
 
 

@@ -89,7 +89,7 @@ def setting(stores: Stores, tmp_path: Path) -> Iterator[Setting]:
     """A migrated store and control store, and one process of our own."""
     control = ControlStore.open(tmp_path / "control.db")
     control.migrate()
-    with stores.store("embedded", tmp_path) as store, closing(control):
+    with stores.store("embedded") as store, closing(control):
         yield Setting(store, control, write_config(tmp_path / "config"), Clock())
 
 

@@ -5,6 +5,7 @@ import pytest
 from bench import faults
 
 
+@pytest.mark.usefixtures("no_engine")
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_or_double_after_kills() -> None:
     """After kill -9 of the edge, then the engine, every acknowledged request is stored exactly once."""
