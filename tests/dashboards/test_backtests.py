@@ -64,7 +64,7 @@ def late_orders(stores: Stores, data: Path) -> Iterator[Setting]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def deps(setting: Setting) -> Deps:
     """The API beside that engine."""
     return Deps(
