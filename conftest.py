@@ -4,6 +4,7 @@ No test fails because a machine is slow: Hypothesis keeps no time. Files that ta
 none ends last; and stores lie in memory where there is room, since waiting for a disk shows nothing.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -50,3 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first; tests of a file stay in their order."""
     costs: dict[str, int] = json.loads(COSTS.read_text(encoding="utf-8"))
     items.sort(key=lambda item: -costs.get(item.location[0], 0))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: searches for garbage pass it over."""
+    gc.collect()
+    gc.freeze()

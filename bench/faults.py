@@ -84,7 +84,9 @@ class Report:
     verdict: Verdict
 
 
-def run(rounds: int, seed: int, *, say: Callable[[str], None] = lambda _: None) -> Report:
+def run(
+    rounds: int, seed: int, *, pause: float = 0.0, say: Callable[[str], None] = lambda _: None
+) -> Report:
     """Kill `rounds` times under load, let everything settle, stop in order, and count in the store itself."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="throughline-faults-") as name:
@@ -93,7 +95,7 @@ def run(rounds: int, seed: int, *, say: Callable[[str], None] = lambda _: None) 
         platform.start()
         try:
             sent, done = Sent(), []
-            with _sending(platform, sent):
+            with _sending(platform, sent, pause):
                 for number in range(1, rounds + 1):
                     during_start = draw.random() < STARTING_SHARE
                     _await_work(platform, sent, engine=not during_start)
@@ -113,7 +115,7 @@ def run(rounds: int, seed: int, *, say: Callable[[str], None] = lambda _: None) 
 
 
 @contextlib.contextmanager
-def _sending(platform: Platform, sent: Sent) -> Iterator[None]:
+def _sending(platform: Platform, sent: Sent, pause: float) -> Iterator[None]:
     """Send all the time; at the end, every request that was begun has been acknowledged."""
     stop, lock = threading.Event(), threading.Lock()
 
@@ -126,6 +128,7 @@ def _sending(platform: Platform, sent: Sent) -> Iterator[None]:
                 (order,) = request.orders
                 while not _accepted(client, request.body, sent, order, lock):
                     time.sleep(0.05)
+                time.sleep(pause)
 
     threads = [threading.Thread(target=send, args=(seed,)) for seed in range(SENDERS)]
     for thread in threads:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ class Platform:
     )
     lines: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    client: httpx.Client = field(default_factory=partial(httpx.Client, timeout=60))
+    """One for all questions: each new one reads all certificates anew."""
 
     @property
     def intake(self) -> str:
@@ -106,7 +109,7 @@ class Platform:
         """Ask the API; an engine that is starting again is waited for."""
         while True:
             with contextlib.suppress(httpx.TransportError):
-                response = httpx.get(self.api + path, params=parameters, timeout=60)
+                response = self.client.get(self.api + path, params=parameters)
                 if response.is_success:
                     answer: dict[str, Any] = response.json()
                     return answer
@@ -116,7 +119,7 @@ class Platform:
         """Rows of one SELECT through the API."""
         while True:
             with contextlib.suppress(httpx.TransportError):
-                response = httpx.post(f"{self.api}/query", json={"sql": sql}, timeout=60)
+                response = self.client.post(f"{self.api}/query", json={"sql": sql})
                 if response.is_success:
                     rows: list[list[Any]] = response.json()["rows"]
                     return rows

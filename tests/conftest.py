@@ -12,7 +12,6 @@ from throughline.collector.control import ControlStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from throughline.collector.store import Store
 
@@ -25,31 +24,37 @@ def clickhouse_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stores:
+def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """Give empty stores to whoever needs one for longer or more than one."""
-    return Stores(tmp_path_factory.mktemp("migrated"), lambda: request.getfixturevalue("clickhouse_port"))
+    given = Stores(tmp_path_factory.mktemp("stores"), lambda: request.getfixturevalue("clickhouse_port"))
+    yield given
+    given.make_way()
+
+
+@pytest.fixture
+def no_engine(stores: Stores) -> None:
+    """For a test that opens an embedded store where it likes: one process has one directory."""
+    stores.make_way()
 
 
 @pytest.fixture(params=["embedded", "http"])
-def store_url(request: pytest.FixtureRequest, stores: Stores, tmp_path: Path) -> Iterator[str]:
+def store_url(request: pytest.FixtureRequest, stores: Stores) -> Iterator[str]:
     """Say where a migrated, empty store is, on each engine."""
-    with stores.url(request.param, tmp_path) as url:
+    with stores.url(request.param) as url:
         yield url
 
 
 @pytest.fixture(params=["embedded", "http"])
-def store(request: pytest.FixtureRequest, stores: Stores, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, stores: Stores) -> Iterator[Store]:
     """Yield a migrated, empty store; closed afterwards, so that the next one may open."""
-    with stores.store(request.param, tmp_path) as opened:
+    with stores.store(request.param) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module", params=["embedded", "http"])
-def each_store(
-    request: pytest.FixtureRequest, stores: Stores, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
+def each_store(request: pytest.FixtureRequest, stores: Stores) -> Iterator[Store]:
     """Yield a store that the tests of one module share, of each engine."""
-    with stores.store(request.param, tmp_path_factory.mktemp("store")) as opened:
+    with stores.store(request.param) as opened:
         yield opened
 
 
@@ -60,9 +65,9 @@ def module_store(each_store: Store) -> Store:
 
 
 @pytest.fixture(scope="module")
-def embedded_store(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def embedded_store(stores: Stores) -> Iterator[Store]:
     """Yield the same on the embedded engine alone."""
-    with stores.store("embedded", tmp_path_factory.mktemp("store")) as opened:
+    with stores.store("embedded") as opened:
         yield opened
 
 

@@ -36,9 +36,10 @@ class Quiet(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(handler: type[Quiet]) -> Iterator[str]:
-    """Serve; the address without a path."""
+def listening(handler: type[Quiet], *, join: bool = False) -> Iterator[str]:
+    """Serve; the address without a path. With `join` the end waits for requests that are still answered."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = not join
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

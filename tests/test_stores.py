@@ -1,7 +1,5 @@
 """A store that a test is given holds nothing of the tests before it."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.stores import LEDGER, SCHEMA, Stores, rows
@@ -11,10 +9,10 @@ COLUMNS = ["Tenant", "TraceId", "SpanId"]
 
 
 @pytest.mark.parametrize("engine", ["embedded", "http"])
-def test_rows_and_insert_tokens_are_forgotten(stores: Stores, tmp_path: Path, engine: str) -> None:
+def test_rows_and_insert_tokens_are_forgotten(stores: Stores, engine: str) -> None:
     """The same insert under the same deduplication token is stored again, once."""
-    for turn in range(3):
-        with stores.store(engine, tmp_path / str(turn)) as store:
+    for _ in range(3):
+        with stores.store(engine) as store:
             for _ in range(2):
                 store.insert_bytes(
                     "otel_traces",
@@ -37,12 +35,12 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("engine", ["embedded", "http"])
-def test_changed_schema_is_not_handed_on(stores: Stores, tmp_path: Path, engine: str) -> None:
+def test_changed_schema_is_not_handed_on(stores: Stores, engine: str) -> None:
     """Whoever drops, adds or changes tables, or the ledger, does so for itself."""
-    with stores.store(engine, tmp_path / "before") as store:
+    with stores.store(engine) as store:
         before = rows(store, SCHEMA), rows(store, LEDGER)
-    for turn, statement in enumerate(CHANGES):
-        with stores.store(engine, tmp_path / str(turn)) as store:
+    for statement in CHANGES:
+        with stores.store(engine) as store:
             store.command(statement, role=Role.LOADER)
-    with stores.store(engine, tmp_path / "after") as store:
+    with stores.store(engine) as store:
         assert (rows(store, SCHEMA), rows(store, LEDGER)) == before

@@ -78,7 +78,7 @@ def test_poison_requests_go_to_dead_letters_alone(store: Store, tmp_path: Path) 
 def test_a_death_at_any_step_of_splitting_repeats_nothing(stores: Stores, tmp_path: Path, fatal: int) -> None:
     """Dying before any step and starting again ends with each request stored once and one dead letter."""
     spool(tmp_path / "s", "traces", traces(EVENT), POISON, traces(EVENT), traces(EVENT))
-    with stores.store("embedded", tmp_path) as store:
+    with stores.store("embedded") as store:
         steps = 0
 
         def checkpoint(_: str) -> None:

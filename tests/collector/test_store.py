@@ -92,6 +92,7 @@ def test_a_wrong_statement_is_a_permanent_error(store: Store) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.usefixtures("no_engine")
 def test_a_directory_in_use_by_another_process(tmp_path: Path) -> None:
     """The second process is told to stop the first or to choose another directory."""
     code = (

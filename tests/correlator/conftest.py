@@ -7,7 +7,6 @@ people's queries and `test_concurrent_writers.py` show on both.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,9 @@ from throughline.collector.store import Store
 
 
 @pytest.fixture
-def store(stores: Stores, tmp_path: Path) -> Iterator[Store]:
+def store(stores: Stores) -> Iterator[Store]:
     """Yield a migrated, empty store."""
-    with stores.store("embedded", tmp_path) as opened:
+    with stores.store("embedded") as opened:
         yield opened
 
 

@@ -109,9 +109,9 @@ def test_due_times_equal_counted_minutes(
     """For any calendar, zone and instant: changes of the clocks, nights, years, a day that never was."""
     starts = [FIRST + timedelta(minutes=minute) for minute in sorted(minutes)]
     reference = MinuteByMinute(calendar)
-    for time in TIMES:
-        expected = [(reference.due(start, parse_time(time)),) for start in starts]
-        assert due_times(store, process_with(calendar, [time]), starts) == expected, time
+    expected = [tuple(reference.due(start, parse_time(time)) for time in TIMES) for start in starts]
+    for found, wanted in zip(due_times(store, process_with(calendar, TIMES), starts), expected, strict=True):
+        assert dict(zip(TIMES, found, strict=True)) == dict(zip(TIMES, wanted, strict=True))
 
 
 OFFICE = """

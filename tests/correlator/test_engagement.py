@@ -146,9 +146,9 @@ def rows(events: list[Said], first: int) -> list[list[Any]]:
 
 
 @pytest.fixture(scope="module")
-def told(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def told(stores: Stores) -> Iterator[Store]:
     """The story, told in three parts, each correlated before the next."""
-    with stores.store("embedded", tmp_path_factory.mktemp("engagement")) as store:
+    with stores.store("embedded") as store:
         correlator = Correlator(store, [PROJECTS, CARDS])
         events = list(story())
         third = -(-len(events) // 3)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -202,21 +200,12 @@ def test_nothing_foreign_gets_through(text: str) -> None:
             assert _foreign(compiled) == set()
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One engine, without tables."""
-    directory: Path = tmp_path_factory.mktemp("literals")
-    opened = Store.open(str(directory / "store"))
-    yield opened
-    opened.close()
-
-
 @given(text=st.text())
 @settings(max_examples=150, deadline=None)
-def test_literals_come_back_as_they_were(engine: Store, text: str) -> None:
+def test_literals_come_back_as_they_were(embedded_store: Store, text: str) -> None:
     """Quotes, backslashes, braces, control characters: the engine reads exactly the text."""
-    rows = engine.query(f"SELECT {quoted(text)}, {{p:UInt8}}", {"p": 1}, role=Role.CORRELATOR).result_rows
-    assert rows == [(text, 1)]
+    sql = f"SELECT {quoted(text)}, {{p:UInt8}}"
+    assert embedded_store.query(sql, {"p": 1}, role=Role.CORRELATOR).result_rows == [(text, 1)]
 
 
 def _yaml(text: str) -> str:

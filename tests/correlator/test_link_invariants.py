@@ -237,9 +237,9 @@ def run(store: Store, worlds: list[list[list[Statement]]], moves: list[Move]) ->
 
 
 @pytest.fixture(scope="module")
-def remote(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def remote(stores: Stores) -> Iterator[Store]:
     """One store behind HTTP for all examples: each has a tenant of its own."""
-    with stores.store("http", tmp_path_factory.mktemp("remote")) as store:
+    with stores.store("http") as store:
         yield store
 
 

@@ -28,6 +28,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PICTURES = "THROUGHLINE_SCREENSHOTS"
 WAIT = 90_000
 expect.set_options(timeout=WAIT)
 
@@ -35,7 +36,7 @@ expect.set_options(timeout=WAIT)
 def screenshots() -> Path:
     """Return where pictures are kept."""
     default = Path(__file__).parents[2] / "screenshots"
-    folder = Path(os.environ.get("THROUGHLINE_SCREENSHOTS", default))
+    folder = Path(os.environ.get(PICTURES, default))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -84,7 +85,8 @@ def browse(address: str, folder: Path, *, prefix: str = "") -> dict[str, str]:
             settle(page)
             visited[name] = page.url
             page.screenshot(path=folder / f"{prefix}{name}.png")
-            _shoot_all(page, folder / f"{prefix}{name}-full.png")
+            if PICTURES in os.environ:  # each draws its page anew
+                _shoot_all(page, folder / f"{prefix}{name}-full.png")
 
         _overview_to_trace(page, address, shoot)
         _journeys(page, address, shoot)

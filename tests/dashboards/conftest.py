@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from tests.dashboards.definition import definition
 from tests.dashboards.seed import Seeded, seed
@@ -24,9 +25,9 @@ from throughline.dashboards.deps import Deps
 
 
 @pytest.fixture
-def store(stores: Stores, tmp_path: Path) -> Iterator[Store]:
+def store(stores: Stores) -> Iterator[Store]:
     """Yield a migrated, empty store, embedded."""
-    with stores.store("embedded", tmp_path) as opened:
+    with stores.store("embedded") as opened:
         yield opened
 
 
@@ -89,14 +90,22 @@ def populated(store: Store, folder: Path) -> World:
 Client = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client() -> Client:
-    """Give a maker of clients of an API, used as `async with`."""
+    """Give a maker of clients of an API, used as `async with`; as in the engine, all routes are made once."""
+    apis: list[tuple[Deps, FastAPI]] = []
+
+    def api_of(deps: Deps) -> FastAPI:
+        known = [api for one, api in apis if one is deps]
+        if not known:
+            known.append(create_api(deps))
+            apis.append((deps, known[0]))
+        return known[0]
 
     @asynccontextmanager
     async def make(deps: Deps, secret: str | None = OURS) -> AsyncIterator[httpx.AsyncClient]:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        transport = httpx.ASGITransport(app=create_api(deps), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=api_of(deps), raise_app_exceptions=False)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://localhost", headers=headers
         ) as http:

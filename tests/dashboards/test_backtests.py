@@ -47,7 +47,10 @@ def setting(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @contextmanager
 def late_orders(stores: Stores, data: Path) -> Iterator[Setting]:
     """A data folder with three orders that were placed ten days ago and never shipped."""
-    with stores.store("embedded", data) as store, closing(ControlStore.open(data / "control.db")) as control:
+    with (
+        stores.at(data / "store") as store,
+        closing(ControlStore.open(data / "control.db")) as control,
+    ):
         control.migrate()
         made = Setting(store, control, write_config(data / "config"), Clock())
         made.clock.now -= timedelta(days=10)
@@ -61,7 +64,7 @@ def late_orders(stores: Stores, data: Path) -> Iterator[Setting]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def deps(setting: Setting) -> Deps:
     """The API beside that engine."""
     return Deps(

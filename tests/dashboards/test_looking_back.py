@@ -74,7 +74,10 @@ class Office(Setting):
 @contextmanager
 def three_late_orders(stores: Stores, data: Path) -> Iterator[Office]:
     """Three orders of DE01, placed ten days ago and not shipped, and one of US01."""
-    with stores.store("embedded", data) as store, closing(ControlStore.open(data / "control.db")) as control:
+    with (
+        stores.at(data / "store") as store,
+        closing(ControlStore.open(data / "control.db")) as control,
+    ):
         control.migrate()
         made = Office(store, control, write_config(data / "config"), Clock())
         for number in (1, 2, 3):

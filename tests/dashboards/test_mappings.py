@@ -98,7 +98,10 @@ class World(Setting):
 def world(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An engine that has mapped live, with orders stored before it knew the mapping."""
     data = tmp_path_factory.mktemp("mappings")
-    with stores.store("embedded", data) as store, closing(ControlStore.open(data / "control.db")) as control:
+    with (
+        stores.at(data / "store") as store,
+        closing(ControlStore.open(data / "control.db")) as control,
+    ):
         control.migrate()
         made = World(store, control, write_config(data / "config"), Clock())
         made.data = data
@@ -130,7 +133,7 @@ def at_work(world: World) -> Iterator[Correlating]:
             engine.release()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def deps(world: World) -> Deps:
     """The API beside that engine."""
     return Deps(

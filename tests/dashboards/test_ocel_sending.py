@@ -14,7 +14,7 @@ from tests.dashboards.ocel_logs import LOG, NOW, SHIPPED, changed, written
 from tests.dashboards.otlp_sink import otlp_sink
 from tests.stores import Stores
 from throughline.collector.loader import Loader
-from throughline.collector.store import Role, Store
+from throughline.collector.store import Role
 from throughline.correlator.process import load_process
 from throughline.correlator.worker import Correlator
 from throughline.dashboards.ocel.exchange import import_log
@@ -103,7 +103,7 @@ def test_its_orders_are_journeys(stores: Stores, tmp_path: Path) -> None:
         done = import_log(path, intake, NOW, lambda _: None)
         edge.stop()
     assert (done.sent.events, done.sent.evidence) == (2_000, 0)
-    with closing(Store.open(stores.directory(tmp_path / "store"))) as store:
+    with stores.store("embedded") as store:
         Loader(store, tmp_path / "edge/spool").drain()
         Correlator(store, (process,)).rebuild("default", process.id, NOW)
         events = "SELECT uniqExact(EventId), sum(length(Keys)) > 15000 FROM business_events"

@@ -71,7 +71,7 @@ def _ready(client: httpx.Client) -> bool:
 
 def stored_after_loading(stores: Stores, folder: Path) -> int:
     """Load the spool into a store and count the spans there."""
-    with stores.store("embedded", folder) as store:
+    with stores.store("embedded") as store:
         Loader(store, folder / "spool").drain()
         return int(store.query("SELECT count() FROM otel_traces", role=Role.ADHOC).result_rows[0][0])
 
