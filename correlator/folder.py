@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold import EVERYTHING, Seen, fold_sql
 from throughline.correlator.fold_input import Tables
 
 if TYPE_CHECKING:
@@ -33,13 +33,8 @@ class Folder:
         """`workspace` is that of the runs."""
         self._processes = processes
         self._calendars = calendars
-        self._sql = {
-            lane: {
-                name: fold_sql(process, Tables.of(workspace.resolve, lane), fresh=False)
-                for name, process in processes.items()
-            }
-            for lane in LANES
-        }
+        self._workspace = workspace
+        self._sql: dict[tuple[str, str, Seen], FoldSql] = {}
 
     def fold(self, run: Run, generations: Mapping[str, int]) -> set[str]:
         """Fold them; returns the processes whose exceptions may have changed.
@@ -49,37 +44,48 @@ class Folder:
            does not hold, or there were any before.
         3. Remove what was not written again.
         """
-        for_all = self._sql[""][next(iter(generations))]
+        for_all = self._of(LANES[0], next(iter(generations)), EVERYTHING)
         run.execute(for_all.take)
-        failed = {str(name): int(count) for name, count in run.ask("taken")}
-        for name in failed:
+        taken = {
+            str(name): Seen.of(self._processes[name], failed, events)
+            for name, failed, events in run.ask("taken")
+        }
+        for name in taken:
             self._calendars.provide(self._processes[name])
-        self._each(run, generations, failed, lambda sql: (*sql.clocks, sql.journeys))
-        checked = any(self._processes[name].checks for name in failed)
+        self._each(run, generations, taken, lambda sql: (*sql.clocks, sql.journeys))
+        checked = any(self._processes[name].checks for name in taken)
         unheld = {str(name) for (name,) in run.ask("failed_checks")} if checked else set()
         before = {str(name) for (name,) in run.ask("touched")}
-        failing = {name for name, count in failed.items() if count or name in unheld | before}
-        self._each(run, generations, failing, lambda sql: (sql.exceptions,))
+        failing = {name for name, seen in taken.items() if seen.failed or name in unheld | before}
+        self._each(run, generations, dict.fromkeys(failing, EVERYTHING), lambda sql: (sql.exceptions,))
         run.execute(for_all.vanished_journeys)
         run.execute(for_all.vanished_exceptions)
         return failing | before
 
     def notice(self, run: Run, generations: Mapping[str, int], touched: Collection[str]) -> None:
         """Note what became of exceptions, after `fold`."""
-        self._each(run, generations, touched, lambda sql: sql.transitions)
+        self._each(run, generations, dict.fromkeys(touched, EVERYTHING), lambda sql: sql.transitions)
+
+    def _of(self, lane: str, name: str, seen: Seen) -> FoldSql:
+        """The statements of a process, generated when they are first needed."""
+        key = (lane, name, seen)
+        if key not in self._sql:
+            tables = Tables.of(self._workspace.resolve, lane)
+            self._sql[key] = fold_sql(self._processes[name], tables, fresh=False, seen=seen)
+        return self._sql[key]
 
     def _each(
         self,
         run: Run,
         generations: Mapping[str, int],
-        names: Collection[str],
+        names: Mapping[str, Seen],
         texts: Callable[[FoldSql], Sequence[str]],
     ) -> None:
         """Execute some statements of each process, of every second one in the other lane."""
 
         def work(lane: str, some: Sequence[str]) -> None:
             for name in some:
-                for text in texts(self._sql[lane][name]):
+                for text in texts(self._of(lane, name, names[name])):
                     run.execute(text, process=name, generation=generations[name])
 
         ordered = sorted(names)
