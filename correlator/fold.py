@@ -26,7 +26,7 @@ from throughline.correlator.expression_parts import Lookup, quoted
 from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
-from throughline.correlator.fold_exceptions import EXCEPTION_ID, event_exceptions, exceptions_sql
+from throughline.correlator.fold_exceptions import EXCEPTION_ID, checks_sql, event_exceptions, failures_sql
 from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take, undoing
 from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import entitled, milestones_sql
@@ -47,24 +47,33 @@ class FoldSql:
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
     root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events,
-    what removes the vanished and what notices transitions are empty when fresh; else taking and removing take
-    `targets`, pairs of process and generation, and do so for all processes at once.
+    what removes the vanished and what notices transitions are empty when fresh; else they take `processes`
+    and `targets`, pairs of process and generation, and do so for all processes at once.
     """
 
     take: str
     clocks: tuple[str, ...]
     journeys: str
-    exceptions: str
+    failures: str
+    """Those of failed events."""
+    checks: str
+    """Those of checks that do not hold, and that did not once."""
     vanished_journeys: str = ""
     vanished_exceptions: str = ""
     transitions: tuple[str, ...] = ()
-    """To be left out where no changed journey has or had an exception: they cost as much as a small fold."""
+    """To be left out where no changed journey has or had an exception."""
 
     @property
     def statements(self) -> tuple[str, ...]:
         """All of them that do something, in order."""
-        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.clocks, *last, *self.transitions) if one)
+        written = (
+            self.journeys,
+            self.failures,
+            self.checks,
+            self.vanished_journeys,
+            self.vanished_exceptions,
+        )
+        return tuple(one for one in (self.take, *self.clocks, *written, *self.transitions) if one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +107,18 @@ def fold_sql(process: Process, tables: Tables, *, fresh: bool, seen: Seen = EVER
     rows = FRESH if fresh else live(tables)
     clocks = (*period_sql(process, rows, tables.period), *due_sql(process, rows, tables))
     failures = event_exceptions(process, rows) if seen.failed else ""
-    journeys, exceptions = _journeys(process, rows, tables, failures), exceptions_sql(process, rows)
+    journeys = _journeys(process, rows, tables, failures)
+    exceptions = failures_sql(process, rows), checks_sql(process, rows)
     if fresh:
-        return FoldSql("", clocks, journeys, exceptions)
+        return FoldSql("", clocks, journeys, *exceptions)
     return FoldSql(
         take(tables),
         clocks,
         journeys,
-        exceptions,
+        *exceptions,
         _vanished("journey_state", "Root", tables.source),
         _vanished("exception_state", "Root, Subject, ExceptionId", tables.source),
-        transitions_sql(rows),
+        transitions_sql(tables.source),
     )
 
 

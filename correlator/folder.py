@@ -13,7 +13,7 @@ from throughline.correlator.fold import EVERYTHING, Seen, fold_sql
 from throughline.correlator.fold_input import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from throughline.correlator.calendar_tables import CalendarTables
     from throughline.correlator.definition import Process
@@ -36,8 +36,8 @@ class Folder:
         self._workspace = workspace
         self._sql: dict[tuple[str, str, Seen], FoldSql] = {}
 
-    def fold(self, run: Run, generations: Mapping[str, int]) -> set[str]:
-        """Fold them; returns the processes whose exceptions may have changed.
+    def fold(self, run: Run, generations: Mapping[str, int]) -> bool:
+        """Fold them; returns whether exceptions may have changed.
 
         1. Take the events of all.
         2. Process by process, write the journeys; then the exceptions, where an event has failed, a check
@@ -52,19 +52,27 @@ class Folder:
         }
         for name in taken:
             self._calendars.provide(self._processes[name])
-        self._each(run, generations, taken, lambda sql: (*sql.clocks, sql.journeys))
+        self._each(run, generations, taken, lambda _, sql: (*sql.clocks, sql.journeys))
         checked = any(self._processes[name].checks for name in taken)
         unheld = {str(name) for (name,) in run.ask("failed_checks")} if checked else set()
         before = {str(name) for (name,) in run.ask("touched")}
-        failing = {name for name, seen in taken.items() if seen.failed or name in unheld | before}
-        self._each(run, generations, dict.fromkeys(failing, EVERYTHING), lambda sql: (sql.exceptions,))
-        run.execute(for_all.vanished_journeys)
-        run.execute(for_all.vanished_exceptions)
-        return failing | before
+        judged = unheld | before
 
-    def notice(self, run: Run, generations: Mapping[str, int], touched: Collection[str]) -> None:
+        def exceptions(name: str, sql: FoldSql) -> list[str]:
+            wanted = {sql.failures: taken[name].failed, sql.checks: name in judged}
+            return [text for text, is_wanted in wanted.items() if text and is_wanted]
+
+        concerned = {name: seen for name, seen in taken.items() if seen.failed or name in judged}
+        self._each(run, generations, concerned, exceptions)
+        run.execute(for_all.vanished_journeys)
+        if before:
+            run.execute(for_all.vanished_exceptions)
+        return bool(concerned or before)
+
+    def notice(self, run: Run, generations: Mapping[str, int]) -> None:
         """Note what became of exceptions, after `fold`."""
-        self._each(run, generations, dict.fromkeys(touched, EVERYTHING), lambda sql: sql.transitions)
+        for text in self._of(LANES[0], next(iter(generations)), EVERYTHING).transitions:
+            run.execute(text)
 
     def _of(self, lane: str, name: str, seen: Seen) -> FoldSql:
         """The statements of a process, generated when they are first needed."""
@@ -79,13 +87,13 @@ class Folder:
         run: Run,
         generations: Mapping[str, int],
         names: Mapping[str, Seen],
-        texts: Callable[[FoldSql], Sequence[str]],
+        texts: Callable[[str, FoldSql], Sequence[str]],
     ) -> None:
         """Execute some statements of each process, of every second one in the other lane."""
 
         def work(lane: str, some: Sequence[str]) -> None:
             for name in some:
-                for text in texts(self._of(lane, name, names[name])):
+                for text in texts(name, self._of(lane, name, names[name])):
                     run.execute(text, process=name, generation=generations[name])
 
         ordered = sorted(names)

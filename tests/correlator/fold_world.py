@@ -130,7 +130,7 @@ class Folding:
     def _scope(self, generation: int) -> dict[str, Any]:
         process = self.process.id
         one = {"tenant": self.tenant, "process": process, "generation": generation}
-        return one | {"targets": [(process, generation)]}
+        return one | {"processes": [process], "targets": [(process, generation)]}
 
     def _run(self, statements: Sequence[str], generation: int, chunk: Mapping[str, int]) -> None:
         self.version += 1
