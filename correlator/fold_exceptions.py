@@ -130,8 +130,9 @@ def _turns() -> str:
 
 
 def checks_sql(process: Process, rows: Rows) -> str:
-    """The statement for checks, to be run likewise; empty without any. It writes those that do not hold, and those that did not once: what became of them follows from the stored
-    transitions, because a state that is over leaves no event.
+    """The statement for checks, to be run likewise; empty without any. It writes those that do not hold, and
+    those that did not once: what became of them follows from the stored transitions, because a state that is
+    over leaves no event.
 
     A check that changes sides does so at the latest event of its journey. Its first opening moves with the
     fact that it is judged after. One with grace opens when that is over: if it holds again before, it never
