@@ -51,10 +51,13 @@ OVER = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An aggregate over a journey's events, under the name by which the expression refers to it."""
+    """An aggregate over a journey's events, under the name by which the expression refers to it. `beside` are
+    columns that it needs beside each event, as pairs of name and SQL.
+    """
 
     name: str
     text: str
+    beside: tuple[tuple[str, str], ...] = ()
 
     @property
     def sql(self) -> str:

@@ -38,10 +38,12 @@ class Scope:
     lookups: dict[str, Lookup] = field(default_factory=dict)
     event_lookups: dict[str, Lookup] = field(default_factory=dict)
 
-    def term(self, sql: str) -> str:
-        """The name under which an aggregate is computed, once however often it is asked for."""
+    def term(self, sql: str, beside: tuple[tuple[str, str], ...] = ()) -> str:
+        """The name under which an aggregate is computed, once however often it is asked for; `beside` are the
+        columns that it needs beside each event.
+        """
         name = term_name(sql)
-        self.terms[name] = Term(name, sql)
+        self.terms[name] = Term(name, sql, beside)
         return name
 
     def lookup(self, table: str, column: str, keys: tuple[str, ...], *, latest: bool) -> str:

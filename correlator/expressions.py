@@ -334,7 +334,7 @@ def _objects(name: str, arguments: list[exp.Expr], scope: Scope) -> _Typed:
     level, about = scope.level(text_of(arguments[0])), text_of(arguments[1])
     system = text_of(arguments[2]) if len(arguments) == 3 else ""  # noqa: PLR2004 - see above
     scope.attributes.add(about)
-    term = scope.term(said(level, about, system))
+    term = scope.term(*said(level, about, system))
     function = STATE_FUNCTIONS[name]
     counted = scope.term(count_objects(level)) if "{1}" in function.sql else ""
     scope.details.append(told(about, term, scope.term(systems_of(level)) if counted and level[1:] else ""))

@@ -18,6 +18,7 @@ Milestone `i` of the definition has columns m<i>_count, m<i>_first and so on.
 
 # ruff: noqa: S608 - this module is the one place where SQL is generated, from validated parts
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from throughline.correlator.definition import Process
@@ -25,8 +26,8 @@ from throughline.correlator.expression_parts import Lookup, quoted
 from throughline.correlator.fold_checks import failing_checks
 from throughline.correlator.fold_cycle import object_sql, period_sql, period_steps
 from throughline.correlator.fold_due import due_sql, due_steps
-from throughline.correlator.fold_exceptions import EXCEPTION_ID, event_exceptions, exceptions_sql
-from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take
+from throughline.correlator.fold_exceptions import EXCEPTION_ID, checks_sql, event_exceptions, failures_sql
+from throughline.correlator.fold_input import DIMENSIONS, FRESH, TARGETS, Rows, Tables, live, take, undoing
 from throughline.correlator.fold_lookup import lookup_steps
 from throughline.correlator.fold_milestones import entitled, milestones_sql
 from throughline.correlator.fold_transitions import transitions_sql
@@ -46,46 +47,78 @@ class FoldSql:
 
     Every one takes tenant, process, generation and version; a `fresh` one also lo and hi, the first and last
     root of a chunk. `version` must be one that no earlier attempt has used. What takes the current events,
-    what removes the vanished and what notices transitions are empty when fresh; else taking and removing take
-    `targets`, pairs of process and generation, and do so for all processes at once.
+    what removes the vanished and what notices transitions are empty when fresh; else they take `processes`
+    and `targets`, pairs of process and generation, and do so for all processes at once.
     """
 
     take: str
     clocks: tuple[str, ...]
     journeys: str
-    exceptions: str
+    failures: str
+    """Those of failed events."""
+    checks: str
+    """Those of checks that do not hold, and that did not once."""
     vanished_journeys: str = ""
     vanished_exceptions: str = ""
     transitions: tuple[str, ...] = ()
-    """To be left out where no changed journey has or had an exception: they cost as much as a small fold."""
+    """To be left out where no changed journey has or had an exception."""
 
     @property
     def statements(self) -> tuple[str, ...]:
         """All of them that do something, in order."""
-        last = (self.journeys, self.exceptions, self.vanished_journeys, self.vanished_exceptions)
-        return tuple(one for one in (self.take, *self.clocks, *last, *self.transitions) if one)
+        written = (
+            self.journeys,
+            self.failures,
+            self.checks,
+            self.vanished_journeys,
+            self.vanished_exceptions,
+        )
+        return tuple(one for one in (self.take, *self.clocks, *written, *self.transitions) if one)
 
 
-def fold_sql(process: Process, tables: Tables, *, fresh: bool) -> FoldSql:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Whether the events at hand undo others, and whether any has failed: else the journeys' statement can do
+    without looking for that. Planning it takes longer than folding a few journeys.
+    """
+
+    undone: bool = True
+    failed: bool = True
+
+    @classmethod
+    def of(cls, process: Process, failed: int, events: Collection[str]) -> "Seen":
+        """By what happened, and how many of it failed."""
+        return cls(undone=not undoing(process).isdisjoint(events), failed=failed > 0)
+
+
+EVERYTHING = Seen()
+
+
+def fold_sql(process: Process, tables: Tables, *, fresh: bool, seen: Seen = EVERYTHING) -> FoldSql:
     """Generate the statements.
 
     Live, the journeys that `tables.source` lists are folded, and `tables.folding` is empty. With `fresh`
     the roots from lo to hi are: `journey_events` holds one row per (journey, event) and `journey_state`
     nothing of this generation yet.
     """
+    if not seen.undone:
+        kept = tuple(one.model_copy(update={"undone_by": ()}) for one in process.milestones)
+        process = process.model_copy(update={"milestones": kept})
     rows = FRESH if fresh else live(tables)
     clocks = (*period_sql(process, rows, tables.period), *due_sql(process, rows, tables))
-    journeys, exceptions = _journeys(process, rows, tables), exceptions_sql(process, rows)
+    failures = event_exceptions(process, rows) if seen.failed else ""
+    journeys = _journeys(process, rows, tables, failures)
+    exceptions = failures_sql(process, rows), checks_sql(process, rows)
     if fresh:
-        return FoldSql("", clocks, journeys, exceptions)
+        return FoldSql("", clocks, journeys, *exceptions)
     return FoldSql(
         take(tables),
         clocks,
         journeys,
-        exceptions,
+        *exceptions,
         _vanished("journey_state", "Root", tables.source),
         _vanished("exception_state", "Root, Subject, ExceptionId", tables.source),
-        transitions_sql(rows),
+        transitions_sql(tables.source),
     )
 
 
@@ -101,9 +134,10 @@ FROM (
 WHERE Version < {{version:UInt64}} AND Deleted = 0"""
 
 
-def _journeys(process: Process, rows: Rows, tables: Tables) -> str:
-    """The statement for journey_state. Its steps stay apart in the plan: merged, they take a third longer. A
-    rebuild reads journey after journey, and needs no hash table of them all: a third less.
+def _journeys(process: Process, rows: Rows, tables: Tables, failures: str) -> str:
+    """The statement for journey_state; `failures` are the exceptions of events, empty if there are none. Its
+    steps stay apart in the plan: merged, they take a third longer. A rebuild reads journey after journey, and
+    needs no hash table of them all: a third less.
     """
     states = _states(process)
     named, judged = states[:2], states[2:]
@@ -128,8 +162,20 @@ SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
 {listed([f"{sql} AS out_{name.replace('.', '_')}" for name, sql in final.items()])}
 FROM (
-{indented(inner)}
-) AS folded
+{indented(inner if failures else f"SELECT *, {_NO_FAILURES} FROM ({inner})")}
+) AS folded{_with_failures(failures) if failures else ""}
+SETTINGS query_plan_merge_expressions = 0, optimize_aggregation_in_order = 1"""
+
+
+_NO_FAILURES = (
+    "toUInt64(0) AS open_events, toUInt64(0) AS blocking_events, toInt64(0) AS blocked_since, "
+    "CAST([], 'Array(Tuple(UInt64, Int64, Int64))') AS blocking_rows"
+)
+
+
+def _with_failures(failures: str) -> str:
+    """The join that adds the failures of each journey."""
+    return f"""
 LEFT JOIN (
     SELECT
         Root,
@@ -139,11 +185,10 @@ LEFT JOIN (
         groupArrayIf(({_EVENT_ID}, Opened, intDiv(latest.1, 1000)), Resolved IS NULL AND Blocking)
             AS blocking_rows
     FROM (
-{indented(event_exceptions(process, rows), 8)}
+{indented(failures, 8)}
     )
     GROUP BY Root
-) AS failing ON folded.Root = failing.Root
-SETTINGS query_plan_merge_expressions = 0, optimize_aggregation_in_order = 1"""
+) AS failing ON folded.Root = failing.Root"""
 
 
 def _lookups(process: Process) -> list[Lookup]:

@@ -59,11 +59,12 @@ def green_steps(process: Process, rows: Rows) -> list[Step]:
     at_events = f"SELECT Root, Micros, TimePrecision, {', '.join(so_far)} FROM ({events(process, rows)})"
     renamed = ", ".join(f"So{one} AS {one}" for one in DIMENSIONS)
     columns = ", ".join(
-        f"countIf({holds}) > 0 AS green{place}, minIf(Micros, {holds}) AS green_at{place}"
-        for place, holds in conditions.items()
+        f"max(holds{place}) AS green{place}, minIf(Micros, holds{place}) AS green_at{place}"
+        for place in conditions
     )
     looked_up = nested(f"SELECT *, {renamed} FROM ({at_events})", lookup_steps(lookups))
-    found = f"SELECT Root, {columns} FROM ({looked_up}) GROUP BY Root"
+    held = ", ".join(f"({holds}) AS holds{place}" for place, holds in conditions.items())
+    found = f"SELECT Root, {columns} FROM (SELECT Root, Micros, {held} FROM ({looked_up})) GROUP BY Root"
     added = [f"g.{name}{place} AS {name}{place}" for place in conditions for name in ("green", "green_at")]
     return [(["s.*", *added], f"AS s LEFT ANY JOIN ({found}) AS g ON s.Root = g.Root")]
 

@@ -75,8 +75,17 @@ GROUP BY Root, Subject, Event
 HAVING last_failure > 0"""
 
 
-def exceptions_sql(process: Process, rows: Rows) -> str:
-    """The statement that writes exceptions, to be run after the journeys of the same version are written."""
+_INSERT = """INSERT INTO exception_state (
+    Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
+    Fingerprint, Owner, Severity, Blocking, Amount, Currency, Customer, Entity, Region, ServiceLine,
+    OpenedAt, ResolvedAt, LastSeenAt, Occurrences, Turns, FirstEventId, LastEventId, Version, Deleted
+)"""
+
+
+def failures_sql(process: Process, rows: Rows) -> str:
+    """The statement that writes exceptions from failed events, to be run after the journeys of the same
+    version are written.
+    """
     first_with: dict[str, int] = {}
     for index, one in enumerate(process.milestones):
         for event in one.events:
@@ -88,11 +97,7 @@ def exceptions_sql(process: Process, rows: Rows) -> str:
     failing = rows.select("Root", " AND Failed = 1")
     journeys = _alive(rows, ", ".join(DIMENSIONS), f" AND Root IN ({failing})")
     fingerprinted = fingerprint("Event", "class", "latest.5", "latest.6")
-    statement = f"""INSERT INTO exception_state (
-    Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
-    Fingerprint, Owner, Severity, Blocking, Amount, Currency, Customer, Entity, Region, ServiceLine,
-    OpenedAt, ResolvedAt, LastSeenAt, Occurrences, Turns, FirstEventId, LastEventId, Version, Deleted
-)
+    return f"""{_INSERT}
 SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
     Root, {EXCEPTION_ID.format("'event', Event, Subject")}, Subject, 'event',
@@ -109,7 +114,6 @@ FROM (
     {exceptions}
 ) AS failing
 INNER JOIN {journeys} AS journey ON journey.Root = failing.Root"""
-    return f"{statement}\nUNION ALL\n{_checks(process, rows)}" if process.checks else statement
 
 
 def _turns() -> str:
@@ -125,14 +129,17 @@ def _turns() -> str:
         arrayPushBack(arrayPopFront(flips), length(history) + 1))"""
 
 
-def _checks(process: Process, rows: Rows) -> str:
-    """Checks that do not hold, and those that did not once: what became of them follows from the stored
-    transitions, because a state that is over leaves no event.
+def checks_sql(process: Process, rows: Rows) -> str:
+    """The statement for checks, to be run likewise; empty without any. It writes those that do not hold, and
+    those that did not once: what became of them follows from the stored transitions, because a state that is
+    over leaves no event.
 
     A check that changes sides does so at the latest event of its journey. Its first opening moves with the
     fact that it is judged after. One with grace opens when that is over: if it holds again before, it never
     has, and a row that is deleted from the beginning says so (`fold_transitions.py`).
     """
+    if not process.checks:
+        return ""
     default = process.owner or ""
     checks = process.statements
     milestones = {one.name: one.after or "" for one in checks}
@@ -147,7 +154,8 @@ def _checks(process: Process, rows: Rows) -> str:
     columns = f"Amount, Currency, {', '.join(DIMENSIONS)}, LastEventAt, FailedChecks, CheckDetails"
     cause = fingerprint("'check'", _by("check", classes, ""), "check", "''")
     identity = EXCEPTION_ID.format("'check', name, found.Root")
-    return f"""SELECT
+    return f"""{_INSERT}
+SELECT
     {{tenant:String}}, {{process:String}}, {{generation:UInt32}},
     Root, id, Root, 'check',
     '', {_by("check", milestones, "")}, {_by("check", classes, "")}, check,

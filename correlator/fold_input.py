@@ -111,9 +111,9 @@ def undone(index: int) -> str:
     return f"u{index}"
 
 
-def undoing(process: Process) -> list[str]:
+def undoing(process: Process) -> set[str]:
     """The events that undo a milestone."""
-    return sorted({event for one in process.milestones for event in one.undone_by})
+    return {event for one in process.milestones for event in one.undone_by}
 
 
 def events(process: Process, rows: Rows) -> str:
@@ -143,9 +143,10 @@ def events(process: Process, rows: Rows) -> str:
         columns.append(f"({reaches}) AS {reached(index)}")
         if one.undone_by:
             columns.append(f"(Failed = 0 AND Event IN ({texts(one.undone_by)})) AS {undone(index)}")
+    columns += [f"{sql} AS {name}" for name, sql in _beside(process).items()]
     if process.dropped_by:
         columns.append(f"(Failed = 0 AND Event IN ({texts(process.dropped_by)})) AS drops")
-    if names := undoing(process):
+    if names := sorted(undoing(process)):
         found = rows.select("Root", f" AND Event IN ({texts(names)})")
         columns.append(f"Root IN ({found}) AS Reversed")
     listed = ",\n".join(f"    {column}" for column in columns)
@@ -158,6 +159,12 @@ def _lookups(process: Process) -> list[Lookup]:
     whole = [*process.expectations.values(), *([process.in_scope] if process.in_scope else [])]
     of_events = [one for each in process.wheres.values() for one in each.lookups]
     return [*of_events, *(one for each in whole for one in each.event_lookups)]
+
+
+def _beside(process: Process) -> dict[str, str]:
+    """The columns that aggregates need beside each event, by name."""
+    whole = [*process.expectations.values(), *([process.in_scope] if process.in_scope else [])]
+    return {name: sql for each in whole for term in each.terms for name, sql in term.beside}
 
 
 def _day(process: Process) -> str:

@@ -8,7 +8,7 @@ from throughline.correlator.expression_parts import Term
 from throughline.correlator.expression_scope import term_name
 from throughline.correlator.fold_checks import green, green_steps, starts_of
 from throughline.correlator.fold_input import DIMENSIONS, Rows, events, reached, undoing, undone
-from throughline.correlator.journey_terms import objects_of
+from throughline.correlator.journey_terms import objects_of, subjects_among
 from throughline.correlator.sql_text import array, nested, plain
 
 FAR = 10**18
@@ -79,7 +79,7 @@ def _history(process: Process, index: int) -> str:
     undo = undone(index) if milestone.undone_by else "0"
     whose = "Subjects"
     if milestone.every:
-        whose = f"arrayDistinct(arrayFilter(o -> has(Subjects, o), {objects_of(_mates(process, milestone))}))"
+        whose = subjects_among(_mates(process, milestone))
     fact = f"({whose}, Nanos, EventId, {undo}, First, Last, Judged, Owner, Amount, toString(Currency), Day)"
     wanted = f"({reached(index)} OR {undo})"
     if milestone.every:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold import EVERYTHING, Seen, fold_sql
 from throughline.correlator.fold_input import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from throughline.correlator.calendar_tables import CalendarTables
     from throughline.correlator.definition import Process
@@ -33,53 +33,67 @@ class Folder:
         """`workspace` is that of the runs."""
         self._processes = processes
         self._calendars = calendars
-        self._sql = {
-            lane: {
-                name: fold_sql(process, Tables.of(workspace.resolve, lane), fresh=False)
-                for name, process in processes.items()
-            }
-            for lane in LANES
-        }
+        self._workspace = workspace
+        self._sql: dict[tuple[str, str, Seen], FoldSql] = {}
 
-    def fold(self, run: Run, generations: Mapping[str, int]) -> set[str]:
-        """Fold them; returns the processes whose exceptions may have changed.
+    def fold(self, run: Run, generations: Mapping[str, int]) -> bool:
+        """Fold them; returns whether exceptions may have changed.
 
         1. Take the events of all.
         2. Process by process, write the journeys; then the exceptions, where an event has failed, a check
            does not hold, or there were any before.
         3. Remove what was not written again.
         """
-        for_all = self._sql[""][next(iter(generations))]
+        for_all = self._of(LANES[0], next(iter(generations)), EVERYTHING)
         run.execute(for_all.take)
-        failed = {str(name): int(count) for name, count in run.ask("taken")}
-        for name in failed:
+        taken = {
+            str(name): Seen.of(self._processes[name], failed, events)
+            for name, failed, events in run.ask("taken")
+        }
+        for name in taken:
             self._calendars.provide(self._processes[name])
-        self._each(run, generations, failed, lambda sql: (*sql.clocks, sql.journeys))
-        checked = any(self._processes[name].checks for name in failed)
+        self._each(run, generations, taken, lambda _, sql: (*sql.clocks, sql.journeys))
+        checked = any(self._processes[name].checks for name in taken)
         unheld = {str(name) for (name,) in run.ask("failed_checks")} if checked else set()
         before = {str(name) for (name,) in run.ask("touched")}
-        failing = {name for name, count in failed.items() if count or name in unheld | before}
-        self._each(run, generations, failing, lambda sql: (sql.exceptions,))
-        run.execute(for_all.vanished_journeys)
-        run.execute(for_all.vanished_exceptions)
-        return failing | before
+        judged = unheld | before
 
-    def notice(self, run: Run, generations: Mapping[str, int], touched: Collection[str]) -> None:
+        def exceptions(name: str, sql: FoldSql) -> list[str]:
+            wanted = {sql.failures: taken[name].failed, sql.checks: name in judged}
+            return [text for text, is_wanted in wanted.items() if text and is_wanted]
+
+        concerned = {name: seen for name, seen in taken.items() if seen.failed or name in judged}
+        self._each(run, generations, concerned, exceptions)
+        run.execute(for_all.vanished_journeys)
+        if before:
+            run.execute(for_all.vanished_exceptions)
+        return bool(concerned or before)
+
+    def notice(self, run: Run, generations: Mapping[str, int]) -> None:
         """Note what became of exceptions, after `fold`."""
-        self._each(run, generations, touched, lambda sql: sql.transitions)
+        for text in self._of(LANES[0], next(iter(generations)), EVERYTHING).transitions:
+            run.execute(text)
+
+    def _of(self, lane: str, name: str, seen: Seen) -> FoldSql:
+        """The statements of a process, generated when they are first needed."""
+        key = (lane, name, seen)
+        if key not in self._sql:
+            tables = Tables.of(self._workspace.resolve, lane)
+            self._sql[key] = fold_sql(self._processes[name], tables, fresh=False, seen=seen)
+        return self._sql[key]
 
     def _each(
         self,
         run: Run,
         generations: Mapping[str, int],
-        names: Collection[str],
-        texts: Callable[[FoldSql], Sequence[str]],
+        names: Mapping[str, Seen],
+        texts: Callable[[str, FoldSql], Sequence[str]],
     ) -> None:
         """Execute some statements of each process, of every second one in the other lane."""
 
         def work(lane: str, some: Sequence[str]) -> None:
             for name in some:
-                for text in texts(self._sql[lane][name]):
+                for text in texts(name, self._of(lane, name, names[name])):
                     run.execute(text, process=name, generation=generations[name])
 
         ordered = sorted(names)

@@ -6,6 +6,7 @@ that carries the field counts; one that carries it empty takes the value back, a
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ FIELD_COLUMNS = {
     "region": ("toString(Region)", "Region != ''"),
     "service_line": ("toString(ServiceLine)", "ServiceLine != ''"),
 }
-_SAID_BY = "toString(if(System != '', System, Platform))"
+_SAID_BY = ("said_by", "toString(if(System != '', System, Platform))")
 _MOST_SHOWN = 5
 
 
@@ -83,15 +84,26 @@ def systems_of(namespaces: Collection[str]) -> str:
     return f"arraySort(groupUniqArrayArray({found}){OVER})"
 
 
-def said(namespaces: Collection[str], field: str, system: str) -> str:
-    """The aggregate of what each system (or one) said last of a field of these objects, latest first."""
+def subjects_among(namespaces: Collection[str]) -> str:
+    """The subjects of an event under one of these namespaces, each once."""
+    return f"arrayIntersect(Subjects, {objects_of(namespaces)})"
+
+
+def said(namespaces: Collection[str], field: str, system: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The aggregate of what each system (or one) said last of a field of these objects, latest first; and the
+    columns that it needs beside each event: they are the same for many fields.
+
+    Of each object and system the greatest (moment, value) is kept.
+    """
     carried = (attribute(field), f"mapContains(Attributes, {quoted(field)})")
     value, present = FIELD_COLUMNS.get(field, carried)
-    subjects = f"arrayDistinct(arrayFilter(o -> has(Subjects, o), {objects_of(namespaces)}))"
-    rows = f"arrayMap(o -> (o, {_SAID_BY}, Moment, {value}), {subjects})"
-    narrowed = f" AND {_SAID_BY} = {quoted(system)}" if system else ""
-    every = f"arrayReverseSort(x -> x.3, groupArrayArrayIf({rows}, Failed = 0 AND {present}{narrowed}){OVER})"
-    return f"arrayFilter((x, n) -> n = 1, {every}, arrayEnumerateUniq(arrayMap(x -> (x.1, x.2), {every})))"
+    subjects = subjects_among(namespaces)
+    about = f"about_{hashlib.sha256(subjects.encode()).hexdigest()[:12]}"
+    rows = f"arrayMap(o -> (o, {_SAID_BY[0]}, Moment, {value}), {about})"
+    narrowed = f" AND {_SAID_BY[0]} = {quoted(system)}" if system else ""
+    every = f"arrayReverseSort(groupArrayArrayIf({rows}, Failed = 0 AND {present}{narrowed}){OVER})"
+    last = f"arrayReverseSort(x -> x.3, arrayCompact(x -> (x.1, x.2), {every}))"
+    return last, (_SAID_BY, (about, subjects))
 
 
 def told(field: str, term: str, silent: str = "") -> str:

@@ -268,9 +268,10 @@ class Correlator:
         count = run.count("to_fold")
         if count:
             self._checkpoint("fold")
-            touched = self._folder.fold(run, generations)
+            changed = self._folder.fold(run, generations)
             self._checkpoint("transitions")
-            self._folder.notice(run, generations, touched)
+            if changed:
+                self._folder.notice(run, generations)
             self._checkpoint("fold_progress")
         self._state.store_folded(tenant, generations, version)
         return count

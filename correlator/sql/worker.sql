@@ -102,8 +102,8 @@ SELECT count() > 0 FROM (${marked} LIMIT 1)
 INSERT INTO @to_fold ${marked}
 
 -- taken --
--- Whose events are folded, and how many of them have failed.
-SELECT toString(Process), sum(Failed) FROM @folding GROUP BY Process
+-- Whose events are folded, whether any of them has failed, and what happened.
+SELECT toString(Process), max(Failed), groupUniqArray(toString(Event)) FROM @folding GROUP BY Process
 
 -- failed_checks --
 -- The processes of which a journey was just written with a check that does not hold.

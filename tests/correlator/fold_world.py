@@ -9,7 +9,7 @@ from typing import Any
 from tests.correlator.fold_reference import Event, Expect, Journey, Where, fold
 from throughline.collector.store import Role, Store
 from throughline.correlator.definition import Process
-from throughline.correlator.fold import fold_sql
+from throughline.correlator.fold import Seen, fold_sql
 from throughline.correlator.fold_input import Tables
 from throughline.correlator.fold_transitions import all_transitions_sql
 from throughline.correlator.workspace import scratch_columns
@@ -65,7 +65,7 @@ class Folding:
         self.store.command("TRUNCATE TABLE dirty", role=Role.CORRELATOR)
         self.store.insert_rows("dirty", [[root] for root in roots], ["Root"], role=Role.CORRELATOR)
         self.store.command("TRUNCATE TABLE folding", role=Role.CORRELATOR)
-        sql = fold_sql(self.process, TABLES, fresh=False)
+        sql = fold_sql(self.process, TABLES, fresh=False, seen=self._seen())
         self._run(sql.statements[:die_after], 1, {})
 
     def rebuild(self, generation: int = 1) -> None:
@@ -111,6 +111,13 @@ class Folding:
             one["exceptions"].sort(key=str)
         return result
 
+    def _seen(self) -> Seen:
+        sql = "SELECT max(Failed), groupUniqArray(toString(Event)) FROM journey_events"
+        ((failed, events),) = self.store.query(
+            f"{sql} WHERE Root IN (SELECT Root FROM dirty)", role=Role.CORRELATOR
+        ).result_rows
+        return Seen.of(self.process, failed, events)
+
     def _row(self, root: int, event: Event, deleted: bool, generation: int) -> list[Any]:
         return [
             self.tenant, self.process.id, generation, root, 0, event.id, event.time,
@@ -123,7 +130,7 @@ class Folding:
     def _scope(self, generation: int) -> dict[str, Any]:
         process = self.process.id
         one = {"tenant": self.tenant, "process": process, "generation": generation}
-        return one | {"targets": [(process, generation)]}
+        return one | {"processes": [process], "targets": [(process, generation)]}
 
     def _run(self, statements: Sequence[str], generation: int, chunk: Mapping[str, int]) -> None:
         self.version += 1

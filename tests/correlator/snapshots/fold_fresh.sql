@@ -285,8 +285,13 @@ FROM (
     GROUP BY Root, Subject, Event
     HAVING last_failure > 0
 ) AS failing
-INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Failed = 1)) AS journey ON journey.Root = failing.Root
-UNION ALL
+INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM journey_events WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root BETWEEN {lo:UInt64} AND {hi:UInt64} AND Deleted = 0 AND Failed = 1)) AS journey ON journey.Root = failing.Root;
+
+INSERT INTO exception_state (
+    Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
+    Fingerprint, Owner, Severity, Blocking, Amount, Currency, Customer, Entity, Region, ServiceLine,
+    OpenedAt, ResolvedAt, LastSeenAt, Occurrences, Turns, FirstEventId, LastEventId, Version, Deleted
+)
 SELECT
     {tenant:String}, {process:String}, {generation:UInt32},
     Root, id, Root, 'check',

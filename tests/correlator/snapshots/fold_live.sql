@@ -295,8 +295,13 @@ FROM (
     GROUP BY Root, Subject, Event
     HAVING last_failure > 0
 ) AS failing
-INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM folding WHERE Process = {process:String} AND Failed = 1)) AS journey ON journey.Root = failing.Root
-UNION ALL
+INNER JOIN (SELECT Root, Customer, Entity, Region, ServiceLine FROM journey_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0 AND Root IN (SELECT Root FROM folding WHERE Process = {process:String} AND Failed = 1)) AS journey ON journey.Root = failing.Root;
+
+INSERT INTO exception_state (
+    Tenant, Process, Generation, Root, ExceptionId, Subject, Kind, Event, Milestone, Class, Code, Message,
+    Fingerprint, Owner, Severity, Blocking, Amount, Currency, Customer, Entity, Region, ServiceLine,
+    OpenedAt, ResolvedAt, LastSeenAt, Occurrences, Turns, FirstEventId, LastEventId, Version, Deleted
+)
 SELECT
     {tenant:String}, {process:String}, {generation:UInt32},
     Root, id, Root, 'check',
@@ -363,10 +368,10 @@ WHERE Version < {version:UInt64} AND Deleted = 0;
 INSERT INTO exception_transitions (
     Tenant, Process, Subject, ExceptionId, Kind, Origin, At, EventId, Root, Actor, Version, Withdrawn
 )
-SELECT {tenant:String}, {process:String}, Subject, ExceptionId, change.1.1, change.1.2, change.1.3,
+SELECT {tenant:String}, Process, Subject, ExceptionId, change.1.1, change.1.2, change.1.3,
     change.1.4, Root, 'correlator', {version:UInt64}, change.2
 FROM (
-    SELECT now.Subject AS Subject, now.ExceptionId AS ExceptionId, Root, Stored,
+    SELECT now.Process AS Process, now.Subject AS Subject, now.ExceptionId AS ExceptionId, Root, Stored,
         arrayMap((t, n) -> (multiIf(n = 1, 'opened', n % 2 = 0, 'resolved', 'reopened'), 'fact', t.1, t.2),
             Turns, arrayEnumerate(Turns)) AS facts,
         multiIf(
@@ -377,10 +382,10 @@ FROM (
             arrayMap(x -> (x, 0), arrayFilter(x -> NOT has(Stored, x), wanted)),
             arrayMap(x -> (x, 1), arrayFilter(x -> NOT has(wanted, x), Stored)))) AS change
     FROM (
-    SELECT ExceptionId, max(Subject) AS Subject, any(Root) AS Root, max((Deleted = 0 OR Kind = 'check')) AS Living,
-        anyIf(Turns, Deleted = 0) AS Turns
+    SELECT ExceptionId, any(Process) AS Process, max(Subject) AS Subject, any(Root) AS Root,
+        max((Deleted = 0 OR Kind = 'check')) AS Living, anyIf(Turns, Deleted = 0) AS Turns
     FROM (
-        SELECT ExceptionId, Subject, Root, Kind, Deleted, Turns FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)
+        SELECT ExceptionId, Process, Subject, Root, Kind, Deleted, Turns FROM exception_state WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)
         ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
     )
     GROUP BY ExceptionId
@@ -388,7 +393,7 @@ FROM (
         SELECT ExceptionId
         FROM (
             SELECT Root, ExceptionId, Deleted FROM exception_state
-            WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND ExceptionId IN (SELECT ExceptionId FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Deleted = 1)
+            WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND ExceptionId IN (SELECT ExceptionId FROM exception_state WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty) AND Deleted = 1)
             ORDER BY Version DESC LIMIT 1 BY Root, ExceptionId
         )
         WHERE Deleted = 0
@@ -399,7 +404,7 @@ FROM (
             groupArray((toString(Kind), toString(Origin), At, EventId)) AS Stored
         FROM (
             SELECT Subject, ExceptionId, Kind, Origin, At, EventId, Act, Withdrawn FROM exception_transitions
-            WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)) AND (Origin = 'fact' OR Kind = 'gone')
+            WHERE Tenant = {tenant:String} AND Process IN {processes:Array(String)} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)) AND (Origin = 'fact' OR Kind = 'gone')
             ORDER BY Version DESC LIMIT 1 BY Subject, ExceptionId, Kind, Origin, At, EventId, Act
         )
         WHERE Withdrawn = 0
@@ -410,13 +415,14 @@ FROM (
 INSERT INTO exception_transitions (
     Tenant, Process, Subject, ExceptionId, Kind, Origin, At, EventId, Act, Root, Actor, Version
 )
-SELECT {tenant:String}, {process:String}, Subject, now.ExceptionId, 'reopened', 'found',
+SELECT {tenant:String}, Process, Subject, now.ExceptionId, 'reopened', 'found',
     toDateTime64(LastSeenAt, 9, 'UTC'), LastEventId, closed.Act, Root, 'correlator', {version:UInt64}
 FROM (
-    SELECT ExceptionId, any(Subject) AS Subject, any(Root) AS Root, any(LastSeenAt) AS LastSeenAt,
-        any(LastEventId) AS LastEventId, any(Turns) AS Turns
+    SELECT ExceptionId, any(Process) AS Process, any(Subject) AS Subject, any(Root) AS Root,
+        any(LastSeenAt) AS LastSeenAt, any(LastEventId) AS LastEventId, any(Turns) AS Turns
     FROM (
-        SELECT ExceptionId, Subject, Root, LastSeenAt, LastEventId, Turns FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0
+        SELECT ExceptionId, Process, Subject, Root, LastSeenAt, LastEventId, Turns
+        FROM exception_state WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty) AND Version = {version:UInt64} AND Deleted = 0
     )
     GROUP BY ExceptionId
 ) AS now
@@ -432,5 +438,5 @@ WHERE LastSeenAt > SeenUntil
     AND NOT arrayExists((t, n) -> n % 2 = 1 AND t.1 > SeenUntil, Turns, arrayEnumerate(Turns))
     AND closed.Act NOT IN (
         SELECT Act FROM exception_transitions
-        WHERE Tenant = {tenant:String} AND Process = {process:String} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND Process = {process:String} AND Generation = {generation:UInt32} AND Root IN (SELECT Root FROM dirty)) AND Kind = 'reopened' AND Origin = 'found'
+        WHERE Tenant = {tenant:String} AND Process IN {processes:Array(String)} AND Subject IN (SELECT Subject FROM exception_state WHERE Tenant = {tenant:String} AND (Process, Generation) IN {targets:Array(Tuple(String, UInt32))} AND Root IN (SELECT Root FROM dirty)) AND Kind = 'reopened' AND Origin = 'found'
     );
