@@ -252,7 +252,7 @@ def role_settings(of: RoleLimits) -> dict[str, Any]:
         "compile_expressions": 0,
         "compile_aggregate_expressions": 0,
         "compile_sort_description": 0,
-        # Looking for chains of comparisons takes a third of the planning of a large statement, and finds none.
+        # Looking for chains of comparisons takes a third of the planning of large statements; there are none.
         "optimize_and_compare_chain": 0,
     }
 

@@ -12,6 +12,7 @@ from throughline.collector.control import ControlStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from throughline.collector.store import Store
 

@@ -86,13 +86,7 @@ class Setting:
 @pytest.fixture
 def setting(stores: Stores, control: ControlStore, tmp_path: Path) -> Iterator[Setting]:
     """A migrated store and control store, and one process of our own."""
-<<<<<<< HEAD
-    with stores.store("embedded", tmp_path) as store:
-=======
-    control = ControlStore.open(tmp_path / "control.db")
-    control.migrate()
-    with stores.store("embedded") as store, closing(control):
->>>>>>> suite
+    with stores.store("embedded") as store:
         yield Setting(store, control, write_config(tmp_path / "config"), Clock())
 
 
