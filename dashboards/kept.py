@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -24,8 +26,20 @@ class KeptThread:
     a row.
     """
 
-    def __init__(self, name: str, work: Callable[[], None], *, every: float, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], None],
+        *,
+        every: float,
+        stop: threading.Event,
+        niceness: int = 0,
+    ) -> None:
+        """`niceness` is Linux's: what the thread asks of the engine is planned and mostly done behind the work
+        of other threads, where these need the processor.
+        """
         self.name = name
+        self._niceness = niceness
         self.failures = 0
         self._work = work
         self._every = every
@@ -42,6 +56,9 @@ class KeptThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if self._niceness and sys.platform == "linux":
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._niceness)
         delay = _FIRST_DELAY_SECONDS
         while not self._stop.is_set():
             try:

@@ -50,6 +50,8 @@ BEAT_SECONDS = 4.0
 JOB_SECONDS = 0.25
 LOAD_SECONDS = 0.1
 REPLAY_SECONDS = 0.5
+NICENESS = {"replays": 10}
+"""Ten thousand items have time: whoever waits for a journey or a page comes first."""
 TURN_SECONDS = 1.0
 
 
@@ -206,7 +208,10 @@ class Wired:
             "metrics": (watching.counting.turn, watching.counting.every),
             **{name: (look, RELOAD_SECONDS) for name, look in self._looks.items()},
         }
-        return [KeptThread(name, turn, every=pause, stop=self.stop) for name, (turn, pause) in turns.items()]
+        return [
+            KeptThread(name, turn, every=pause, stop=self.stop, niceness=NICENESS.get(name, 0))
+            for name, (turn, pause) in turns.items()
+        ]
 
     def release(self) -> None:
         """Let the next engine begin at once."""

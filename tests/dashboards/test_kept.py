@@ -1,6 +1,8 @@
 """Threads that go on after an error."""
 
 import logging
+import os
+import sys
 import threading
 import time
 
@@ -60,3 +62,20 @@ def test_threads_run_during_the_block_and_late_ones_are_named() -> None:
     assert late == ["slow"]
     release.set()
     assert slow.join(time.monotonic() + 60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux")
+def test_patient_work_is_nice() -> None:
+    """Only the thread itself gives way."""
+    stop, found = threading.Event(), []
+
+    def work() -> None:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        stop.set()
+
+    thread = KeptThread("patient", work, every=0.0, stop=stop, niceness=3)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    thread.start()
+    assert thread.join(time.monotonic() + 60)
+    assert found == [before + 3]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
