@@ -35,8 +35,8 @@ class KeptThread:
         stop: threading.Event,
         niceness: int = 0,
     ) -> None:
-        """`niceness` is Linux's: what the thread asks of the engine is planned and mostly done behind the work
-        of other threads, where these need the processor.
+        """`niceness` is Linux's: where other threads need the processor, this one and what it asks of the engine
+        come behind them.
         """
         self.name = name
         self._niceness = niceness
