@@ -35,8 +35,8 @@ class KeptThread:
         stop: threading.Event,
         niceness: int = 0,
     ) -> None:
-        """`niceness` is Linux's: where other threads need the processor, this one and what it asks of the engine
-        come behind them.
+        """`niceness` is Linux's: where other threads need the processor, this one comes behind them, and what
+        it asks of the engine does.
         """
         self.name = name
         self._niceness = niceness
