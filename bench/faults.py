@@ -84,9 +84,7 @@ class Report:
     verdict: Verdict
 
 
-def run(
-    rounds: int, seed: int, *, pause: float = 0.0, say: Callable[[str], None] = lambda _: None
-) -> Report:
+def run(rounds: int, seed: int, *, pause: float = 0.0, say: Callable[[str], None] = lambda _: None) -> Report:
     """Kill `rounds` times under load, let everything settle, stop in order, and count in the store itself."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="throughline-faults-") as name:

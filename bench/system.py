@@ -21,7 +21,7 @@ from bench.rows import Row
 from bench.running import Platform, running
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MIBIBYTE = 1024**2
 SPANS_PER_REQUEST = 5_000
@@ -73,16 +73,10 @@ def throughput(config: Path, effort: Effort) -> list[Row]:
     """Requests of 5,000 unique spans over four connections, until the last row is queryable."""
     load = Load(1, spans=SPANS_PER_REQUEST)
     requests = [load.request() for _ in range(effort.requests)]
-    total = sum(request.spans for request in requests)
     with running(config) as platform:
-        worked, began = platform.cpu_seconds(), time.monotonic()
-        post(platform, requests)
-        accepted = time.monotonic() - began
-        while platform.get("/status")["stored"]["spans"] < total:
-            time.sleep(0.05)
-        wall = time.monotonic() - began
-        cpu = platform.cpu_seconds() - worked
-    rate, per_core = total / wall, total / cpu
+        taken = taken_in(platform, requests)
+    total = effort.requests * SPANS_PER_REQUEST
+    rate, per_core, accepted = total / taken.wall, total / taken.cpu, taken.accepted
     return [
         Row("OTLP/HTTP to queryable row", rate, "spans/s", ">= 100000", rate >= 100_000),
         Row(
@@ -90,6 +84,29 @@ def throughput(config: Path, effort: Effort) -> list[Row]:
         ),
         Row("OTLP/HTTP acknowledged (fsynced)", total / accepted, "spans/s", None, None),
     ]
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """Seconds until all was acknowledged, until the last row was queryable; and of the platform's CPU."""
+
+    accepted: float
+    wall: float
+    cpu: float
+
+
+def taken_in(platform: Platform, requests: Iterable[Request]) -> TakenIn:
+    """Post requests over a few connections, until the last row is queryable."""
+    stored, worked, began = _stored(platform), platform.cpu_seconds(), time.monotonic()
+    spans = post(platform, requests)
+    accepted = time.monotonic() - began
+    while _stored(platform) < stored + spans:
+        time.sleep(0.05)
+    return TakenIn(accepted, time.monotonic() - began, platform.cpu_seconds() - worked)
+
+
+def _stored(platform: Platform) -> int:
+    return int(platform.get("/status")["stored"]["spans"])
 
 
 def freshness(config: Path, effort: Effort) -> list[Row]:
@@ -143,18 +160,22 @@ def paced(
     return Paced(followed.wait(), behind, most)
 
 
-def post(platform: Platform, requests: Sequence[Request]) -> None:
-    """Send everything over a few connections, each request once; anything but 200 is an error."""
+def post(platform: Platform, requests: Iterable[Request]) -> int:
+    """Send everything over a few connections, each request once; anything but 200 is an error. Returns the
+    number of spans.
+    """
     waiting = iter(requests)
     lock = threading.Lock()
 
-    def send() -> None:
+    def send() -> int:
+        sent = 0
         connection = http.client.HTTPConnection("127.0.0.1", platform.ports["http"], timeout=120)
         while True:
             with lock:
                 request = next(waiting, None)
             if request is None:
-                return
+                return sent
+            sent += request.spans
             connection.request("POST", "/v1/traces", request.body, {"Content-Type": "application/x-protobuf"})
             response = connection.getresponse()
             answer = response.read()
@@ -162,8 +183,7 @@ def post(platform: Platform, requests: Sequence[Request]) -> None:
                 raise RuntimeError(f"{response.status}: {answer!r}")
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        for future in [pool.submit(send) for _ in range(SENDERS)]:
-            future.result()
+        return sum(future.result() for future in [pool.submit(send) for _ in range(SENDERS)])
 
 
 class _Followed:
