@@ -1,6 +1,7 @@
 """How long the rules of one interval take over many journeys, and what that costs who waits for journeys.
 
-Environment: `ALERT_JOURNEYS`, `ALERT_RULES` and `ALERT_SECONDS` give other numbers, for a quick look.
+Environment: `ALERT_JOURNEYS`, `ALERT_RULES`, `ALERT_SECONDS` and `ALERT_FLOOD` give other numbers, for a quick
+look.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import httpx
 from bench.load import Load, write_config
 from bench.rows import Row
 from bench.running import Platform
-from bench.system import PACED_SPANS, SPANS_PER_REQUEST, paced, taken_in
+from bench.system import PACED_SPANS, SPANS_PER_REQUEST, catch_up, paced, taken_in
 from throughline.collector.alert_store import AlertStore
 from throughline.collector.control import ControlStore
 from throughline.collector.store import Role, Store, load_queries
@@ -32,7 +33,7 @@ RULES = int(os.environ.get("ALERT_RULES", "300"))
 SECONDS = float(os.environ.get("ALERT_SECONDS", "150"))
 """Of spans sent to the platform: two intervals and some more."""
 BUDGET = 60.0
-FLOOD = 3_000_000
+FLOOD = int(os.environ.get("ALERT_FLOOD", "3000000"))
 """Spans that are sent as fast as they are taken: about an interval of rules."""
 MOST_WAITS, LEAST_RATE = 2.0, 0.8
 PACE = 1_000
@@ -129,6 +130,7 @@ def _running(folder: Path, config: Path, seed: int) -> _Seen:
         fresh = paced(platform, Load(seed, spans=PACED_SPANS), SECONDS, PACE, follow=2).p50
         load = Load(seed + 1, spans=SPANS_PER_REQUEST)
         taken = taken_in(platform, (load.request() for _ in range(FLOOD // SPANS_PER_REQUEST)))
+        catch_up(platform, load)
         metrics = (
             httpx.get(f"{platform.api.removesuffix('/api/v1')}/metrics", timeout=60).raise_for_status().text
         )

@@ -25,7 +25,7 @@ from bench.failed_deals import Quiet
 from bench.load import Load, write_config
 from bench.rows import Row
 from bench.running import Platform
-from bench.system import PACED_SPANS, SPANS_PER_REQUEST, Paced, paced, taken_in
+from bench.system import PACED_SPANS, SPANS_PER_REQUEST, Paced, catch_up, paced, taken_in
 from throughline.probes import Probe, configure
 
 if TYPE_CHECKING:
@@ -152,10 +152,8 @@ def _seen(platform: Platform, seed: int) -> _Seen:
     with _asking(platform) as taken:
         sent = paced(platform, Load(seed, spans=PACED_SPANS), SECONDS, PACE, follow=2)
     load = Load(seed + 1, spans=SPANS_PER_REQUEST)
-    requests = [load.request() for _ in range(FLOOD // SPANS_PER_REQUEST)]
-    flood = taken_in(platform, requests)
-    while not platform.get("/journeys", key=f"bench.order:{requests[-1].orders[-1]}")["items"]:
-        time.sleep(1)  # what comes next does not wait for it
+    flood = taken_in(platform, (load.request() for _ in range(FLOOD // SPANS_PER_REQUEST)))
+    catch_up(platform, load)
     return _Seen(sent, statistics.quantiles(taken, n=20)[18], FLOOD / flood.wall)
 
 

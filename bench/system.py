@@ -105,6 +105,14 @@ def taken_in(platform: Platform, requests: Iterable[Request]) -> TakenIn:
     return TakenIn(accepted, time.monotonic() - began, platform.cpu_seconds() - worked)
 
 
+def catch_up(platform: Platform, load: Load) -> None:
+    """Send one more request and wait for its journeys, so that what comes next waits for nothing older."""
+    request = load.request()
+    post(platform, [request])
+    while not platform.get("/journeys", key=f"bench.order:{request.orders[-1]}")["items"]:
+        time.sleep(1)
+
+
 def _stored(platform: Platform) -> int:
     return int(platform.get("/status")["stored"]["spans"])
 

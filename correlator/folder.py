@@ -59,8 +59,8 @@ class Folder:
         judged = unheld | before
 
         def exceptions(name: str, sql: FoldSql) -> list[str]:
-            wanted = {sql.failures: taken[name].failed, sql.checks: name in judged}
-            return [text for text, is_wanted in wanted.items() if text and is_wanted]
+            wanted = [sql.failures] if taken[name].failed else []
+            return [*wanted, sql.checks] if sql.checks and name in judged else wanted
 
         concerned = {name: seen for name, seen in taken.items() if seen.failed or name in judged}
         self._each(run, generations, concerned, exceptions)
