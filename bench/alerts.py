@@ -1,6 +1,6 @@
 """How long the rules of one interval take over many journeys, and what that costs who waits for journeys.
 
-Environment: `ALERT_JOURNEYS`, `ALERT_RULES`, `ALERT_SECONDS`, `ALERT_FLOOD` give other numbers, for a quick look.
+Environment: `ALERT_JOURNEYS`, `ALERT_RULES`, `ALERT_SECONDS` and `ALERT_FLOOD`, for a quick look.
 """
 
 from __future__ import annotations
