@@ -354,7 +354,7 @@ class Correlator:
         run, _linker = self._go_on(tenant, {process_id: generation}, version)
         for text in all_transitions_sql():
             self._checkpoint("transitions")
-            run.execute(text, process=process_id, generation=generation)
+            run.execute(text)
 
     def _prepare(self) -> None:
         with self._passing:
